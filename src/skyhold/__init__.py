@@ -1,0 +1,1 @@
+"""skyhold keeps engineering work in object storage and runs it there."""

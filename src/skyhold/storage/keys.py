@@ -1,0 +1,75 @@
+"""Which keys can be held by every store exactly; the others are refused by name before anything is sent."""
+
+import re
+
+from skyhold.errors import InvalidKeyError
+
+__all__ = ["MAX_KEY_BYTES", "check_key", "check_metadata_names", "check_prefix"]
+
+MAX_KEY_BYTES = 1024
+_NOT_IN_XML = re.compile("[\x00-\x1f\x7f-\x9f\ufffe\uffff]")
+_METADATA_NAME = frozenset("abcdefghijklmnopqrstuvwxyz0123456789_-")
+
+
+def check_key(key: str, *, operation: str, uri: str) -> None:
+    """Refuse a key that some store would change, drop or not take.
+
+    Raises:
+        InvalidKeyError: With the reason, and the key as it was given.
+    """
+    reason = "the key is empty" if not key else _fault(key.split("/")) or _text_fault(key)
+    if reason:
+        raise InvalidKeyError(
+            f"the key {key!r} cannot be stored exactly: {reason}",
+            operation=operation,
+            uri=uri,
+            remedy="Choose another key; nothing was written",
+        )
+
+
+def check_prefix(prefix: str, *, operation: str, uri: str) -> None:
+    """Refuse a list prefix under which no valid key can lie (a trailing ``/`` or an unfinished part is fine)."""
+    *folders, _ = prefix.split("/")
+    reason = _fault(folders) if folders else ""
+    reason = reason or _text_fault(prefix)
+    if reason:
+        raise InvalidKeyError(
+            f"no key can lie under the prefix {prefix!r}: {reason}",
+            operation=operation,
+            uri=uri,
+            remedy="Correct the prefix",
+        )
+
+
+def check_metadata_names(names: list[str], *, operation: str, uri: str) -> None:
+    """Refuse metadata names that some store would change: they travel as HTTP headers."""
+    for name in names:
+        if not name or not _METADATA_NAME.issuperset(name) or name.startswith("skyhold"):
+            raise InvalidKeyError(
+                f"the metadata name {name!r} cannot be stored exactly",
+                operation=operation,
+                uri=uri,
+                remedy="Use lower-case ASCII letters, digits, '_' and '-', not beginning with 'skyhold'",
+            )
+
+
+def _fault(parts: list[str]) -> str:
+    if parts[0] == "" and len(parts) > 1:
+        return "it begins with '/'"
+    if parts[-1] == "" and len(parts) > 1:
+        return "it ends with '/' or has '//' in it"
+    if "" in parts:
+        return "it has '//' in it"
+    dots = next((part for part in parts if part in {".", ".."}), "")
+    return f"the part {dots!r} means a folder" if dots else ""
+
+
+def _text_fault(key: str) -> str:
+    try:
+        size = len(key.encode())
+    except UnicodeEncodeError:
+        return "it is not valid Unicode"
+    if size > MAX_KEY_BYTES:
+        return f"it has {size} bytes, more than {MAX_KEY_BYTES}"
+    unwritable = _NOT_IN_XML.search(key)  # list answers are XML
+    return f"it has the character {unwritable.group()!r}" if unwritable else ""
