@@ -6,22 +6,16 @@ import time
 from bisect import bisect_right
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple
 
-from skyhold.errors import (
-    AlreadyExistsError,
-    InvalidRangeError,
-    KeyNotFoundError,
-    PreconditionFailedError,
-    StorageError,
-    UnsupportedError,
-)
+from skyhold.errors import KeyNotFoundError, StorageError, UnsupportedError
 from skyhold.storage.backends.buffering import BufferedUpload
+from skyhold.storage.backends.conditions import check_conditions, check_match, fold, resolve_range
 from skyhold.storage.backends.template import Backend
 from skyhold.storage.contract import ObjectWriter
 from skyhold.storage.objects import Attributes, Buffer, ByteRange, ListPage, ObjectInfo
 
-__all__ = ["MemoryBackend", "fold"]
+__all__ = ["MemoryBackend"]
 
 _PAGE = 1000
 
@@ -80,7 +74,7 @@ class MemoryBackend(Backend):
     def _open_upload(self, key: str, attributes: Attributes) -> ObjectWriter:
         return BufferedUpload(key, lambda data: self.write(key, data, attributes=attributes))
 
-    def _list(self, prefix: str, start_after: str | None, delimiter: str | None) -> Iterator[ListPage]:
+    def _list(self, prefix: str, start_after: str | None, delimiter: Literal["/"] | None) -> Iterator[ListPage]:
         with self._lock:
             keys = sorted(key for key in self._entries if key.startswith(prefix))
             keys = keys[bisect_right(keys, start_after) :] if start_after is not None else keys
@@ -104,65 +98,8 @@ class MemoryBackend(Backend):
             info, data = self._read(source, None, None)
             self._put(target, data, info.attributes or Attributes(), if_absent=False, if_match=None)
 
-    def presign(self, key: str, *, method: str = "GET", expires_s: int = 3600) -> str:
+    def presign(self, key: str, *, method: Literal["GET", "PUT"] = "GET", expires_s: int = 3600) -> str:
         raise UnsupportedError("objects in memory have no links", operation=f"presign {method}", uri=self.uri_of(key))
-
-
-def fold(keys: list[str], prefix: str, delimiter: str | None) -> tuple[list[str], list[str]]:
-    """Split sorted keys under ``prefix`` into objects and, with a delimiter, prefixes one level down."""
-    if delimiter is None:
-        return keys, []
-    objects: list[str] = []
-    prefixes: dict[str, None] = {}
-    for key in keys:
-        head, found, _ = key[len(prefix) :].partition(delimiter)
-        if found:
-            prefixes[prefix + head + delimiter] = None
-        else:
-            objects.append(key)
-    return objects, list(prefixes)
-
-
-def check_match(info: ObjectInfo, if_match: str | None, *, operation: str, uri: str) -> None:
-    """Raise PreconditionFailedError when the object is not the version that was asked for."""
-    if if_match is not None and info.e_tag != if_match:
-        raise PreconditionFailedError(
-            f"the object is another version: e-tag {info.e_tag}, not {if_match}",
-            operation=operation,
-            uri=uri,
-            remedy="Read the object again, then decide",
-        )
-
-
-def check_conditions(found: ObjectInfo | None, *, if_absent: bool, if_match: str | None, uri: str) -> None:
-    """Raise the conflict that a conditional write meets, given what is there now."""
-    if if_absent and found is not None:
-        raise AlreadyExistsError(
-            "the object exists", operation="write", uri=uri, remedy="Choose another key, or delete the object first"
-        )
-    if if_match is None:
-        return
-    if found is None:
-        raise PreconditionFailedError(
-            "the object is gone", operation="write", uri=uri, remedy="Read the folder again, then decide"
-        )
-    check_match(found, if_match, operation="write", uri=uri)
-
-
-def resolve_range(info: ObjectInfo, byte_range: ByteRange | None, *, uri: str) -> tuple[int, int]:
-    """Return ``(start, end)`` of what was asked of an object.
-
-    Raises:
-        InvalidRangeError: It starts at or past the end.
-    """
-    if byte_range is None:
-        return 0, info.size_bytes
-    start, end = byte_range.resolve(info.size_bytes)
-    if start >= info.size_bytes and start > 0:
-        raise InvalidRangeError(
-            f"bytes from {start} were asked for, and the object has {info.size_bytes}", operation="read", uri=uri
-        )
-    return start, end
 
 
 def _listed(info: ObjectInfo) -> ObjectInfo:

@@ -132,7 +132,7 @@ class Backend(Store):
                 page = self._attempts.once(
                     "list",
                     self.uri_of(prefix),
-                    lambda _, pages=pages: next(pages, None),
+                    lambda result, pages=pages: _next_page(pages, result, first=after == start_after),
                     request_class="list",
                     observers=self._observers,
                     attempt=failures + 1,
@@ -203,13 +203,20 @@ class Backend(Store):
     def _open_upload(self, key: str, attributes: Attributes) -> ObjectWriter: ...
 
     @abstractmethod
-    def _list(self, prefix: str, start_after: str | None, delimiter: str | None) -> Iterator[ListPage]: ...
+    def _list(self, prefix: str, start_after: str | None, delimiter: Literal["/"] | None) -> Iterator[ListPage]: ...
 
     @abstractmethod
     def _delete(self, keys: list[str]) -> dict[str, StorageError]: ...
 
     @abstractmethod
     def _copy(self, source: str, target: str) -> None: ...
+
+
+def _next_page(pages: Iterator[ListPage], result: Result, *, first: bool) -> ListPage | None:
+    page = next(pages, None)
+    if page is None and not first:
+        result.requests = 0  # the page before said that it was the last
+    return page
 
 
 def without_write_id(info: ObjectInfo) -> ObjectInfo:

@@ -1,0 +1,342 @@
+"""S3, Azure Blob Storage, Google Cloud Storage and plain HTTP servers, through obstore."""
+
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any, ClassVar, Literal, cast
+
+import obstore
+from obstore.store import AzureStore, GCSStore, HTTPStore, S3Store
+
+from skyhold.errors import (
+    AccessError,
+    ConfigError,
+    InvalidRangeError,
+    KeyNotFoundError,
+    NotFoundError,
+    StorageError,
+    UnsupportedError,
+)
+from skyhold.storage.attempts import RetryPolicy
+from skyhold.storage.backends.listing import folder_and_offset, matches, past
+from skyhold.storage.backends.metadata import decode_attributes, encode_attributes
+from skyhold.storage.backends.template import Backend, without_write_id
+from skyhold.storage.backends.translation import Context, translate
+from skyhold.storage.backends.uploading import CloudUpload
+from skyhold.storage.contract import ObjectWriter
+from skyhold.storage.credentials import Connection
+from skyhold.storage.objects import Attributes, Buffer, ByteRange, ListPage, ObjectInfo
+
+__all__ = ["CloudBackend", "CloudSettings"]
+
+
+_Client = S3Store | AzureStore | GCSStore | HTTPStore
+_CLIENTS: dict[str, Callable[..., Any]] = {"s3": S3Store, "az": AzureStore, "gs": GCSStore}
+_PAGE = {"s3": 1000, "az": 5000, "gs": 1000, "http": 1000}
+_BULK = {"s3": 1000, "az": 256, "gs": 1, "http": 1}
+_PART_RETRIES = 8
+
+
+@dataclass(frozen=True, slots=True)
+class CloudSettings:
+    """How a connection behaves, apart from who it is.
+
+    Attributes:
+        policy: How patient it is.
+        timeout_s: Longest time of one request, its body included.
+        connect_timeout_s: Longest time to make a connection.
+        concurrency: Requests in flight for small objects.
+        part_bytes: Size of the parts of large uploads.
+    """
+
+    policy: RetryPolicy = field(default_factory=RetryPolicy)
+    timeout_s: float = 60.0
+    connect_timeout_s: float = 2.0
+    concurrency: int = 128
+    part_bytes: int = 16 * 1024 * 1024
+
+
+class CloudBackend(Backend):
+    """One connection to one bucket.
+
+    Args:
+        uri: The bucket's URI.
+        connection: Where it is, and who asks.
+        settings: How it behaves.
+        reopen: Makes this backend again in another process; None where secrets forbid it.
+    """
+
+    answers_can_be_lost: ClassVar[bool] = True
+
+    def __init__(
+        self,
+        uri: str,
+        connection: Connection,
+        settings: CloudSettings,
+        reopen: tuple[Callable[..., Any], tuple[Any, ...]] | None = None,
+    ) -> None:
+        super().__init__(uri, settings.policy)
+        self.identity = connection.identity
+        self.concurrency = settings.concurrency
+        self.part_bytes = settings.part_bytes
+        self._scheme = connection.scheme
+        self._reopen = reopen
+        self._region = str(connection.settings.get("region", ""))
+        self._endpoint = str(connection.settings.get("endpoint", ""))
+        self._bucket_seen = False
+        with self._translated("open", ""):
+            self._client = _connect(connection, settings, max_retries=0)
+            self._upload_client = _connect(connection, settings, max_retries=_PART_RETRIES)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle by URI and options; credentials are found again in the other process."""
+        if self._reopen is None:
+            raise ConfigError(
+                f"the store {self.uri!r} was opened with secrets as options, which are never pickled",
+                remedy="Give credentials by environment, file or profile",
+            )
+        return self._reopen
+
+    def _info(self, key: str) -> ObjectInfo:
+        try:
+            with self._translated("info", key):
+                result = obstore.get(self._client, key, options={"head": True})
+                return self._seen(_info_of(key, result))
+        except (NotFoundError, AccessError) as error:
+            if self._bucket_seen and isinstance(error, KeyNotFoundError):
+                raise
+            return self._explain(key, error)
+
+    def _explain(self, key: str, error: StorageError) -> ObjectInfo:
+        """Ask again by GET: the answer to HEAD has no body, so it cannot say what is missing or denied."""
+        try:
+            info, _ = self._read(key, ByteRange(0, 1), None)
+        except KeyNotFoundError as missing:
+            self._bucket_seen = True
+            missing.operation = "info"
+            raise
+        except InvalidRangeError:
+            raise error from None
+        return info
+
+    def _read(self, key: str, byte_range: ByteRange | None, if_match: str | None) -> tuple[ObjectInfo, bytes]:
+        options: dict[str, Any] = {"if_match": if_match} if if_match else {}
+        try:
+            with self._translated("read", key):
+                if byte_range is not None:
+                    options["range"] = _range_of(byte_range)
+                result = obstore.get(self._client, key, options=cast("Any", options))
+                return self._seen(_info_of(key, result)), result.bytes().to_bytes()
+        except InvalidRangeError:
+            if byte_range is None or byte_range.start:
+                raise
+            return self._read_whole(key, byte_range, if_match)
+        except _RangeIgnoredError:
+            return self._read_whole(key, byte_range or ByteRange(), if_match)
+
+    def _read_whole(self, key: str, byte_range: ByteRange, if_match: str | None) -> tuple[ObjectInfo, bytes]:
+        """Serve a range from servers that cannot: empty objects, and those that ignore ranges."""
+        with self._translated("read", key):
+            result = obstore.get(self._client, key, options={"if_match": if_match} if if_match else None)
+            info = self._seen(_info_of(key, result))
+            start, end = byte_range.resolve(info.size_bytes)
+            if start >= info.size_bytes and start > 0:
+                raise InvalidRangeError(
+                    f"bytes from {start} were asked for, and the object has {info.size_bytes}",
+                    operation="read",
+                    uri=self.uri_of(key),
+                )
+            data = bytearray()
+            for chunk in result.stream():
+                data += chunk
+                if len(data) >= end:
+                    break
+            return info, bytes(data[start:end])
+
+    def _put(
+        self, key: str, data: Buffer, attributes: Attributes, *, if_absent: bool, if_match: str | None
+    ) -> ObjectInfo:
+        self._refuse_on_http("write", key)
+        mode: Any = "create" if if_absent else {"e_tag": if_match} if if_match is not None else "overwrite"
+        with self._translated("write", key, if_absent=if_absent):
+            encoded = encode_attributes(attributes, scheme=self._scheme, uri=self.uri_of(key))
+            put = obstore.put(
+                self._client, key, cast("bytes", data), attributes=encoded, mode=mode, use_multipart=False
+            )
+        self._bucket_seen = True
+        size_bytes = memoryview(data).nbytes
+        return ObjectInfo(key, size_bytes, datetime.now(UTC), put["e_tag"], attributes)
+
+    def _open_upload(self, key: str, attributes: Attributes) -> ObjectWriter:
+        self._refuse_on_http("write", key)
+        encoded = encode_attributes(attributes, scheme=self._scheme, uri=self.uri_of(key))
+        return CloudUpload(
+            key,
+            part_bytes=self.part_bytes,
+            put_small=lambda data: self.write(key, data, attributes=attributes),
+            open_multipart=lambda: obstore.open_writer(
+                self._upload_client, key, attributes=encoded, buffer_size=self.part_bytes, max_concurrency=4
+            ),
+            translated=lambda: self._translated("write", key),
+            info=lambda: without_write_id(self._run("info", key, lambda _: self._info(key), "read")),
+            measured=lambda work: self._attempts.once(
+                "write", self.uri_of(key), work, request_class="write", observers=self._observers
+            ),
+        )
+
+    def _list(self, prefix: str, start_after: str | None, delimiter: Literal["/"] | None) -> Iterator[ListPage]:
+        if self._scheme == "http":
+            raise UnsupportedError("web servers cannot list", operation="list", uri=self.uri_of(prefix))
+        folder, offset = folder_and_offset(prefix, start_after)
+        with self._translated("list", prefix):
+            if delimiter is not None:
+                yield self._one_level(folder, prefix, start_after)
+                return
+            stream = obstore.list(self._client, folder or None, offset=offset, chunk_size=_PAGE[self._scheme])
+            for chunk in stream:
+                found = [meta for meta in chunk if matches(meta["path"], prefix, start_after)]
+                yield ListPage(tuple(self._without_markers(found)))
+                if past(chunk[-1]["path"], prefix):
+                    return
+
+    def _one_level(self, folder: str, prefix: str, start_after: str | None) -> ListPage:
+        level = obstore.list_with_delimiter(self._client, folder or None)
+        objects = sorted(level["objects"], key=lambda meta: meta["path"])
+        prefixes = sorted(f"{name}/" for name in level["common_prefixes"])
+        return ListPage(
+            tuple(_listed(meta) for meta in objects if matches(meta["path"], prefix, start_after)),
+            tuple(name for name in prefixes if matches(name, prefix, start_after)),
+        )
+
+    def _without_markers(self, found: Sequence[Any]) -> Iterator[ObjectInfo]:
+        """Leave out the ``name/`` placeholders of consoles, which obstore lists as empty objects called ``name``."""
+        for meta in found:
+            if meta["size"] == 0 and self._scheme != "az":
+                try:
+                    obstore.head(self._client, meta["path"])
+                except FileNotFoundError:
+                    continue
+            yield _listed(meta)
+
+    def _delete(self, keys: list[str]) -> dict[str, StorageError]:
+        self._refuse_on_http("delete", keys[0])
+        failures: dict[str, StorageError] = {}
+        size = _BULK[self._scheme]
+        for start in range(0, len(keys), size):
+            batch = keys[start : start + size]
+            try:
+                self._run("delete", batch[0] if size == 1 else "", lambda _, b=batch: self._delete_batch(b), "delete")
+            except StorageError as error:
+                if len(batch) == 1:
+                    failures[batch[0]] = error
+                else:
+                    failures.update(self._delete_singly(batch))
+        return failures
+
+    def _delete_singly(self, keys: list[str]) -> dict[str, StorageError]:
+        failures: dict[str, StorageError] = {}
+        for key in keys:
+            try:
+                self._run("delete", key, lambda _, key=key: self._delete_batch([key]), "delete")
+            except StorageError as error:
+                failures[key] = error
+        return failures
+
+    def _delete_batch(self, keys: list[str]) -> None:
+        try:
+            with self._translated("delete", keys[0] if len(keys) == 1 else ""):
+                obstore.delete(self._client, keys)
+        except KeyNotFoundError:
+            if len(keys) > 1:
+                raise
+
+    def _copy(self, source: str, target: str) -> None:
+        self._refuse_on_http("copy", source)
+        with self._translated("copy", source):
+            obstore.copy(self._client, source, target)
+
+    def presign(self, key: str, *, method: Literal["GET", "PUT"] = "GET", expires_s: int = 3600) -> str:
+        self._check_write(key, None)
+        if isinstance(self._client, HTTPStore):
+            raise UnsupportedError("web servers have no presigned links", operation="presign", uri=self.uri_of(key))
+        with self._translated("presign", key):
+            return obstore.sign(self._client, method, key, timedelta(seconds=expires_s))
+
+    def _seen(self, info: ObjectInfo) -> ObjectInfo:
+        self._bucket_seen = True
+        return info
+
+    def _refuse_on_http(self, verb: str, key: str) -> None:
+        if self._scheme == "http":
+            raise UnsupportedError(
+                "web servers are read-only here",
+                operation=verb,
+                uri=self.uri_of(key),
+                remedy="Write to s3://, az://, gs:// or a path",
+            )
+
+    @contextmanager
+    def _translated(self, verb: str, key: str, *, if_absent: bool = False) -> Generator[None]:
+        try:
+            yield
+        except StorageError:
+            raise
+        except BaseException as error:
+            if "non-partial response when range requested" in str(error):
+                raise _RangeIgnoredError from error
+            context = Context(
+                verb=verb,
+                uri=self.uri_of(key),
+                container=self.uri,
+                identity=self.identity,
+                region=self._region,
+                endpoint=self._endpoint,
+                if_absent=if_absent,
+            )
+            translated = translate(error, context)
+            if translated is None:
+                raise
+            raise translated from error
+
+
+class _RangeIgnoredError(Exception):
+    """The server answered a range request with the whole object."""
+
+
+def _connect(connection: Connection, settings: CloudSettings, *, max_retries: int) -> Any:
+    client = {
+        "timeout": timedelta(seconds=settings.timeout_s),
+        "connect_timeout": timedelta(seconds=settings.connect_timeout_s),
+        **connection.client,
+    }
+    retry = {
+        "max_retries": max_retries,
+        "retry_timeout": timedelta(seconds=settings.policy.total_s),
+        "backoff": {"max_backoff": timedelta(seconds=settings.policy.max_delay_s)},
+    }
+    if connection.scheme == "http":
+        return HTTPStore(connection.container, client_options=cast("Any", client), retry_config=cast("Any", retry))
+    extra = {} if connection.provider is None else {"credential_provider": connection.provider}
+    return _CLIENTS[connection.scheme](
+        connection.container, config=connection.settings, client_options=client, retry_config=retry, **extra
+    )
+
+
+def _range_of(byte_range: ByteRange) -> Any:
+    if byte_range.suffix is not None:
+        return {"suffix": byte_range.suffix}
+    if byte_range.end is None:
+        return {"offset": byte_range.start}
+    return (byte_range.start, byte_range.end)
+
+
+def _info_of(key: str, result: Any) -> ObjectInfo:
+    meta = result.meta
+    return ObjectInfo(
+        key, meta["size"], meta["last_modified"], meta["e_tag"], decode_attributes(dict(result.attributes))
+    )
+
+
+def _listed(meta: Any) -> ObjectInfo:
+    return ObjectInfo(meta["path"], meta["size"], meta["last_modified"], meta["e_tag"])

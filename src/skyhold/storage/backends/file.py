@@ -1,0 +1,390 @@
+"""Plain folders: one file an object, atomic by rename, with metadata in a sidecar.
+
+Attributes, and the locks that make conditional writes exact, live under ``.skyhold-store/`` in the root; a folder that
+uses neither stays as plain as it was. A sidecar is bound to the e-tag of the file it was written with, so that a file
+which another program replaces does not inherit it.
+"""
+
+import errno
+import fcntl
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, BinaryIO, ClassVar, Literal, NoReturn
+
+from skyhold.errors import (
+    AccessDeniedError,
+    BucketNotFoundError,
+    InvalidKeyError,
+    KeyNotFoundError,
+    StorageError,
+    UnsupportedError,
+)
+from skyhold.storage.backends.conditions import check_conditions, check_match, fold, resolve_range
+from skyhold.storage.backends.template import Backend
+from skyhold.storage.contract import ObjectWriter
+from skyhold.storage.objects import Attributes, Buffer, ByteRange, ListPage, ObjectInfo
+
+__all__ = ["FileBackend"]
+
+_RESERVED = ".skyhold-store"
+_PAGE = 1000
+_MAX_NAME_BYTES = 255
+_FOLDER_ATTEMPTS = 5
+_UMASK = os.umask(0o077)
+os.umask(_UMASK)
+
+
+class FileBackend(Backend):
+    """A folder behind the contract.
+
+    Args:
+        root: Absolute path. It is made at the first write.
+    """
+
+    answers_can_be_lost: ClassVar[bool] = False
+
+    def __init__(self, root: str) -> None:
+        super().__init__(f"file://{root.rstrip('/')}")
+        self._root = Path(root)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle by path."""
+        return (type(self), (str(self._root),))
+
+    def uri_of(self, key: str) -> str:
+        return str(self._root / key) if key else str(self._root)
+
+    def _info(self, key: str) -> ObjectInfo:
+        with self._translated("read", key):
+            stat = self._path(key).stat()
+            if not self._path(key).is_file():
+                raise FileNotFoundError(errno.ENOENT, "not a file")
+        return self._described(key, stat)
+
+    def _read(self, key: str, byte_range: ByteRange | None, if_match: str | None) -> tuple[ObjectInfo, bytes]:
+        with self._translated("read", key), self._path(key).open("rb", buffering=0) as file:
+            info = self._described(key, os.fstat(file.fileno()))
+            check_match(info, if_match, operation="read", uri=self.uri_of(key))
+            start, end = resolve_range(info, byte_range, uri=self.uri_of(key))
+            return info, _read_exactly(file, start, end - start)
+
+    def _put(
+        self, key: str, data: Buffer, attributes: Attributes, *, if_absent: bool, if_match: str | None
+    ) -> ObjectInfo:
+        upload = _FileUpload(self, key, attributes, if_absent=if_absent, if_match=if_match)
+        with upload:
+            upload.write(data)
+        assert upload.info is not None
+        return upload.info
+
+    def stamped(self, key: str) -> ObjectInfo:
+        """Return the info with skyhold's own metadata, as one raw request of the mock backend."""
+        return self._info(key)
+
+    def stamped_read(
+        self, key: str, byte_range: ByteRange | None, if_match: str | None
+    ) -> tuple[ObjectInfo, bytes]:
+        """Read with skyhold's own metadata, as one raw request of the mock backend."""
+        return self._read(key, byte_range, if_match)
+
+    def put(
+        self, key: str, data: Buffer, attributes: Attributes, *, if_absent: bool, if_match: str | None
+    ) -> ObjectInfo:
+        """Write with skyhold's own metadata, as one raw request of the mock backend."""
+        return self._put(key, data, attributes, if_absent=if_absent, if_match=if_match)
+
+    def check_fit(self, key: str) -> None:
+        """Refuse a key that no file can have as its name."""
+        self._path(key)
+
+    def _open_upload(self, key: str, attributes: Attributes) -> ObjectWriter:
+        return _FileUpload(self, key, attributes)
+
+    def _list(self, prefix: str, start_after: str | None, delimiter: Literal["/"] | None) -> Iterator[ListPage]:
+        with self._translated("list", prefix):
+            if not self._root.is_dir():
+                self._missing_root("list")
+            keys = sorted(self._walk(prefix))
+        keys = [key for key in keys if start_after is None or key > start_after]
+        objects, prefixes = fold(keys, prefix, delimiter)
+        for start in range(0, max(len(objects), 1), _PAGE):
+            found = (self._listed(key) for key in objects[start : start + _PAGE])
+            yield ListPage(tuple(info for info in found if info), tuple(prefixes) if start == 0 else ())
+
+    def _delete(self, keys: list[str]) -> dict[str, StorageError]:
+        failures: dict[str, StorageError] = {}
+        for key in keys:
+            try:
+                self._run("delete", key, lambda _, key=key: self._delete_one(key), "delete")
+            except StorageError as error:
+                failures[key] = error
+        return failures
+
+    def _copy(self, source: str, target: str) -> None:
+        with self._translated("copy", source), self._path(source).open("rb") as file:
+            info = self._described(source, os.fstat(file.fileno()))
+            with _FileUpload(self, target, info.attributes or Attributes()) as upload:
+                while block := file.read(1 << 20):
+                    upload.write(block)
+
+    def rename(self, source: str, target: str) -> None:
+        self.copy(source, target)
+        if source != target:
+            self.delete(source)
+
+    def presign(self, key: str, *, method: Literal["GET", "PUT"] = "GET", expires_s: int = 3600) -> str:
+        raise UnsupportedError(
+            "files have no links", operation=f"presign {method}", uri=self.uri_of(key), remedy="Share the path instead"
+        )
+
+    def _path(self, key: str) -> Path:
+        reason = _unfit(key)
+        if reason:
+            raise InvalidKeyError(
+                f"the key {key!r} cannot be a file's name: {reason}",
+                operation="path",
+                uri=str(self._root),
+                remedy="Choose another key; nothing was written",
+            )
+        return self._root / key
+
+    def _described(self, key: str, stat: os.stat_result) -> ObjectInfo:
+        info = _info_of(key, stat)
+        return ObjectInfo(key, info.size_bytes, info.modified, info.e_tag, self._attributes(key, info.e_tag))
+
+    def _listed(self, key: str) -> ObjectInfo | None:
+        try:
+            return _info_of(key, (self._root / key).stat())
+        except FileNotFoundError:
+            return None
+
+    def _walk(self, prefix: str) -> Iterator[str]:
+        top = self._root / prefix.rpartition("/")[0]
+        for folder, names, files in os.walk(top):
+            relative = os.path.relpath(folder, self._root)
+            base = "" if relative == "." else f"{relative}/"
+            names[:] = [name for name in names if not _hidden(base + name)]
+            keys = (base + name for name in files)
+            yield from (key for key in keys if key.startswith(prefix) and not _hidden(key))
+
+    def _delete_one(self, key: str) -> None:
+        with self._translated("delete", key), suppress(FileNotFoundError, NotADirectoryError):
+            path = self._path(key)
+            with self.locked(key, conditional=False):
+                e_tag = _info_of(key, path.stat()).e_tag
+                path.unlink()
+            self.forget_attributes(key, e_tag)
+        for folder in Path(key).parents:
+            if folder == Path():
+                break
+            try:
+                (self._root / folder).rmdir()
+            except OSError:
+                break
+
+    def _sidecar(self, key: str, e_tag: str | None) -> Path:
+        name = hashlib.sha256(f"{key}\n{e_tag}".encode()).hexdigest()
+        return self._root / _RESERVED / "attributes" / f"{name}.json"
+
+    def _attributes(self, key: str, e_tag: str | None) -> Attributes:
+        try:
+            stored = json.loads(self._sidecar(key, e_tag).read_bytes())
+        except (FileNotFoundError, NotADirectoryError):
+            return Attributes()
+        return Attributes(stored["metadata"], stored["content_type"], stored["storage_class"])
+
+    def keep_attributes(self, key: str, e_tag: str | None, attributes: Attributes) -> None:
+        """Write the sidecar of a version that is about to appear."""
+        if attributes == Attributes():
+            return
+        sidecar = self._sidecar(key, e_tag)
+        sidecar.parent.mkdir(parents=True, exist_ok=True)
+        content = {
+            "key": key,
+            "metadata": dict(attributes.metadata),
+            "content_type": attributes.content_type,
+            "storage_class": attributes.storage_class,
+        }
+        with tempfile.NamedTemporaryFile("w", dir=sidecar.parent, prefix=".tmp-", delete=False) as file:
+            json.dump(content, file)
+        Path(file.name).replace(sidecar)
+
+    def forget_attributes(self, key: str, e_tag: str | None) -> None:
+        """Drop the sidecar of a version that is gone."""
+        with suppress(FileNotFoundError, NotADirectoryError):
+            self._sidecar(key, e_tag).unlink()
+
+    @contextmanager
+    def locked(self, key: str, *, conditional: bool) -> Generator[None]:
+        """Hold this key against other writers on this machine (and over NFS where it has locks).
+
+        The first conditional write makes the folder of locks; where there is none, nobody needs them.
+        """
+        folder = self._root / _RESERVED / "locks"
+        if conditional:
+            folder.mkdir(parents=True, exist_ok=True)
+        elif not folder.is_dir():
+            yield
+            return
+        name = hashlib.sha256(key.encode()).hexdigest()[:2]
+        with (folder / name).open("w") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
+
+    @contextmanager
+    def _translated(self, verb: str, key: str) -> Generator[None]:
+        try:
+            yield
+        except StorageError:
+            raise
+        except OSError as error:
+            self.translate(error, verb, key)
+
+    def translate(self, error: OSError, verb: str, key: str) -> NoReturn:
+        """Raise the error of ours that an error of the operating system stands for."""
+        uri = self.uri_of(key)
+        if isinstance(error, FileNotFoundError | NotADirectoryError | IsADirectoryError) and verb != "write":
+            if not self._root.is_dir():
+                self._missing_root(verb)
+            raise KeyNotFoundError("no such file", operation=verb, uri=uri) from error
+        if isinstance(error, NotADirectoryError | IsADirectoryError | FileExistsError):
+            raise InvalidKeyError(
+                "a folder cannot hold both a file and a folder of this name",
+                operation=verb,
+                uri=uri,
+                remedy="Choose another key; nothing was written",
+            ) from error
+        if isinstance(error, PermissionError):
+            raise AccessDeniedError(
+                "the operating system denies access", operation=verb, uri=uri, remedy=f"Run: ls -ld '{uri}'"
+            ) from error
+        raise StorageError(
+            f"{error.strerror or error}",
+            operation=verb,
+            uri=uri,
+            remedy="Free some space" if error.errno == errno.ENOSPC else "",
+        ) from error
+
+    def _missing_root(self, verb: str) -> NoReturn:
+        raise BucketNotFoundError(
+            "the folder does not exist", operation=verb, uri=str(self._root), remedy=f"Run: mkdir -p '{self._root}'"
+        )
+
+
+class _FileUpload(ObjectWriter):
+    """Writes beside the target and renames; conditions are checked under the key's lock."""
+
+    def __init__(
+        self,
+        store: FileBackend,
+        key: str,
+        attributes: Attributes,
+        *,
+        if_absent: bool = False,
+        if_match: str | None = None,
+    ) -> None:
+        super().__init__(key)
+        self._store = store
+        self._attributes = attributes
+        self._if_absent = if_absent
+        self._if_match = if_match
+        self._target = store._path(key)  # noqa: SLF001 - the other half of the backend
+        try:
+            self._file = self._open_beside()
+        except OSError as error:
+            store.translate(error, "write", key)
+
+    def _open_beside(self) -> Any:
+        for attempt in range(_FOLDER_ATTEMPTS):
+            self._target.parent.mkdir(parents=True, exist_ok=True)
+            if self._target.is_dir():
+                raise IsADirectoryError(errno.EISDIR, "is a folder")
+            with suppress(FileNotFoundError):  # a deletion may have taken the folder away again
+                return tempfile.NamedTemporaryFile(  # noqa: SIM115 - closed by publish or discard
+                    dir=self._target.parent, prefix=".skyhold-", suffix=".tmp", delete=False
+                )
+        raise FileNotFoundError(errno.ENOENT, f"the folder vanished {attempt + 1} times")
+
+    def _write(self, data: Buffer) -> None:
+        try:
+            self._file.write(data)
+        except OSError as error:
+            self._store.translate(error, "write", self.key)
+
+    def _publish(self) -> ObjectInfo:
+        try:
+            self._file.flush()
+            os.fsync(self._file.fileno())
+            os.fchmod(self._file.fileno(), 0o666 & ~_UMASK)
+            self._file.close()
+            conditional = self._if_absent or self._if_match is not None
+            with self._store.locked(self.key, conditional=conditional):
+                return self._rename(self._check() if conditional else self._found())
+        except OSError as error:
+            self._remove()
+            if isinstance(error, StorageError):
+                raise
+            self._store.translate(error, "write", self.key)
+
+    def _found(self) -> ObjectInfo | None:
+        try:
+            return _info_of(self.key, self._target.stat())
+        except FileNotFoundError:
+            return None
+
+    def _check(self) -> ObjectInfo | None:
+        found = self._found()
+        check_conditions(found, if_absent=self._if_absent, if_match=self._if_match, uri=self._store.uri_of(self.key))
+        return found
+
+    def _rename(self, previous: ObjectInfo | None) -> ObjectInfo:
+        info = _info_of(self.key, Path(self._file.name).stat())
+        self._store.keep_attributes(self.key, info.e_tag, self._attributes)
+        Path(self._file.name).replace(self._target)
+        if previous is not None:
+            self._store.forget_attributes(self.key, previous.e_tag)
+        return ObjectInfo(self.key, info.size_bytes, info.modified, info.e_tag, self._attributes)
+
+    def _discard(self) -> None:
+        self._file.close()
+        self._remove()
+
+    def _remove(self) -> None:
+        with suppress(FileNotFoundError):
+            Path(self._file.name).unlink()
+
+
+def _info_of(key: str, stat: os.stat_result) -> ObjectInfo:
+    modified = datetime.fromtimestamp(stat.st_mtime, UTC)
+    return ObjectInfo(key, stat.st_size, modified, f'"{stat.st_mtime_ns:x}-{stat.st_size:x}-{stat.st_ino:x}"')
+
+
+def _hidden(key: str) -> bool:
+    name = key.rpartition("/")[2]
+    return key == _RESERVED or (name.startswith(".skyhold-") and name.endswith(".tmp"))
+
+
+def _unfit(key: str) -> str:
+    parts = key.split("/")
+    if parts[0] == _RESERVED:
+        return f"{_RESERVED!r} is reserved"
+    if _hidden(key):
+        return "'.skyhold-*.tmp' is reserved"
+    if any(len(part.encode()) > _MAX_NAME_BYTES for part in parts):
+        return f"a part is longer than {_MAX_NAME_BYTES} bytes"
+    return ""
+
+
+def _read_exactly(file: BinaryIO | Any, start: int, size: int) -> bytes:
+    file.seek(start)
+    data = file.read(size)
+    while len(data) < size and (more := file.read(size - len(data))):
+        data += more
+    return data
+
