@@ -7,6 +7,7 @@ from pathlib import Path
 from skyhold.errors import StorageError
 from skyhold.storage.backends.file import FileBackend
 from skyhold.storage.contract import Store
+from skyhold.storage.keys import check_key
 from skyhold.storage.objects import ByteRange, ObjectInfo
 from skyhold.storage.wrappers.delegating import DelegatingStore
 
@@ -33,6 +34,7 @@ class CachedStore(DelegatingStore):
     def read_with_info(
         self, key: str, byte_range: ByteRange | None = None, *, if_match: str | None = None
     ) -> tuple[ObjectInfo, bytes]:
+        check_key(key, operation="read", uri=self.uri)
         part = hashlib.sha256(f"{self.uri_of(key)}\n{byte_range}".encode()).hexdigest()
         folder = f"{part[:2]}/{part[2:]}/"
         if self._has(folder):

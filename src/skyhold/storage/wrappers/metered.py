@@ -2,6 +2,7 @@
 
 import threading
 from dataclasses import dataclass, field
+from typing import Any
 
 from skyhold.storage.contract import Store
 from skyhold.storage.objects import Operation, RequestClass
@@ -66,3 +67,7 @@ class MeteredStore(DelegatingStore):
     def __init__(self, inner: Store, meter: Meter | None = None) -> None:
         self.meter = meter or Meter()
         super().__init__(inner.observed(self.meter.record))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle with a meter of its own: counts do not cross processes by themselves."""
+        return (MeteredStore, (self._inner,))
