@@ -1,0 +1,234 @@
+"""CSV: text in, text out; what the columns mean is the model's affair."""
+
+import csv
+import io
+import os
+import threading
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv as pacsv
+
+from skyhold.errors import MalformedInputError
+from skyhold.records.formats.adapter import (
+    Batch,
+    InputAdapter,
+    InputStream,
+    MalformedRow,
+    OpenStore,
+    OutputAdapter,
+    OutputStream,
+)
+from skyhold.records.formats.sink import ObjectSink
+from skyhold.storage.contract import Store
+from skyhold.storage.reader import ObjectReader
+
+__all__ = ["CSVInputAdapter", "CSVOutputAdapter"]
+
+_BLOCK_BYTES = 2 * 1024 * 1024
+_HEADER_BYTES = 1024 * 1024
+_BOM = b"\xef\xbb\xbf"
+
+
+class CSVInputAdapter(InputAdapter):
+    """Read one CSV object, its first row naming the columns. UTF-8, with or without a byte-order mark.
+
+    A ragged row and a row that is not UTF-8 are rejected rows, not the end of the run.
+
+    Args:
+        uri: Where it is.
+        delimiter: One character between cells.
+        quotechar: One character around cells that hold the delimiter, the quote or a line's end.
+        fieldnames: The columns' names of a file that has no header.
+        **storage_options: As for `skyhold.storage.opening.open_store`.
+    """
+
+    def __init__(
+        self,
+        uri: str | os.PathLike[str],
+        *,
+        delimiter: str = ",",
+        quotechar: str = '"',
+        fieldnames: Sequence[str] | None = None,
+        **storage_options: Any,
+    ) -> None:
+        super().__init__(uri, **storage_options)
+        self._delimiter = delimiter
+        self._quotechar = quotechar
+        self._fieldnames = None if fieldnames is None else tuple(fieldnames)
+
+    def open(self, wrap: OpenStore) -> InputStream:
+        store, key = self._open_object(wrap)
+        reader = store.open_reader(key)
+        try:
+            return _CSVStream(reader, store.uri_of(key), self._delimiter, self._quotechar, self._fieldnames)
+        except BaseException:
+            reader.close()
+            raise
+
+
+class _CSVStream(InputStream):
+    def __init__(
+        self, reader: ObjectReader, uri: str, delimiter: str, quotechar: str, fieldnames: tuple[str, ...] | None
+    ) -> None:
+        self.text = True
+        self.info = reader.info
+        self._reader = reader
+        self._uri = uri
+        self._header_rows = 0 if fieldnames else 1
+        self._delimiter = delimiter
+        self._quotechar = quotechar
+        self._malformed: dict[int, MalformedRow] = {}
+        self._lock = threading.Lock()
+        self.columns = fieldnames or self._read_header()
+        repeated = {name for name in self.columns if self.columns.count(name) > 1}
+        if repeated:
+            raise MalformedInputError(
+                f"{uri!r} has more than one column called {sorted(repeated)[0]!r}",
+                remedy="Rename it in the file, or give fieldnames=",
+            )
+
+    def _read_header(self) -> tuple[str, ...]:
+        head = self._reader.read(_HEADER_BYTES).removeprefix(_BOM)
+        self._reader.seek(0)
+        if not head.strip():
+            raise MalformedInputError(
+                f"{self._uri!r} is empty: it has no header", remedy="Give fieldnames= if an empty file is meant"
+            )
+        try:
+            text = io.StringIO(head.decode(errors="surrogateescape"), newline="")
+            rows = csv.reader(text, delimiter=self._delimiter, quotechar=self._quotechar)
+            names = tuple(next(row for row in rows if row))
+            "".join(names).encode()
+        except (csv.Error, UnicodeEncodeError, StopIteration) as error:
+            raise MalformedInputError(f"the header of {self._uri!r} cannot be read: {error}") from error
+        return names
+
+    def batches(self) -> Iterator[Batch]:
+        next_row = 1
+        try:
+            for data in self._parse():
+                batch = self._numbered(data, next_row)
+                next_row += data.num_rows + len(batch.skipped)
+                yield self._decoded(batch)
+        except pa.ArrowInvalid as error:
+            raise MalformedInputError(
+                f"{self._uri!r} cannot be read after row {next_row - 1}: {error}",
+                remedy="Check delimiter and quotes near that row",
+            ) from error
+        left = self._take_malformed()
+        if left:
+            yield Batch(pa.RecordBatch.from_pylist([], self.schema), next_row, malformed=left)
+
+    def _parse(self) -> Iterator[pa.RecordBatch]:
+        options: dict[str, Any] = {
+            "read_options": pacsv.ReadOptions(
+                column_names=list(self.columns),
+                skip_rows_after_names=self._header_rows,
+                block_size=_BLOCK_BYTES,
+                use_threads=False,  # else the rows of malformed lines are not told
+            ),
+            "parse_options": pacsv.ParseOptions(
+                delimiter=self._delimiter,
+                quote_char=self._quotechar,
+                newlines_in_values=True,
+                invalid_row_handler=self._keep_malformed,
+            ),
+            "convert_options": pacsv.ConvertOptions(
+                column_types=dict.fromkeys(self.columns, pa.binary()), strings_can_be_null=False
+            ),
+        }
+        try:
+            stream = pacsv.open_csv(pa.PythonFile(self._reader, mode="r"), **options)
+        except pa.ArrowInvalid as error:
+            if "Empty CSV" in str(error):
+                return
+            raise
+        yield from stream
+
+    def _keep_malformed(self, row: Any) -> str:
+        number = row.number - self._header_rows
+        message = f"expected {row.expected_columns} columns, found {row.actual_columns}"
+        with self._lock:
+            self._malformed[number] = MalformedRow(number, "ragged_row", message, row.text)
+        return "skip"
+
+    def _take_malformed(self, before: int | None = None) -> tuple[MalformedRow, ...]:
+        with self._lock:
+            numbers = sorted(number for number in self._malformed if before is None or number < before)
+            return tuple(self._malformed.pop(number) for number in numbers)
+
+    def _numbered(self, data: pa.RecordBatch, first_row: int) -> Batch:
+        """Find the rows' numbers: parsing is ahead, so every malformed row up to the last of these is known."""
+        with self._lock:
+            known = sorted(self._malformed)
+        end = first_row + data.num_rows
+        for number in known:
+            if number >= end:
+                break
+            end += 1
+        malformed = self._take_malformed(end)
+        return Batch(data, first_row, tuple(row.row for row in malformed), malformed)
+
+    def _decoded(self, batch: Batch) -> Batch:
+        try:
+            columns = [pc.cast(column, pa.string()) for column in batch.data.columns]
+        except pa.ArrowInvalid:
+            batch = _without_undecodable(batch)
+            columns = [pc.cast(column, pa.string()) for column in batch.data.columns]
+        data = pa.RecordBatch.from_arrays(columns, schema=self.schema)
+        return Batch(data, batch.first_row, batch.skipped, batch.malformed)
+
+    def close(self) -> None:
+        self._reader.close()
+
+
+def _without_undecodable(batch: Batch) -> Batch:
+    good: list[bool] = []
+    malformed: list[MalformedRow] = []
+    for index, cells in enumerate(zip(*(column.to_pylist() for column in batch.data.columns), strict=True)):
+        try:
+            for cell in cells:
+                cell.decode()
+        except UnicodeDecodeError as error:
+            text = ",".join(cell.decode(errors="backslashreplace") for cell in cells)
+            malformed.append(MalformedRow(batch.row_number(index), "bad_encoding", f"not UTF-8: {error.reason}", text))
+        good.append(not (malformed and malformed[-1].row == batch.row_number(index)))
+    skipped = tuple(sorted([*batch.skipped, *(row.row for row in malformed)]))
+    together = tuple(sorted([*batch.malformed, *malformed], key=lambda row: row.row))
+    return Batch(batch.data.filter(pa.array(good)), batch.first_row, skipped, together)
+
+
+class CSVOutputAdapter(OutputAdapter):
+    """Write one CSV object: UTF-8, a header, ``\\n`` line ends, quotes where they are needed.
+
+    Args:
+        uri: Where to.
+        delimiter: One character between cells.
+        **storage_options: As for `skyhold.storage.opening.open_store`.
+    """
+
+    def __init__(self, uri: str | os.PathLike[str], *, delimiter: str = ",", **storage_options: Any) -> None:
+        super().__init__(uri, **storage_options)
+        self._delimiter = delimiter
+
+    def open(self, schema: pa.Schema, wrap: OpenStore) -> OutputStream:
+        store, key = self.open_beside("", wrap)
+        return _CSVSink(store, key, schema, self._delimiter)
+
+
+class _CSVSink(ObjectSink):
+    def __init__(self, store: Store, key: str, schema: pa.Schema, delimiter: str) -> None:
+        super().__init__(store, key)
+        options = pacsv.WriteOptions(include_header=True, delimiter=delimiter, quoting_style="needed")
+        self._file = pa.PythonFile(self._writer, mode="w")
+        self._csv = pacsv.CSVWriter(self._file, schema, write_options=options)
+
+    def _encode(self, batch: pa.RecordBatch) -> None:
+        self._csv.write_batch(batch)
+
+    def _finish(self) -> None:
+        self._csv.close()
+        self._file.flush()

@@ -1,0 +1,306 @@
+"""A pipe: rows from one place, through a schema, to another, with nothing lost on the way."""
+
+import threading
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Executor, Future
+from types import TracebackType
+from typing import Any, Self
+
+import pyarrow as pa
+
+from skyhold.errors import PipeStateError, RejectLimitError, StoppedError
+from skyhold.execution.threads import SingleThreadExecutor
+from skyhold.records.formats.adapter import Batch, InputAdapter, InputStream, OutputAdapter, OutputStream, Written
+from skyhold.records.rejects import (
+    REJECT_SCHEMA,
+    RejectCounts,
+    RejectedRow,
+    collect_rejects,
+    rejects_to_batch,
+)
+from skyhold.records.report import Report
+from skyhold.records.validation.outcome import FieldRoute
+from skyhold.records.validation.plan import ValidationPlan
+from skyhold.runs.progress import Listener
+from skyhold.runs.receipt import Artifact, Receipt
+from skyhold.runs.recording import RunRecorder
+from skyhold.storage.contract import Store
+from skyhold.storage.wrappers.metered import Meter, MeteredStore
+
+__all__ = ["Pipe"]
+
+_RECEIPT_SUFFIX = ".receipt.json"
+
+
+class Pipe:
+    """Reads, validates, writes.
+
+    Rows come out in the order they came in. The outputs appear whole, after the last row: first the error output, then
+    the output, then its receipt (``<output>.receipt.json``). When anything fails, what was there before stays.
+
+    Args:
+        input_adapter: What to read.
+        output_adapter: Where accepted rows go.
+        error_output_adapter: Where rejected rows go, with reasons and their whole originals.
+        schema_model: A pydantic model, dataclass or TypedDict. Without one, columns keep their types.
+        executor: Who validates; any ``concurrent.futures.Executor`` of threads.
+        max_errors: Stop the run, writing nothing, when more rows than this are rejected.
+        on_progress: Called with every `skyhold.runs.progress.Event`, in the pipe's thread.
+
+    Example:
+        >>> from skyhold.storage.opening import open_store
+        >>> from skyhold.records.formats.csv import CSVInputAdapter, CSVOutputAdapter
+        >>> _ = open_store("memory://pipe-example").write("in.csv", b"a,b\\n1,x\\n2,y\\n")
+        >>> pipe = Pipe(
+        ...     input_adapter=CSVInputAdapter("memory://pipe-example/in.csv"),
+        ...     output_adapter=CSVOutputAdapter("memory://pipe-example/out.csv"),
+        ... )
+        >>> pipe.run().total_processed
+        2
+    """
+
+    def __init__(
+        self,
+        *,
+        input_adapter: InputAdapter,
+        output_adapter: OutputAdapter,
+        error_output_adapter: OutputAdapter | None = None,
+        schema_model: Any = None,
+        executor: Executor | None = None,
+        max_errors: int | None = None,
+        on_progress: Listener | Sequence[Listener] = (),
+    ) -> None:
+        self._input = input_adapter
+        self._output = output_adapter
+        self._errors = error_output_adapter
+        self._model = schema_model
+        self._executor = executor or SingleThreadExecutor()
+        self._max_errors = max_errors
+        listeners = (on_progress,) if callable(on_progress) else tuple(on_progress)
+        asked = {
+            "input": input_adapter.uri,
+            "output": output_adapter.uri,
+            "error_output": error_output_adapter.uri if error_output_adapter else None,
+            "schema_model": getattr(schema_model, "__qualname__", None),
+            "max_errors": max_errors,
+        }
+        self._recorder = RunRecorder(
+            "pipe", f"{input_adapter.uri} → {output_adapter.uri}", asked=asked, unit="rows", listeners=listeners
+        )
+        self._meter = Meter()
+        self._rejects = RejectCounts()
+        self._told = False
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+        self.report = Report(self._recorder.progress, self._meter, self._rejects, self._tell)
+
+    def start(self) -> None:
+        """Begin, in a thread of its own.
+
+        Raises:
+            PipeStateError: It has been started before; a pipe runs once.
+        """
+        if self._thread is not None:
+            raise PipeStateError("this pipe has been started before", remedy="Make a new Pipe for a new run")
+        self.report.status = "running"
+        self._thread = threading.Thread(target=self._work, name="skyhold-pipe")
+        self._thread.start()
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait for the end.
+
+        Args:
+            timeout: Seconds; None waits as long as it takes.
+
+        Returns: True when it is complete, False when the time is over.
+
+        Raises:
+            Exception: Whatever made the pipe fail.
+            KeyboardInterrupt: Ctrl-C; the pipe is stopped first, and leaves nothing half-written.
+        """
+        if self._thread is None:
+            raise PipeStateError("this pipe has not been started", remedy="Call start() or run() first")
+        try:
+            if not self.report.wait(timeout):
+                return False
+        except KeyboardInterrupt:
+            self._told = True
+            self.shutdown()
+            raise
+        self._thread.join()
+        self._tell()
+        return True
+
+    def run(self) -> Report:
+        """Start, wait, and return the report.
+
+        Raises:
+            Exception: Whatever made the pipe fail.
+        """
+        self.start()
+        self.wait()
+        return self.report
+
+    def shutdown(self) -> None:
+        """Stop soon, writing nothing, and wait until it has stopped; a complete pipe stays complete."""
+        self._stop.set()
+        if self._thread is not None:
+            self._thread.join()
+
+    def explain(self) -> list[FieldRoute]:
+        """Return how each field is validated and why; opens the input to see its columns."""
+        if self._model is None:
+            return []
+        with self._input.open(self._metered) as stream:
+            return ValidationPlan.build(self._model, columns=stream.columns, text=stream.text).explain()
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is None:
+            self.wait()
+        else:
+            self._told = True
+            self.shutdown()
+
+    def _tell(self) -> None:
+        """Raise the pipe's error, unless somebody was told already."""
+        if self.report.error is not None and not self._told:
+            self._told = True
+            raise self.report.error
+
+    def _metered(self, store: Store) -> Store:
+        return MeteredStore(store, self._meter)
+
+    def _work(self) -> None:
+        receipt: Receipt
+        try:
+            self._recorder.start()
+            with self._input.open(self._metered) as stream:
+                self._transfer(stream)
+            receipt = self._publish_receipt()
+        except BaseException as error:  # noqa: BLE001 - carried to whoever asks, in their thread
+            self.report.error = error
+            receipt = self._recorder.fail(error)
+        self.report.receipt = receipt
+        self.report.status = receipt.state
+        self.report.mark_ended()
+
+    def _transfer(self, stream: InputStream) -> None:
+        plan = None
+        if self._model is not None:
+            plan = ValidationPlan.build(self._model, columns=stream.columns, text=stream.text)
+        output = self._output.open(plan.output_schema if plan else stream.schema, self._metered)
+        errors: OutputStream | None = None
+        try:
+            errors = self._errors.open(REJECT_SCHEMA, self._metered) if self._errors else None
+            for batch, accepted, rejected in self._validated(stream, plan):
+                self._write(batch, accepted, rejected, output, errors)
+            self._check_stop()
+            written = [*(errors.close() if errors else []), *output.close()]
+        except BaseException:
+            output.abort()
+            if errors is not None:
+                errors.abort()
+            raise
+        self._note(stream, written)
+
+    def _write(
+        self,
+        batch: Batch,
+        accepted: pa.RecordBatch,
+        rejected: list[RejectedRow],
+        output: OutputStream,
+        errors: OutputStream | None,
+    ) -> None:
+        self._check_stop()
+        if accepted.num_rows:
+            output.write(accepted)
+        if rejected and errors is not None:
+            errors.write(rejects_to_batch(self._input.uri, rejected))
+        self._rejects.add(rejected)
+        read = batch.data.num_rows + len(batch.malformed)
+        self._recorder.progress.advance(
+            read, rows_read=read, rows_written=accepted.num_rows, rows_rejected=len(rejected)
+        )
+        if self._max_errors is not None and self._rejects.total > self._max_errors:
+            worst = self._rejects.groups()[0]
+            raise RejectLimitError(
+                f"{self._rejects.total:,} rows of {self._input.uri!r} were rejected, more than max_errors="
+                f"{self._max_errors:,}; the most frequent: {worst.field} {worst.message} (row {worst.sample_rows[0]})",
+                remedy="Correct the input or the model, or raise max_errors",
+            )
+
+    def _validated(
+        self, stream: InputStream, plan: ValidationPlan | None
+    ) -> Iterator[tuple[Batch, pa.RecordBatch, list[RejectedRow]]]:
+        """Validate in the executor, a few batches ahead, and yield in input order."""
+        workers = getattr(self._executor, "max_workers", None) or 1
+        window = 1 if isinstance(self._executor, SingleThreadExecutor) else workers + 1
+        waiting: deque[Future[tuple[Batch, pa.RecordBatch, list[RejectedRow]]]] = deque()
+        try:
+            for batch in _resized(stream.batches(), getattr(self._executor, "batch_size", None)):
+                waiting.append(self._executor.submit(_validate, batch, plan))
+                if len(waiting) >= window:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()
+
+    def _check_stop(self) -> None:
+        if self._stop.is_set():
+            raise StoppedError("the pipe was stopped; its output was not changed")
+
+    def _note(self, stream: InputStream, written: list[Written]) -> None:
+        if stream.info is not None:
+            rows = self._recorder.progress.counts.get("rows_read", 0)
+            self._recorder.inputs.append(
+                Artifact(self._input.uri, stream.info.size_bytes, stream.info.e_tag, rows=rows)
+            )
+        for each in written:
+            self._recorder.outputs.append(
+                Artifact(each.uri, each.info.size_bytes, each.info.e_tag, each.sha256, each.rows)
+            )
+
+    def _publish_receipt(self) -> Receipt:
+        counts = {"rows_read": 0, "rows_written": 0, "rows_rejected": 0}
+        self._recorder.progress.advance(**counts)
+        usage = self._meter.usage
+        self._recorder.rejects = self._rejects.groups()
+        self._recorder.usage = {
+            "requests": usage.requests,
+            "bytes_in": usage.bytes_in,
+            "bytes_out": usage.bytes_out,
+            "cost": self.report.cost.as_dict(),
+        }
+        receipt = self._recorder.complete()
+        store, key = self._output.open_beside(_RECEIPT_SUFFIX, self._metered)
+        store.write(key, receipt.to_json().encode())
+        self._recorder.finish(receipt)
+        return receipt
+
+
+def _validate(batch: Batch, plan: ValidationPlan | None) -> tuple[Batch, pa.RecordBatch, list[RejectedRow]]:
+    if plan is None:
+        return batch, batch.data, collect_rejects(batch, ())
+    outcome = plan.validate(batch.data)
+    return batch, outcome.accepted, collect_rejects(batch, outcome.rejects)
+
+
+def _resized(batches: Iterator[Batch], rows: int | None) -> Iterator[Batch]:
+    """Cut batches down to at most ``rows`` rows; malformed rows stay with the first piece."""
+    for batch in batches:
+        if rows is None or batch.data.num_rows <= rows:
+            yield batch
+            continue
+        for start in range(0, batch.data.num_rows, rows):
+            first = batch.row_number(start)
+            skipped = tuple(number for number in batch.skipped if number > first)
+            yield Batch(batch.data.slice(start, rows), first, skipped, batch.malformed if start == 0 else ())
