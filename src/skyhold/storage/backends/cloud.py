@@ -12,6 +12,7 @@ from obstore.store import AzureStore, GCSStore, HTTPStore, S3Store
 from skyhold.errors import (
     AccessError,
     ConfigError,
+    InvalidKeyError,
     InvalidRangeError,
     KeyNotFoundError,
     NotFoundError,
@@ -25,7 +26,7 @@ from skyhold.storage.backends.template import Backend, without_write_id
 from skyhold.storage.backends.translation import Context, translate
 from skyhold.storage.backends.uploading import CloudUpload
 from skyhold.storage.contract import ObjectWriter
-from skyhold.storage.credentials import Connection
+from skyhold.storage.draft_credentials.connection import Connection, reveal_settings
 from skyhold.storage.objects import Attributes, Buffer, ByteRange, ListPage, ObjectInfo
 
 __all__ = ["CloudBackend", "CloudSettings"]
@@ -98,6 +99,16 @@ class CloudBackend(Backend):
             )
         return self._reopen
 
+    def _check_key(self, key: str, verb: str) -> None:
+        super()._check_key(key, verb)
+        if self._scheme == "az" and "\\" in key:
+            raise InvalidKeyError(
+                f"the key {key!r} cannot be stored exactly: Azure turns '\\' into '/'",
+                operation=verb,
+                uri=self.uri,
+                remedy="Choose another key; nothing was written",
+            )
+
     def _info(self, key: str) -> ObjectInfo:
         try:
             with self._translated("info", key):
@@ -122,6 +133,8 @@ class CloudBackend(Backend):
 
     def _read(self, key: str, byte_range: ByteRange | None, if_match: str | None) -> tuple[ObjectInfo, bytes]:
         options: dict[str, Any] = {"if_match": if_match} if if_match else {}
+        if self._scheme == "az" and byte_range is not None and byte_range.suffix is not None:
+            byte_range = ByteRange(*byte_range.resolve(self._info(key).size_bytes))  # Azure knows no suffix
         try:
             with self._translated("read", key):
                 if byte_range is not None:
@@ -159,7 +172,7 @@ class CloudBackend(Backend):
     ) -> ObjectInfo:
         self._refuse_on_http("write", key)
         mode: Any = "create" if if_absent else {"e_tag": if_match} if if_match is not None else "overwrite"
-        with self._translated("write", key, if_absent=if_absent):
+        with self._translated("write", key, if_absent=if_absent, if_match=if_match is not None):
             encoded = encode_attributes(attributes, scheme=self._scheme, uri=self.uri_of(key))
             put = obstore.put(
                 self._client, key, cast("bytes", data), attributes=encoded, mode=mode, use_multipart=False
@@ -277,7 +290,9 @@ class CloudBackend(Backend):
             )
 
     @contextmanager
-    def _translated(self, verb: str, key: str, *, if_absent: bool = False) -> Generator[None]:
+    def _translated(
+        self, verb: str, key: str, *, if_absent: bool = False, if_match: bool = False
+    ) -> Generator[None]:
         try:
             yield
         except StorageError:
@@ -293,6 +308,7 @@ class CloudBackend(Backend):
                 region=self._region,
                 endpoint=self._endpoint,
                 if_absent=if_absent,
+                if_match=if_match,
             )
             translated = translate(error, context)
             if translated is None:
@@ -319,7 +335,7 @@ def _connect(connection: Connection, settings: CloudSettings, *, max_retries: in
         return HTTPStore(connection.container, client_options=cast("Any", client), retry_config=cast("Any", retry))
     extra = {} if connection.provider is None else {"credential_provider": connection.provider}
     return _CLIENTS[connection.scheme](
-        connection.container, config=connection.settings, client_options=client, retry_config=retry, **extra
+        connection.container, config=reveal_settings(connection.settings), client_options=client, retry_config=retry, **extra
     )
 
 

@@ -111,6 +111,7 @@ _STATUS: dict[int, type[StorageError]] = {
 }
 
 _TEXTS: tuple[tuple[str, type[SkyholdError]], ...] = (
+    ("wanted range starting at", InvalidRangeError),
     ("operation timed out", StoreTimeoutError),
     ("error decoding response body", BrokenBodyError),
     ("end of file before message length reached", BrokenBodyError),
@@ -144,6 +145,7 @@ class Context:
         region: The region in use, for remedies.
         endpoint: What was called, for remedies.
         if_absent: The write was create-only.
+        if_match: The write was conditional on an e-tag.
     """
 
     verb: str
@@ -153,6 +155,7 @@ class Context:
     region: str = ""
     endpoint: str = ""
     if_absent: bool = False
+    if_match: bool = False
 
 
 def translate(error: BaseException, context: Context) -> SkyholdError | None:
@@ -186,6 +189,8 @@ def _classify(
         return AlreadyExistsError
     if kind is AccessDeniedError and answer.status == 403 and context.verb in {"info", "read", "copy"}:  # noqa: PLR2004
         return NotFoundOrDeniedError
+    if kind is KeyNotFoundError and context.verb == "write" and context.if_match:
+        return PreconditionFailedError  # the object that was to be replaced is gone
     if kind is KeyNotFoundError and context.verb in {"list", "write"}:
         return BucketNotFoundError
     return kind

@@ -1,0 +1,50 @@
+# Everything here sets itself up: Python >= 3.11, pip and make are enough.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+UV := $(BIN)/uv
+SETUP := $(VENV)/.ready
+AZURITE := .azurite/node_modules/.bin/azurite-blob
+
+.PHONY: demo test test-slow check format bench docs clean
+
+demo: $(SETUP)
+	$(BIN)/skyhold demo
+
+test: $(SETUP) $(if $(CI),$(AZURITE))
+	$(BIN)/python -m pytest -m "not slow"
+
+test-slow: $(SETUP) $(AZURITE)
+	$(BIN)/python -m pytest -m "slow or not slow" --hypothesis-profile=nightly
+
+check: $(SETUP)
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/pyright
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest -q docs README.md
+
+format: $(SETUP)
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+bench: $(SETUP)
+	$(UV) pip install --quiet --group bench
+	$(BIN)/python benchmarks/run.py
+
+docs: $(SETUP)
+	$(UV) pip install --quiet --group docs
+	$(BIN)/zensical build
+
+$(SETUP): pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	test -x $(UV) || $(BIN)/python -m pip install --quiet uv
+	$(UV) pip install --quiet --python $(BIN)/python --group dev --editable '.[aws,demo]'
+	touch $(SETUP)
+
+# The Azure emulator comes from npm. Tests say so where it is missing; CI insists on it.
+$(AZURITE):
+	npm install --silent --no-fund --no-audit --prefix .azurite azurite
+
+clean:
+	rm -rf $(VENV) .azurite .hypothesis .ruff_cache build dist site demo-output

@@ -1,0 +1,90 @@
+"""What all tests share: profiles of hypothesis, a private home, and real servers, each started once."""
+
+import os
+from collections.abc import Generator
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+from skyhold.errors import MissingExtraError
+from skyhold.testing.servers import LocalServer, start_azurite, start_ministack, start_moto, start_rclone
+
+settings.register_profile("default", max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("ci", max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("nightly", max_examples=10_000, deadline=None, suppress_health_check=list(HealthCheck))
+settings.load_profile("ci" if os.environ.get("CI") else "default")
+
+AZURITE_KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
+"""Published by Microsoft for its emulator; it opens nothing else."""
+
+_AMBIENT = ("AWS_", "AZURE_", "AZURITE_", "GOOGLE_", "STORAGE_EMULATOR", "SKYHOLD_", "XDG_")
+
+
+@pytest.fixture(autouse=True)
+def private_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """No test sees the credentials, settings or journal of whoever runs it."""
+    home = tmp_path_factory.mktemp("home")
+    for name in list(os.environ):
+        if name.startswith(_AMBIENT):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("SKYHOLD_STATE", str(home / "state"))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    return home
+
+
+@pytest.fixture(scope="session")
+def moto(tmp_path_factory: pytest.TempPathFactory) -> Generator[LocalServer]:
+    with start_moto(tmp_path_factory.mktemp("moto")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def ministack(tmp_path_factory: pytest.TempPathFactory) -> Generator[LocalServer]:
+    with start_ministack(tmp_path_factory.mktemp("ministack")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def rclone(tmp_path_factory: pytest.TempPathFactory) -> Generator[LocalServer]:
+    with start_rclone(tmp_path_factory.mktemp("rclone")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def azurite(tmp_path_factory: pytest.TempPathFactory) -> Generator[LocalServer]:
+    try:
+        with start_azurite(tmp_path_factory.mktemp("azurite")) as server:
+            yield server
+    except MissingExtraError as missing:
+        if os.environ.get("CI"):
+            raise
+        pytest.skip(f"{missing}. {missing.remedy}")
+
+
+def make_bucket(server: LocalServer) -> str:
+    """Make a bucket of its own for one test, and return its name."""
+    import boto3  # noqa: PLC0415 - 500 ms, and only tests of S3 need it
+
+    name = f"bucket-{uuid4().hex[:12]}"
+    client = boto3.client(
+        "s3",
+        endpoint_url=server.endpoint,
+        aws_access_key_id=server.options["access_key_id"],
+        aws_secret_access_key=server.options["secret_access_key"],
+        region_name="us-east-1",
+    )
+    client.create_bucket(Bucket=name)
+    return name
+
+
+def make_container(server: LocalServer) -> str:
+    """Make a container of its own for one test, and return its name."""
+    from azure.storage.blob import BlobServiceClient  # noqa: PLC0415 - the extra `azure`
+
+    name = f"container-{uuid4().hex[:12]}"
+    client = BlobServiceClient(server.endpoint, credential=AZURITE_KEY)
+    client.create_container(name)
+    return name

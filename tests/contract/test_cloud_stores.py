@@ -1,0 +1,48 @@
+"""The contract on real servers."""
+
+from uuid import uuid4
+
+import pytest
+from conftest import make_bucket, make_container
+
+from skyhold.storage.contract import Store
+from skyhold.storage.opening import open_store
+from skyhold.testing import StoreContract
+from skyhold.testing.servers import LocalServer
+
+_PART = 5 * 1024 * 1024
+
+
+class TestMoto(StoreContract):
+    can_pickle = False  # its keys are given as options
+
+    @pytest.fixture
+    def store(self, moto: LocalServer) -> Store:
+        return open_store(f"s3://{make_bucket(moto)}", part_bytes=_PART, **moto.options)
+
+
+class TestMinistack(StoreContract):
+    can_pickle = False
+
+    @pytest.fixture
+    def store(self, ministack: LocalServer) -> Store:
+        return open_store(f"s3a://{make_bucket(ministack)}/a folder", part_bytes=_PART, **ministack.options)
+
+
+class TestRclone(StoreContract):
+    can_pickle = False
+    conditions_hold = False  # the server ignores them, which the checkup tells
+    keeps_attributes = False  # they are lost on copy
+
+    @pytest.fixture
+    def store(self, rclone: LocalServer) -> Store:
+        return open_store(f"s3://{make_bucket(rclone)}", part_bytes=_PART, **rclone.options)
+
+
+@pytest.mark.azurite
+class TestAzurite(StoreContract):
+    unsupported_keys = frozenset({"back\\slash"})
+
+    @pytest.fixture
+    def store(self, azurite: LocalServer) -> Store:
+        return open_store(f"az://{make_container(azurite)}/{uuid4()}", part_bytes=_PART, **azurite.options)
