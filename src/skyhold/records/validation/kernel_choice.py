@@ -1,0 +1,165 @@
+"""Which fields have a kernel: only those whose core schema is understood to the last key."""
+
+import re
+from datetime import date, datetime, timezone
+from typing import Any, cast
+
+import email_validator
+from pydantic import EmailStr
+
+from skyhold.records.validation.arrow import pa
+from skyhold.records.validation.kernels import (
+    AWARE_PATTERN,
+    DATE_PATTERN,
+    FLOAT_PATTERN,
+    INT_PATTERN,
+    NAIVE_PATTERN,
+    BoolKernel,
+    Bounds,
+    EmailKernel,
+    Kernel,
+    MemberKernel,
+    NumberKernel,
+    TextKernel,
+    TimeKernel,
+    email_pattern,
+)
+from skyhold.records.validation.shape import CoreDict
+
+__all__ = ["choose_kernel", "portable_pattern"]
+
+_BOUNDS = ("gt", "ge", "lt", "le")
+_COMMON = frozenset({"type", "ref", "metadata", "serialization"})
+_KEYS: dict[str, frozenset[str]] = {
+    "str": frozenset({"min_length", "max_length", "pattern", "regex_engine"}),
+    "int": frozenset({*_BOUNDS, "multiple_of"}),
+    "float": frozenset({*_BOUNDS, "allow_inf_nan"}),
+    "bool": frozenset(),
+    "date": frozenset(_BOUNDS),
+    "datetime": frozenset({*_BOUNDS, "tz_constraint", "microseconds_precision"}),
+    "literal": frozenset({"expected"}),
+    "enum": frozenset({"cls", "members", "sub_type"}),
+    "function-after": frozenset({"function", "schema"}),
+    "nullable": frozenset({"schema"}),
+    "default": frozenset(
+        {"schema", "default", "default_factory", "default_factory_takes_data", "validate_default", "copy_default"}
+    ),
+}
+# Settings that change how text is judged, beyond those that the kernels know.
+_FOREIGN_CONFIG = ("str_min_length", "str_max_length", "str_to_lower", "str_to_upper", "strict", "regex_engine")
+_CLASS_ITEM = r"(?:[a-z]-[a-z]|[A-Z]-[A-Z]|[0-9]-[0-9]|[A-Za-z0-9_ @,:;/#%=!.+*?]|\\[.\-+*?()/$^|])"
+_PORTABLE = re.compile(
+    r"(?:[A-Za-z0-9 _@,:;/#%=!<>\"'-]|\\[.\-+*?()\[\]{}|^$/dw]|[.^$|)]|\((?:\?:)?(?![?*+{])|[*+?]"
+    r"|\{[0-9]{1,2}(?:,[0-9]{0,2})?\}"
+    rf"|\[\^?-?{_CLASS_ITEM}+-?\])*"
+)
+
+
+def choose_kernel(schema: CoreDict, config: CoreDict) -> Kernel | str:
+    """Return the kernel of a field's core schema, or why it has none."""
+    kind = schema["type"]
+    foreign = next((key for key in _FOREIGN_CONFIG if config.get(key) not in (None, False)), None)
+    if foreign and config.get(foreign) != "rust-regex":
+        return f"config {foreign!r}"
+    if kind not in _KEYS:
+        return f"no columnar equivalent of {kind!r}"
+    unknown = sorted(key for key in schema if key not in _KEYS[kind] and key not in _COMMON)
+    if unknown:
+        return f"{kind} with {unknown[0]!r}"
+    if kind in ("nullable", "default"):
+        return choose_kernel(schema["schema"], config)
+    if kind == "function-after":
+        return _choose_email(schema, config)
+    if kind in ("literal", "enum"):
+        return _choose_members(schema)
+    if kind == "bool":
+        return BoolKernel()
+    return {"str": _choose_text, "int": _choose_number, "float": _choose_number}.get(kind, _choose_time)(schema, config)
+
+
+def _choose_text(schema: CoreDict, config: CoreDict) -> Kernel | str:
+    pattern: Any = schema.get("pattern")
+    if schema.get("regex_engine", "rust-regex") != "rust-regex":
+        return "the pattern is for another regex engine"
+    if pattern is not None:
+        pattern = portable_pattern(pattern)
+        if pattern is None:
+            return "the pattern may read differently in RE2"
+    shortest, longest = schema.get("min_length") or 0, schema.get("max_length")
+    if type(shortest) is not int or not (longest is None or type(longest) is int):
+        return "a length that is no int"
+    return TextKernel(shortest, longest, pattern, strip=bool(config.get("str_strip_whitespace")))
+
+
+def portable_pattern(pattern: object) -> str | None:
+    r"""Return a pattern for RE2 that matches only what Rust's regex matches, or None if unsure.
+
+    The engines agree on a small syntax. ``\d`` and ``\w`` are narrower in RE2, which is safe outside
+    a negated class; ``^`` and ``$`` are spelt as ends of the text.
+
+    Example:
+        >>> portable_pattern(r"^[A-Z]{2}-\d+$")
+        '\\A[A-Z]{2}-\\d+\\z'
+        >>> portable_pattern(r"(?i)abc") is None
+        True
+    """
+    if not isinstance(pattern, str) or not _PORTABLE.fullmatch(pattern):
+        return None
+    spelt = re.sub(
+        r"\\.|\[(?:\\.|[^\]\\])*\]|\^|\$",
+        lambda found: {"^": r"\A", "$": r"\z"}.get(found.group(), found.group()),
+        pattern,
+    )
+    try:
+        TextKernel(pattern=spelt).accept(pa.array([""]))
+    except pa.ArrowInvalid:
+        return None
+    return spelt
+
+
+def _choose_number(schema: CoreDict, _config: CoreDict) -> Kernel | str:
+    is_int = schema["type"] == "int"
+    bounds = [(name, schema[name]) for name in _BOUNDS if schema.get(name) is not None]
+    for name, limit in bounds:
+        if type(limit) not in ((int,) if is_int else (int, float)) or not -(2**53) <= limit <= 2**53:
+            return f"a bound {name!r} that is not plain"
+    factor: Any = schema.get("multiple_of")
+    if factor is not None and (type(factor) is not int or not 0 < factor < 2**53):
+        return "a factor that is not plain"
+    if is_int:
+        return NumberKernel(INT_PATTERN, pa.int64(), bounds, factor)
+    return NumberKernel(FLOAT_PATTERN, pa.float64(), [(name, float(limit)) for name, limit in bounds])
+
+
+def _choose_time(schema: CoreDict, _config: CoreDict) -> Kernel | str:
+    bounds: Bounds = [(name, schema[name]) for name in _BOUNDS if schema.get(name) is not None]
+    if schema["type"] == "date":
+        if any(type(limit) is not date for _, limit in bounds):
+            return "a bound that is no date"
+        return TimeKernel(DATE_PATTERN, pa.date32(), bounds)
+    zone = schema.get("tz_constraint", "naive")
+    if zone not in ("naive", "aware"):
+        return "a fixed offset"
+    for _, limit in bounds:
+        fits = type(limit.tzinfo) is timezone if zone == "aware" else limit.tzinfo is None
+        if type(limit) is not datetime or not fits:
+            return "a bound of the other kind of datetime"
+    if zone == "aware":
+        return TimeKernel(AWARE_PATTERN, pa.timestamp("us", tz="UTC"), bounds)
+    return TimeKernel(NAIVE_PATTERN, pa.timestamp("us"), bounds)
+
+
+def _choose_email(schema: CoreDict, _config: CoreDict) -> Kernel | str:
+    function = cast("CoreDict", schema["function"])
+    validate: Any = getattr(EmailStr, "_validate", None)
+    plain = set(function) == {"type", "function"} and function["type"] == "no-info" and function["function"] == validate
+    if not plain or not set(schema["schema"]) <= _COMMON or schema["schema"]["type"] != "str":
+        return "a validator of its own"
+    return EmailKernel(email_pattern(email_validator.SPECIAL_USE_DOMAIN_NAMES))
+
+
+def _choose_members(schema: CoreDict) -> Kernel | str:
+    members = schema["expected"] if schema["type"] == "literal" else [each.value for each in schema["members"]]
+    if not members or any(type(member) is not str for member in members):
+        return f"{schema['type']} of other things than text"
+    return MemberKernel(tuple(members))

@@ -1,0 +1,193 @@
+"""Columnar checks and casts that accept only what pydantic provably accepts, with the same value.
+
+A kernel may abstain from any text: pydantic itself then judges that row. It may never accept what
+pydantic refuses, or give another value. ``tests/property/test_validation_kernels.py`` compares the two.
+Patterns end in ``\\z``, since ``$`` reads differently in different regex engines.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from skyhold.records.validation.arrow import Array, DataType, pa, pc
+
+__all__ = [
+    "BoolKernel",
+    "Bounds",
+    "EmailKernel",
+    "Kernel",
+    "MemberKernel",
+    "NumberKernel",
+    "TextKernel",
+    "TimeKernel",
+    "email_pattern",
+]
+
+Bounds = Sequence[tuple[str, Any]]
+
+_TRUE = [each for word in ("1", "on", "t", "true", "y", "yes") for each in {word, word.upper(), word.title()}]
+_FALSE = [each for word in ("0", "off", "f", "false", "n", "no") for each in {word, word.upper(), word.title()}]
+_MONTH_DAY = (
+    r"(?:(?:0[13578]|1[02])-(?:0[1-9]|[12][0-9]|3[01])"
+    r"|(?:0[469]|11)-(?:0[1-9]|[12][0-9]|30)|02-(?:0[1-9]|1[0-9]|2[0-8]))"
+)
+_CLOCK = r"(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]{1,6})?"
+
+INT_PATTERN = r"\A-?[0-9]{1,18}\z"
+FLOAT_PATTERN = r"\A-?[0-9]{1,15}(?:\.[0-9]{1,17})?(?:[eE][+-]?[0-9]{1,2})?\z"
+DATE_PATTERN = rf"\A[1-9][0-9]{{3}}-{_MONTH_DAY}\z"
+NAIVE_PATTERN = rf"\A[1-9][0-9]{{3}}-{_MONTH_DAY}[T ]{_CLOCK}\z"
+# The last century is left out: an offset could move it past year 9999.
+AWARE_PATTERN = (
+    rf"\A(?:[1-8][0-9]{{3}}|9[0-8][0-9]{{2}})-{_MONTH_DAY}[T ]{_CLOCK}(?:Z|[+-](?:0[0-9]|1[0-4]):[0-5][0-9])\z"
+)
+# Below this no part of an address can reach its own limit (64 before the @, 63 a label).
+_EMAIL_BYTES = 64
+
+
+class Kernel(Protocol):
+    """A columnar stand-in for pydantic's judgement of one field."""
+
+    def accept(self, texts: Array) -> tuple[Array, Array]:
+        """Judge texts (string, without nulls).
+
+        Returns: Which are accepted (bool, without nulls), and the values (anything where not accepted).
+        """
+        ...
+
+
+def _matches(texts: Array, pattern: str) -> Array:
+    return pc.match_substring_regex(texts, pattern)
+
+
+def _cast(texts: Array, accepted: Array, target: DataType) -> Array:
+    kept = texts if accepted.true_count == len(accepted) else pc.if_else(accepted, texts, None)
+    return pc.cast(kept, target)
+
+
+def _within(values: Array, accepted: Array, bounds: Bounds, target: DataType) -> Array:
+    compare = {"gt": pc.greater, "ge": pc.greater_equal, "lt": pc.less, "le": pc.less_equal}
+    for name, limit in bounds:
+        inside = compare[name](values, pa.scalar(limit, target))
+        accepted = pc.and_(accepted, pc.fill_null(inside, fill_value=False))
+    return accepted
+
+
+@dataclass(frozen=True, slots=True)
+class TextKernel:
+    """Text as it is, with lengths in characters, and a pattern that all engines read alike."""
+
+    min_length: int = 0
+    max_length: int | None = None
+    pattern: str | None = None
+    strip: bool = False
+
+    def accept(self, texts: Array) -> tuple[Array, Array]:
+        accepted: Array = None
+        if self.strip:
+            # Only printable ASCII at both ends: whether other characters count as blank is pydantic's to say.
+            accepted = _matches(texts, r"(?s)\A(?:[!-~](?:.*[!-~])?)?\z")
+        if self.min_length > 0 or self.max_length is not None:
+            lengths = pc.utf8_length(texts)
+            inside = pc.greater_equal(lengths, self.min_length)
+            if self.max_length is not None:
+                inside = pc.and_(inside, pc.less_equal(lengths, self.max_length))
+            accepted = inside if accepted is None else pc.and_(accepted, inside)
+        if self.pattern is not None:
+            found = _matches(texts, self.pattern)
+            accepted = found if accepted is None else pc.and_(accepted, found)
+        return (pc.is_valid(texts) if accepted is None else accepted), texts
+
+
+@dataclass(frozen=True, slots=True)
+class NumberKernel:
+    """Plain decimal notation, with bounds."""
+
+    pattern: str
+    arrow_type: DataType
+    bounds: Bounds = ()
+    multiple_of: int | None = None
+
+    def accept(self, texts: Array) -> tuple[Array, Array]:
+        accepted = _matches(texts, self.pattern)
+        values = _cast(texts, accepted, self.arrow_type)
+        accepted = _within(values, accepted, self.bounds, self.arrow_type)
+        if self.multiple_of is not None:
+            factor = pa.scalar(self.multiple_of, self.arrow_type)
+            exact = pc.equal(pc.multiply(pc.divide(values, factor), factor), values)
+            accepted = pc.and_(accepted, pc.fill_null(exact, fill_value=False))
+        return accepted, values
+
+
+@dataclass(frozen=True, slots=True)
+class BoolKernel:
+    """The words that pydantic takes for true and false, in three spellings each."""
+
+    def accept(self, texts: Array) -> tuple[Array, Array]:
+        values = pc.is_in(texts, value_set=pa.array(_TRUE))
+        return pc.or_(values, pc.is_in(texts, value_set=pa.array(_FALSE))), values
+
+
+@dataclass(frozen=True, slots=True)
+class TimeKernel:
+    """ISO dates and date-times with seconds, with bounds; 29 February is left to pydantic."""
+
+    pattern: str
+    arrow_type: DataType
+    bounds: Bounds = ()
+
+    def accept(self, texts: Array) -> tuple[Array, Array]:
+        accepted = _matches(texts, self.pattern)
+        values = _cast(texts, accepted, self.arrow_type)
+        return _within(values, accepted, self.bounds, self.arrow_type), values
+
+
+@dataclass(frozen=True, slots=True)
+class EmailKernel:
+    """Short ASCII addresses with a lower-case domain, which email_validator returns unchanged."""
+
+    pattern: str
+
+    def accept(self, texts: Array) -> tuple[Array, Array]:
+        short = pc.less_equal(pc.binary_length(texts), _EMAIL_BYTES)
+        return pc.and_(_matches(texts, self.pattern), short), texts
+
+
+@dataclass(frozen=True, slots=True)
+class MemberKernel:
+    """Exactly one of some texts: a Literal, or an Enum of texts."""
+
+    members: tuple[str, ...]
+
+    def accept(self, texts: Array) -> tuple[Array, Array]:
+        return pc.is_in(texts, value_set=pa.array(self.members, pa.string())), texts
+
+
+def email_pattern(reserved: Sequence[str]) -> str:
+    """Return the pattern of plain addresses whose last label is none of the reserved ones.
+
+    RE2 has no look-ahead, so the reserved words are left out by spelling out all others. Two hyphens
+    in a row are left out as well: they mark punycode, whose normal form differs.
+
+    Example:
+        >>> import re
+        >>> pattern = email_pattern(["test"]).replace(r"\\z", r"\\Z")
+        >>> [bool(re.match(pattern, f"ann@shop.{tld}")) for tld in ("com", "tes", "test", "tests")]
+        [True, True, False, True]
+    """
+    atom = "[A-Za-z0-9_%+-]+"
+    label = "[a-z0-9]+(?:-[a-z0-9]+)*"
+    tld = _all_but([each.rpartition(".")[2] for each in reserved])
+    return rf"\A{atom}(?:\.{atom})*@(?:{label}\.)+{tld}\z"
+
+
+def _all_but(words: Sequence[str]) -> str:
+    """Return a pattern of the lower-case words that are not listed."""
+    if not words:
+        return "[a-z]*"
+    branches = [] if "" in words else ["(?:)"]
+    heads = {word[0] for word in words if word}
+    others = "".join(letter for letter in "abcdefghijklmnopqrstuvwxyz" if letter not in heads)
+    branches.append(f"[{others}][a-z]*")
+    branches += [head + _all_but([word[1:] for word in words if word[:1] == head]) for head in sorted(heads)]
+    return f"(?:{'|'.join(branches)})"

@@ -1,0 +1,97 @@
+"""What a validation gives: typed rows, and rejected rows with every error."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from pydantic import ValidationError
+
+from skyhold.records.validation.arrow import DataType, RecordBatch
+
+__all__ = ["FieldError", "FieldRoute", "Outcome", "Reject", "format_path", "read_errors"]
+
+
+@dataclass(frozen=True, slots=True)
+class FieldError:
+    """One reason why a row was rejected.
+
+    Attributes:
+        path: Where, such as ``"$.user.age"`` or ``"$.tags[2]"``; ``"$"`` is the row as a whole.
+        type: A stable name: pydantic's error type, ``"output_overflow"`` or ``"validator_error"``.
+        message: What was wrong, in words.
+    """
+
+    path: str
+    type: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reject:
+    """A row that was not accepted.
+
+    Attributes:
+        row: The row's index in the batch, from 0.
+        errors: Every error that pydantic found in the row, in its order; never empty.
+    """
+
+    row: int
+    errors: tuple[FieldError, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The two halves of a batch: ``accepted.num_rows + len(rejects)`` is its number of rows.
+
+    Attributes:
+        accepted: The accepted rows in input order, typed as the plan's ``output_schema``.
+        rejects: The other rows, by ascending row.
+    """
+
+    accepted: RecordBatch
+    rejects: list[Reject]
+
+
+@dataclass(frozen=True, slots=True)
+class FieldRoute:
+    """How a field is validated, and why.
+
+    Attributes:
+        field: The output column.
+        column: The input column that feeds it, or None if there is none.
+        route: ``"kernel"`` (columnar check and cast), ``"column"`` (pydantic, one call a batch)
+            or ``"row"`` (pydantic, row by row).
+        reason: Why this route.
+        arrow_type: The output column's type.
+    """
+
+    field: str
+    column: str | None
+    route: Literal["kernel", "column", "row"]
+    reason: str
+    arrow_type: DataType
+
+
+def format_path(location: Sequence[int | str]) -> str:
+    """Return a pydantic error location as one path.
+
+    Example:
+        >>> format_path(("user", "tags", 2))
+        '$.user.tags[2]'
+        >>> format_path(("first name",))
+        '$["first name"]'
+    """
+    steps = ["$"]
+    for step in location:
+        if isinstance(step, str) and step.isidentifier():
+            steps.append(f".{step}")
+        else:
+            steps.append(f"[{json.dumps(step, ensure_ascii=False)}]")
+    return "".join(steps)
+
+
+def read_errors(error: ValidationError) -> tuple[FieldError, ...]:
+    """Return pydantic's errors as ours, in its order."""
+    details = error.errors(include_url=False, include_context=False, include_input=False)
+    return tuple(FieldError(format_path(each["loc"]), each["type"], each["msg"]) for each in details)

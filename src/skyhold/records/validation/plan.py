@@ -1,0 +1,254 @@
+"""The plan: a route for each field, chosen once, then used for every batch."""
+
+from collections.abc import Sequence
+from typing import Any, cast
+
+from skyhold.errors import SchemaError
+from skyhold.records.validation.arrow import Array, RecordBatch, Schema, pa, pc
+from skyhold.records.validation.arrow_types import OutputType, field_output, output_type
+from skyhold.records.validation.columns import ColumnJudge, FieldJudge, KernelJudge, absent_judge
+from skyhold.records.validation.kernel_choice import choose_kernel
+from skyhold.records.validation.outcome import FieldRoute, Outcome
+from skyhold.records.validation.rows import RowJudge
+from skyhold.records.validation.shape import FieldShape, ModelShape, accepts_none, open_model, read_shape
+from skyhold.records.validation.values import to_extra
+
+__all__ = ["ValidationPlan"]
+
+_EXTRA = OutputType(pa.string(), to_extra, nullable=True)
+
+
+class ValidationPlan:
+    """How batches of one layout are validated against one model; made by ``build``.
+
+    The verdict is pydantic's, as if each row were ``{column: text}`` given to
+    ``TypeAdapter(model).validate_python``, where an empty cell (or a null) is None if the fields that
+    the column feeds accept None, and ``""`` if not. One exception: what pydantic accepts and the output
+    column cannot hold exactly is rejected as ``"output_overflow"``. A validator that raises something
+    else than pydantic expects rejects its row as ``"validator_error"``.
+
+    Field validators are taken as functions of their value: one that counts its calls, or remembers
+    values, may see a value twice, and in another order than the rows'.
+
+    A plain ``datetime`` field becomes a column without a time zone; text with one is rejected there,
+    since its instant could not be kept. Declare ``AwareDatetime`` for a column in UTC.
+
+    Example:
+        >>> from typing import Annotated
+        >>> import pyarrow as pa
+        >>> from pydantic import BaseModel, Field
+        >>> class Person(BaseModel):
+        ...     name: str
+        ...     age: Annotated[int, Field(ge=0)]
+        >>> plan = ValidationPlan.build(Person, columns=["name", "age"])
+        >>> outcome = plan.validate(pa.record_batch({"name": ["Ada", "Bob"], "age": ["36", "-1"]}))
+        >>> outcome.accepted.to_pylist()
+        [{'name': 'Ada', 'age': 36}]
+        >>> outcome.rejects[0].row, outcome.rejects[0].errors[0].path
+        (1, '$.age')
+    """
+
+    output_schema: Schema
+
+    def __init__(self, model: object, columns: Sequence[str], *, text: bool) -> None:
+        self._recipe = (model, tuple(columns), text)
+        self._columns = tuple(columns)
+        self._text = text
+        adapter = open_model(model)
+        shape = read_shape(cast("dict[str, Any]", adapter.core_schema), self._columns)
+        outputs = {field.name: field_output(field, shape) for field in shape.fields}
+        self._extras = shape.unknown if shape.extra == "allow" else ()
+        computed = {
+            name: OutputType(each.arrow_type, each.convert, nullable=accepts_none(schema, shape.definitions))
+            for name, schema in shape.computed
+            for each in [output_type(schema, shape.definitions)]
+        }
+        self._outputs = _join(outputs, dict.fromkeys(self._extras, _EXTRA), computed, self._columns)
+        self.output_schema = pa.schema(
+            [pa.field(name, each.arrow_type, nullable=each.nullable) for name, each in self._outputs.items()]
+        )
+        self._none_columns = _none_columns(shape) if text else frozenset[str]()
+        self._judges: dict[str, tuple[str | None, FieldJudge]] = {}
+        self._routes: dict[str, FieldRoute] = {}
+        self._whole_rows = "the input is not text" if not text else shape.row_reason
+        for field in shape.fields:
+            self._route(field, shape)
+        for name, each in computed.items():
+            self._routes[name] = FieldRoute(name, None, "row", "a computed field", each.arrow_type)
+        self._rows = RowJudge(
+            cast("Any", adapter.validator), self._outputs, kind=shape.kind, extras=self._extras, computed=[*computed]
+        )
+
+    @classmethod
+    def build(cls, model: object, *, columns: Sequence[str], text: bool = True) -> "ValidationPlan":
+        """Choose the routes.
+
+        Args:
+            model: A pydantic model, a dataclass or a TypedDict: the class itself.
+            columns: The input's column names, in order.
+            text: Whether all columns are text; if not, all rows go to pydantic whole, as they are.
+
+        Raises:
+            SchemaError: The model cannot be used, or column names clash.
+        """
+        return cls(model, columns, text=text)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        model, columns, text = self._recipe
+        return (_rebuild, (model, columns, text))
+
+    def explain(self) -> list[FieldRoute]:
+        """Return each output field's route, in output order (extra columns of the input have none)."""
+        return list(self._routes.values())
+
+    def validate(self, batch: RecordBatch) -> Outcome:
+        """Judge all rows of a batch. Threads may share one plan.
+
+        Args:
+            batch: Columns as given to ``build``, of any string type; it may be empty or a slice.
+
+        Raises:
+            SchemaError: The batch has other columns.
+        """
+        cells = self._read_cells(batch)
+        rows: int = batch.num_rows
+        if self._whole_rows:
+            _, arrays, rejects = self._rows.judge(range(rows), self._python_rows(cells, rows))
+            return Outcome(self._batch(arrays), rejects)
+        alive, arrays = self._judge_columns(cells, rows)
+        slow = pc.indices_nonzero(pc.invert(alive))
+        if not len(slow):
+            return Outcome(self._batch(arrays), [])
+        picked = {name: column.take(slow) for name, column in cells.items()}
+        numbers, slow_arrays, rejects = self._rows.judge(slow.to_pylist(), self._python_rows(picked, len(slow)))
+        if numbers:
+            order = _merge_order(alive, pc.is_in(slow, value_set=pa.array(numbers, slow.type)))
+            arrays = {name: pa.concat_arrays([arrays[name], slow_arrays[name]]).take(order) for name in arrays}
+        return Outcome(self._batch(arrays), rejects)
+
+    def _route(self, field: FieldShape, shape: ModelShape) -> None:
+        output = self._outputs[field.name]
+        if self._whole_rows:
+            self._routes[field.name] = FieldRoute(field.name, field.column, "row", self._whole_rows, output.arrow_type)
+            return
+        judge: FieldJudge
+        if field.column is None:
+            judge, reason = absent_judge(field, shape, output)
+            route = "column"
+        else:
+            empty_is_none = field.column in self._none_columns
+            kernel = choose_kernel(field.schema, shape.config)
+            if isinstance(kernel, str):
+                judge, reason, route = ColumnJudge(field, shape, output, empty_is_none=empty_is_none), kernel, "column"
+            else:
+                judge, route = KernelJudge(kernel, empty_is_none=empty_is_none), "kernel"
+                reason = f"{type(kernel).__name__.removesuffix('Kernel').lower()} check and cast"
+        self._judges[field.name] = (field.column, judge)
+        self._routes[field.name] = FieldRoute(field.name, field.column, route, reason, output.arrow_type)
+
+    def _judge_columns(self, cells: dict[str, Array], rows: int) -> tuple[Array, dict[str, Array]]:
+        """Return which rows every field accepts, and the output columns of those rows."""
+        alive: Array = pa.repeat(True, rows)  # noqa: FBT003 - pyarrow's signature
+        arrays: dict[str, Array] = {}
+        for name, route in self._routes.items():
+            if route.route == "kernel":
+                column, judge = self._judges[name]
+                accepted, arrays[name] = judge.judge(cells[cast("str", column)], rows)
+                alive = pc.and_(alive, accepted)
+        for name in self._extras:
+            texts = cells[name]
+            arrays[name] = pc.if_else(pc.equal(pc.binary_length(texts), 0), None, texts)
+        # Python validators see only rows that may still be accepted here: the others go to pydantic whole.
+        arrays, still = _keep(arrays, alive), alive.true_count
+        picked = _keep(cells, alive)
+        good: Array = pa.repeat(True, still)  # noqa: FBT003 - pyarrow's signature
+        for name, (column, judge) in self._judges.items():
+            if name not in arrays:
+                accepted, arrays[name] = judge.judge(picked[column] if column is not None else None, still)
+                good = pc.and_(good, accepted)
+        if good.true_count == still:
+            return alive, arrays
+        return pc.replace_with_mask(alive, alive, good), _keep(arrays, good)
+
+    def _read_cells(self, batch: RecordBatch) -> dict[str, Array]:
+        if tuple(batch.schema.names) != self._columns:
+            raise SchemaError(
+                f"the plan is for columns {list(self._columns)!r}, and the batch has {batch.schema.names!r}",
+                remedy="Build a plan for the columns of this input.",
+            )
+        columns = dict(zip(self._columns, batch.columns, strict=True))
+        return {name: _read_text(name, column) for name, column in columns.items()} if self._text else columns
+
+    def _python_rows(self, cells: dict[str, Array], rows: int) -> list[dict[str, Any]]:
+        if not cells:
+            return [{} for _ in range(rows)]
+        lists: list[list[Any]] = []
+        for name, column in cells.items():
+            found: list[Any] = column.to_pylist()
+            lists.append([each or None for each in found] if name in self._none_columns else found)
+        names = tuple(cells)
+        return [dict(zip(names, row, strict=True)) for row in zip(*lists, strict=True)]
+
+    def _batch(self, arrays: dict[str, Array]) -> RecordBatch:
+        return pa.RecordBatch.from_arrays([arrays[name] for name in self._outputs], schema=self.output_schema)
+
+
+def _rebuild(model: object, columns: tuple[str, ...], text: bool) -> ValidationPlan:  # noqa: FBT001 - called by pickle
+    return ValidationPlan.build(model, columns=columns, text=text)
+
+
+def _join(
+    fields: dict[str, OutputType],
+    extras: dict[str, OutputType],
+    computed: dict[str, OutputType],
+    columns: Sequence[str],
+) -> dict[str, OutputType]:
+    if len(set(columns)) != len(columns):
+        twice = next(name for name in columns if columns.count(name) > 1)
+        raise SchemaError(f"column {twice!r} occurs twice", remedy="Rename the columns of the input.")
+    clash = sorted(extras.keys() & (fields.keys() | computed.keys()))
+    if clash:
+        raise SchemaError(
+            f"column {clash[0]!r} feeds no field, and a field has its name, so extra='allow' would write both",
+            remedy="Rename the column, or set validate_by_name=True in the model's config.",
+        )
+    if not (outputs := fields | extras | computed):
+        raise SchemaError("the model has no fields to write", remedy="Declare at least one field.")
+    return outputs
+
+
+def _none_columns(shape: ModelShape) -> frozenset[str]:
+    """Return the columns whose empty cells are None: all that they feed accepts None."""
+    takes: dict[str, bool] = {name: shape.extra == "allow" for name in shape.unknown}
+    for field in shape.fields:
+        if field.column is not None:
+            takes[field.column] = takes.get(field.column, True) and accepts_none(field.schema, shape.definitions)
+    return frozenset(name for name, none in takes.items() if none)
+
+
+def _read_text(name: str, column: Array) -> Array:
+    kind = column.type
+    if not (pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_null(kind)):
+        raise SchemaError(f"column {name!r} is {kind}, not text", remedy="Build the plan with text=False.")
+    texts = column if pa.types.is_string(kind) else pc.cast(column, pa.string())
+    return pc.fill_null(texts, "") if texts.null_count else texts
+
+
+def _keep(arrays: dict[str, Array], rows: Array) -> dict[str, Array]:
+    if rows.true_count == len(rows):
+        return dict(arrays)
+    return {name: array.filter(rows) for name, array in arrays.items()}
+
+
+def _merge_order(alive: Array, accepted: Array) -> Array:
+    """Return where each accepted row stands in the fast rows followed by the slow ones, in input order.
+
+    Args:
+        alive: Which rows are fast, by row.
+        accepted: Which of the other rows were accepted.
+    """
+    places = pc.subtract(pc.cumulative_sum(pc.cast(alive, pa.int64())), 1)
+    slow_places = pc.add(pc.cumulative_sum(pc.cast(accepted, pa.int64())), alive.true_count - 1)
+    is_slow = pc.invert(alive)
+    places = pc.replace_with_mask(places, is_slow, slow_places)
+    return places.filter(pc.replace_with_mask(alive, is_slow, accepted))

@@ -1,0 +1,110 @@
+"""Whole rows through pydantic: the judge of last resort, and the only one that words errors."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, cast
+
+from pydantic import ValidationError
+from pydantic_core import SchemaValidator
+
+from skyhold.records.validation.arrow import Array
+from skyhold.records.validation.arrow_types import OutputType
+from skyhold.records.validation.outcome import FieldError, Reject, format_path, read_errors
+from skyhold.records.validation.values import OverflowedError
+
+__all__ = ["RowJudge"]
+
+
+class RowJudge:
+    """Validates rows one by one and turns the accepted ones into columns.
+
+    Args:
+        validator: The model's validator.
+        outputs: Output type by field; extra columns after the fields, computed fields last.
+        extras: Which outputs are columns that no field takes.
+        kind: How an accepted row looks: ``"model"``, ``"dataclass"`` or ``"typed-dict"``.
+        computed: Which outputs are computed fields.
+    """
+
+    def __init__(
+        self,
+        validator: SchemaValidator,
+        outputs: Mapping[str, OutputType],
+        *,
+        kind: str,
+        extras: Sequence[str],
+        computed: Sequence[str],
+    ) -> None:
+        self._validator = validator
+        self._outputs = dict(outputs)
+        self._kind = kind
+        self._extras = frozenset(extras)
+        self._computed = frozenset(computed)
+
+    def judge(
+        self, numbers: Iterable[int], rows: Iterable[dict[str, Any]]
+    ) -> tuple[list[int], dict[str, Array], list[Reject]]:
+        """Judge rows.
+
+        Returns: The numbers of the accepted rows, their columns, and the rejects; both ascending.
+        """
+        accepted: list[int] = []
+        rejects: list[Reject] = []
+        held: list[list[object]] = [[] for _ in self._outputs]
+        for number, row in zip(numbers, rows, strict=True):
+            cells, errors = self._judge_one(row)
+            if errors:
+                rejects.append(Reject(number, errors))
+                continue
+            accepted.append(number)
+            for column, cell in zip(held, cells, strict=True):
+                column.append(cell)
+        arrays = {
+            name: output.build(column) for (name, output), column in zip(self._outputs.items(), held, strict=True)
+        }
+        return accepted, arrays, rejects
+
+    def _judge_one(self, row: dict[str, Any]) -> tuple[list[object], tuple[FieldError, ...]]:
+        try:
+            found = self._validator.validate_python(row)
+            names = self._read_names(found)
+        except ValidationError as exc:
+            return [], read_errors(exc)
+        except Exception as exc:  # noqa: BLE001 - validators may raise anything, and a bad row is data
+            return [], (FieldError("$", "validator_error", _describe(exc)),)
+        return self._convert(names)
+
+    def _convert(self, names: Mapping[str, Any]) -> tuple[list[object], tuple[FieldError, ...]]:
+        cells: list[object] = []
+        errors: list[FieldError] = []
+        for name, output in self._outputs.items():
+            try:
+                cells.append(output.convert_one(names.get(name)))
+            except OverflowedError as exc:
+                errors.append(FieldError(format_path((name,)), "output_overflow", str(exc)))
+        return cells, tuple(errors) + tuple(
+            FieldError(format_path((name,)), "output_overflow", "an extra value that has no column in the input")
+            for name in names
+            if name not in self._outputs
+        )
+
+    def _read_names(self, found: Any) -> dict[str, Any]:  # noqa: ANN401 - whatever the model's validators return
+        if self._kind == "typed-dict":
+            return dict(found)
+        if self._kind == "model":
+            names = {**found.__dict__, **(found.__pydantic_extra__ or {})}
+            # Cached properties live beside the fields.
+            fields = type(found).__pydantic_fields__
+            extra = cast("dict[str, Any]", found.__pydantic_extra__ or {})
+            names = {name: each for name, each in names.items() if name in fields or name in extra}
+        else:
+            names = {name: getattr(found, name) for name in self._outputs if name not in self._extras}
+            names |= {name: found.__dict__[name] for name in self._extras}
+        return names | {name: getattr(found, name) for name in self._computed}
+
+
+def _describe(error: Exception) -> str:
+    try:
+        text = str(error)
+    except Exception:  # noqa: BLE001 - the exception's own text may raise anything
+        text = "(its message cannot be printed)"
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
