@@ -1,0 +1,5 @@
+"""``python -m skyhold.cli``."""
+
+from skyhold.cli import main
+
+main()

@@ -1,0 +1,78 @@
+"""``mb``, ``check``, ``storage sweep``: buckets as a whole."""
+
+from datetime import timedelta
+
+from skyhold.cli.options import Common
+from skyhold.cli.output import Printer
+from skyhold.storage.buckets import abort_uploads, bucket_settings, list_left_uploads, make_bucket
+from skyhold.storage.checkup import check_store
+from skyhold.storage.location import parse_location
+from skyhold.storage.opening import open_store
+
+__all__ = ["check", "mb", "sweep"]
+
+_DEFAULT = Common()
+_MARKS = {"ok": "✓", "warning": "!", "failed": "✗", "unknown": "?"}
+
+
+def mb(uri: str, /, *, region: str | None = None, common: Common = _DEFAULT) -> int:
+    """Make a bucket, a container or a folder.
+
+    Args:
+        uri: Which.
+        region: Where, on S3.
+        common: Options of every command.
+    """
+    printer = Printer(as_json=common.json)
+    options = common.options_for(uri)
+    if region and parse_location(uri).scheme == "s3":
+        options["region"] = region
+    if not common.dry_run:
+        make_bucket(uri, **options)
+    printer.item(f"{'would make' if common.dry_run else 'made'} {uri}", uri=uri, made=not common.dry_run)
+    return 0
+
+
+def check(uri: str, /, *, common: Common = _DEFAULT) -> int:
+    """Try line by line what works in a store with this identity; the probe object is taken away again.
+
+    Args:
+        uri: Which bucket, or a prefix in it.
+        common: Options of every command.
+    """
+    printer = Printer(as_json=common.json)
+    options = common.options_for(uri)
+    store = open_store(uri, **options)
+    printer.item(f"  {store.uri} as {store.identity or 'nobody in particular'}", uri=store.uri, identity=store.identity)
+    on_s3 = parse_location(uri).scheme == "s3"
+    settings = (lambda: bucket_settings(uri, **options)) if on_s3 else None
+    counts = dict.fromkeys(_MARKS, 0)
+    for line in check_store(store, settings):
+        counts[line.state] += 1
+        words = f"{_MARKS[line.state]} {line.name}: {line.found}"
+        if line.remedy and line.state != "ok":
+            words += f"\n    {line.remedy}"
+        printer.item(words, name=line.name, state=line.state, found=line.found, remedy=line.remedy)
+    printer.summary(", ".join(f"{count} {state}" for state, count in counts.items() if count), **counts)
+    return 1 if counts["failed"] else 0
+
+
+def sweep(uri: str, /, *, older_than_hours: float = 24.0, common: Common = _DEFAULT) -> int:
+    """Abort multipart uploads that a kill left behind; their parts cost money and are seen nowhere.
+
+    Args:
+        uri: Which bucket, or a prefix in it.
+        older_than_hours: Leave younger ones alone: they may be under way.
+        common: Options of every command.
+    """
+    printer = Printer(as_json=common.json)
+    options = common.options_for(uri)
+    found = list_left_uploads(uri, older_than=timedelta(hours=older_than_hours), **options)
+    verb = "would abort" if common.dry_run else "aborted"
+    if not common.dry_run:
+        abort_uploads(uri, found, **options)
+    for upload in found:
+        words = f"{verb} {upload.key} of {upload.started:%Y-%m-%d %H:%M}"
+        printer.item(words, action=verb, key=upload.key, upload_id=upload.upload_id, started=upload.started)
+    printer.summary(f"{len(found):,} uploads", uploads=len(found), dry_run=common.dry_run)
+    return 0

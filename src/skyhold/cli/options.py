@@ -1,0 +1,90 @@
+"""Options that every command takes, and how arguments become stores."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+
+from skyhold.config import load_profile
+from skyhold.errors import BadOptionError
+from skyhold.storage.contract import Store
+from skyhold.storage.location import parse_location
+from skyhold.storage.opening import open_object, open_store
+
+__all__ = ["Common", "Place", "locate"]
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Common:
+    """Options of every command.
+
+    Attributes:
+        profile: Connection profile to use, from profiles.toml.
+        option: A storage option, NAME=VALUE; may be given more than once.
+        json: Print one JSON object a line, with a summary last.
+        dry_run: Say what would be done, and do nothing.
+        yes: Do not ask.
+        jobs: Objects at a time.
+        progress: Show progress on a terminal.
+    """
+
+    profile: str | None = None
+    option: Annotated[list[str], Parameter(name=["--option", "-o"], negative="")] = field(default_factory=list[str])
+    json: Annotated[bool, Parameter(negative="")] = False
+    dry_run: Annotated[bool, Parameter(negative="")] = False
+    yes: Annotated[bool, Parameter(name=["--yes", "-y"], negative="")] = False
+    jobs: int | None = None
+    progress: bool = True
+
+    def storage_options(self) -> dict[str, Any]:
+        """Return the profile's options, and over them those given here."""
+        options = load_profile(self.profile) if self.profile else {}
+        for text in self.option:
+            name, equals, value = text.partition("=")
+            if not equals:
+                raise BadOptionError(f"the option {text!r} has no value", remedy="Write --option NAME=VALUE")
+            options[name] = value
+        return options
+
+    def options_for(self, uri: str) -> dict[str, Any]:
+        """Return the options for a URI: plain folders and memory take none."""
+        local = parse_location(uri).scheme in {"file", "memory", "mock"}
+        return {} if local else self.storage_options()
+
+
+
+
+@dataclass(frozen=True)
+class Place:
+    """A URI as a store and what lies in it.
+
+    Attributes:
+        store: The bucket, or the folder.
+        prefix: Key or prefix; empty for all of it.
+        is_folder: Whether the URI says that it means a folder.
+    """
+
+    store: Store
+    prefix: str
+    is_folder: bool
+
+    def under(self) -> str:
+        """Return the prefix of what lies in it as a folder."""
+        return f"{self.prefix}/" if self.prefix and not self.prefix.endswith("/") else self.prefix
+
+
+def locate(uri: str, common: Common) -> Place:
+    """Return where a URI points: a folder on disk is a store by itself, a bucket is one with a prefix."""
+    location = parse_location(uri)
+    options = common.options_for(uri)
+    if location.scheme in {"file", "mock"}:
+        path = location.container
+        if path.endswith("/") or Path(path).is_dir():
+            return Place(open_store(uri, **options), "", is_folder=True)
+        store, name = open_object(uri, **options)
+        return Place(store, name, is_folder=False)
+    return Place(
+        open_store(location.container_uri, **options), location.key, is_folder=not location.key or uri.endswith("/")
+    )

@@ -1,0 +1,100 @@
+"""The demo, step by step, on a bucket of a real S3 server or on a plain folder."""
+
+import tempfile
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from skyhold.demo.chart import draw_chart
+from skyhold.demo.flights import Flight, damaged_flights
+from skyhold.execution.threads import MultiThreadExecutor
+from skyhold.records.formats.csv import CSVInputAdapter
+from skyhold.records.formats.parquet import ParquetOutputAdapter
+from skyhold.records.pipe import Pipe
+from skyhold.records.report import Report
+from skyhold.runs.bar import ProgressBar
+from skyhold.runs.verification import verify_receipt
+from skyhold.storage.buckets import make_bucket
+from skyhold.storage.opening import open_object, open_store
+from skyhold.storage.transfer import Transfer, transfer_all
+from skyhold.testing.servers import start_moto
+
+__all__ = ["tell_story"]
+
+Say = Callable[[str], None]
+
+
+def tell_story(folder: Path, say: Say, *, local: bool, progress: bool) -> Report:
+    """Run the demo; leave its results in ``folder``.
+
+    Args:
+        folder: Where results go.
+        say: Told what happens.
+        local: Plain folders instead of an S3 server.
+        progress: Draw a progress bar on a terminal.
+
+    Returns: The pipe's report.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with ExitStack() as stack:
+        options: dict[str, Any] = {}
+        if local:
+            base = str((folder / "bucket").absolute())
+        else:
+            server = stack.enter_context(start_moto(Path(stack.enter_context(tempfile.TemporaryDirectory()))))
+            options = dict(server.options)
+            base = "s3://flights"
+            make_bucket(base, **options)
+            say(f"A real S3 server listens on {server.endpoint}; it has the bucket {base}.")
+        _upload(base, options, say)
+        pipe = Pipe(
+            input_adapter=CSVInputAdapter(f"{base}/raw/flights.csv", **options),
+            output_adapter=ParquetOutputAdapter(f"{base}/clean/flights.parquet", **options),
+            error_output_adapter=ParquetOutputAdapter(f"{base}/clean/errors.parquet", **options),
+            schema_model=Flight,
+            executor=MultiThreadExecutor(),
+            on_progress=ProgressBar() if progress else (),
+        )
+        report = pipe.run()
+        _tell(report, say)
+        _verify(report, options, say)
+        _fetch(base, options, folder, say)
+    draw_chart(folder / "flights.parquet", folder / "flights.png", rejected=report.error_count)
+    say(f"A chart of it: {folder / 'flights.png'}")
+    return report
+
+
+def _upload(base: str, options: dict[str, Any], say: Say) -> None:
+    content = damaged_flights()
+    store, key = open_object(f"{base}/raw/flights.csv", **options)
+    with store.open_writer(key) as writer:
+        writer.write(content)
+    say(f"Raw input: {store.uri_of(key)}, {len(content) / 1e6:.1f} MB, some rows damaged on purpose.")
+
+
+def _tell(report: Report, say: Say) -> None:
+    say(
+        f"{report.total_processed:,} rows read = {report.success_count:,} written + {report.error_count:,} rejected, "
+        f"in {report.duration:.1f} s ({report.items_per_second:,.0f} rows/s)."
+    )
+    for group in report.rejects:
+        rows = ", ".join(str(row) for row in group.sample_rows[:3])
+        say(f"  {group.count:>4} × {group.field}: {group.message} (rows {rows}, …)")
+    usage, cost = report.usage, report.cost
+    requests = ", ".join(f"{count} {kind}" for kind, count in usage.requests.items() if count)
+    say(f"Requests: {requests}; {usage.bytes_in / 1e6:.1f} MB in, {usage.bytes_out / 1e6:.1f} MB out.")
+    say(f"On AWS that is {cost.requests:.6f} {cost.currency} for requests ({cost.price_table}).")
+
+
+def _verify(report: Report, options: dict[str, Any], say: Say) -> None:
+    assert report.receipt is not None
+    verification = verify_receipt(report.receipt, lambda uri: open_object(uri, **options))
+    words = "holds: outputs were read again and hashed" if verification.ok else f"does not hold: {verification.lines}"
+    say(f"The receipt {words}.")
+
+
+def _fetch(base: str, options: dict[str, Any], folder: Path, say: Say) -> None:
+    source, target = open_store(f"{base}/clean", **options), open_store(folder)
+    moved = transfer_all([Transfer(source, info.key, target, info.key, info) for info in source.list()])
+    say(f"Results, also in {folder}: {', '.join(each.info.key for each in moved)}")
