@@ -1,3 +1,4 @@
+# ruff: noqa: RUF001 - look-alike characters are what this file is about
 """Each kernel against pydantic: it abstains, or pydantic accepts with an equal value."""
 
 from collections.abc import Sequence
@@ -10,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import AwareDatetime, BaseModel, ConfigDict, EmailStr, Field, NaiveDatetime, TypeAdapter, ValidationError
+
 from skyhold.records.validation.kernel_choice import choose_kernel, portable_pattern
 
 
@@ -171,7 +173,8 @@ def near_misses(draw: st.DrawFn) -> str:
 shaped = st.one_of(
     st.from_regex(r"\A[+-]?[0-9_]{0,20}(\.[0-9]{0,20})?([eE][+-]?[0-9]{1,3})?\Z"),
     st.from_regex(
-        r"\A[0-9]{4}-[01][0-9]-[0-3][0-9]([T ][0-2][0-9]:[0-6][0-9]:[0-6][0-9](\.[0-9]{1,7})?(Z|[+-][0-2][0-9]:[0-6][0-9])?)?\Z"
+        r"\A[0-9]{4}-[01][0-9]-[0-3][0-9]"
+        r"([T ][0-2][0-9]:[0-6][0-9]:[0-6][0-9](\.[0-9]{1,7})?(Z|[+-][0-2][0-9]:[0-6][0-9])?)?\Z"
     ),
     st.from_regex(r"\A[a-zA-Z0-9._%+-]{1,6}@([a-z0-9-]{1,4}\.){0,3}(com|test|local|onion|loca|[a-z0-9-]{1,5})\Z"),
     st.datetimes().map(datetime.isoformat),

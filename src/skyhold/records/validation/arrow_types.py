@@ -7,10 +7,25 @@ from enum import Enum
 from pathlib import PurePath
 from typing import Any, cast
 
-from skyhold.records.validation import values
 from skyhold.records.validation.arrow import Array, DataType, pa
-from skyhold.records.validation.shape import CoreDict, FieldShape, ModelShape, accepts_none
-from skyhold.records.validation.values import Convert, OverflowedError
+from skyhold.records.validation.shape import CoreDict, FieldShape, ModelShape, accepts_none, choices_of, read_fields
+from skyhold.records.validation.values import (
+    Convert,
+    OverflowedError,
+    to_aware_datetime,
+    to_bytes,
+    to_date,
+    to_decimal,
+    to_duration,
+    to_float,
+    to_json_text,
+    to_naive_datetime,
+    to_number,
+    to_plain,
+    to_printed,
+    to_text,
+    to_time,
+)
 
 __all__ = ["OutputType", "field_output", "output_type"]
 
@@ -45,20 +60,20 @@ class OutputType:
         return pa.array(converted, self.arrow_type)
 
 
-_JSON = OutputType(pa.string(), values.to_json_text)
-_TEXT = OutputType(pa.string(), values.to_text)
+_JSON = OutputType(pa.string(), to_json_text)
+_TEXT = OutputType(pa.string(), to_text)
 _SIMPLE: dict[str, OutputType] = {
     "str": _TEXT,
-    "int": OutputType(pa.int64(), values.to_number),
-    "float": OutputType(pa.float64(), values.to_float),
-    "bool": OutputType(pa.bool_(), values.to_plain(bool)),
-    "date": OutputType(pa.date32(), values.to_date),
-    "time": OutputType(pa.time64("us"), values.to_time),
-    "timedelta": OutputType(pa.duration("us"), values.to_duration),
-    "bytes": OutputType(pa.binary(), values.to_bytes),
-    "url": OutputType(pa.string(), values.to_printed),
-    "multi-host-url": OutputType(pa.string(), values.to_printed),
-    "uuid": OutputType(pa.string(), values.to_printed),
+    "int": OutputType(pa.int64(), to_number),
+    "float": OutputType(pa.float64(), to_float),
+    "bool": OutputType(pa.bool_(), to_plain(bool)),
+    "date": OutputType(pa.date32(), to_date),
+    "time": OutputType(pa.time64("us"), to_time),
+    "timedelta": OutputType(pa.duration("us"), to_duration),
+    "bytes": OutputType(pa.binary(), to_bytes),
+    "url": OutputType(pa.string(), to_printed),
+    "multi-host-url": OutputType(pa.string(), to_printed),
+    "uuid": OutputType(pa.string(), to_printed),
 }
 _INNER = {
     **dict.fromkeys(
@@ -81,7 +96,7 @@ def field_output(field: FieldShape, shape: ModelShape) -> OutputType:
     )
 
 
-def output_type(schema: CoreDict, definitions: Mapping[str, CoreDict], depth: int = 0) -> OutputType:
+def output_type(schema: CoreDict, definitions: Mapping[str, CoreDict], depth: int = 0) -> OutputType:  # noqa: PLR0911 - one return a kind
     """Return the output type of a core schema; JSON text where none is clear."""
     kind: str = schema["type"]
     if depth > _MAX_DEPTH:
@@ -99,12 +114,14 @@ def output_type(schema: CoreDict, definitions: Mapping[str, CoreDict], depth: in
     return _scalar_type(schema, definitions, depth)
 
 
-def _scalar_type(schema: CoreDict, definitions: Mapping[str, CoreDict], depth: int) -> OutputType:
+def _scalar_type(  # noqa: PLR0911 - one return a kind
+    schema: CoreDict, definitions: Mapping[str, CoreDict], depth: int
+) -> OutputType:
     match schema["type"]:
         case "datetime" if schema.get("tz_constraint", "naive") == "naive":
-            return OutputType(pa.timestamp("us"), values.to_naive_datetime)
+            return OutputType(pa.timestamp("us"), to_naive_datetime)
         case "datetime":
-            return OutputType(pa.timestamp("us", tz="UTC"), values.to_aware_datetime)
+            return OutputType(pa.timestamp("us", tz="UTC"), to_aware_datetime)
         case "decimal":
             return _decimal_type(schema)
         case "literal":
@@ -112,7 +129,7 @@ def _scalar_type(schema: CoreDict, definitions: Mapping[str, CoreDict], depth: i
         case "enum":
             return _member_type([cast("Enum", member).value for member in schema["members"]])
         case "is-instance" if isinstance(schema["cls"], type) and issubclass(schema["cls"], _PRINTED):
-            return OutputType(pa.string(), values.to_printed)
+            return OutputType(pa.string(), to_printed)
         case "chain":
             return output_type(schema["steps"][-1], definitions, depth + 1)
         case "union":
@@ -129,18 +146,17 @@ def _decimal_type(schema: CoreDict) -> OutputType:
         precision, scale = (_MAX_DIGITS, _PLAIN_SCALE) if places is None else (cast("int", digits), cast("int", places))
     if not 1 <= precision <= _MAX_DIGITS or not 0 <= scale <= precision:
         return _JSON
-    return OutputType(pa.decimal128(precision, scale), values.to_decimal(precision, scale))
+    return OutputType(pa.decimal128(precision, scale), to_decimal(precision, scale))
 
 
 def _member_type(members: Sequence[object]) -> OutputType:
-    kinds = {type(member) for member in members if member is not None}
-    if len(kinds) != 1:
-        return _JSON
-    return {str: _TEXT, int: _SIMPLE["int"], bool: _SIMPLE["bool"]}.get(kinds.pop(), _JSON)
+    kinds = {type(member).__name__ for member in members if member is not None}
+    plain = kinds in ({"str"}, {"int"}, {"bool"})
+    return _SIMPLE[kinds.pop()] if plain else _JSON
 
 
 def _union_type(choices: Sequence[Any], definitions: Mapping[str, CoreDict], depth: int) -> OutputType:
-    schemas = [cast("CoreDict", each[0] if isinstance(each, tuple) else each) for each in choices]
+    schemas = choices_of(choices)
     kinds = [output_type(each, definitions, depth + 1) for each in schemas if each["type"] != "none"]
     # Two members may share a type and not a conversion (text and a URL): then only JSON is clear.
     same = kinds and all(each == kinds[0] for each in kinds)
@@ -155,7 +171,7 @@ def _list_type(schema: CoreDict, definitions: Mapping[str, CoreDict], depth: int
     items = schema.get("items_schema")
     if items is None:
         return _JSON
-    inner_schema = cast("CoreDict", items[0] if isinstance(items, list) else items)
+    inner_schema = cast("list[CoreDict]", items)[0] if isinstance(items, list) else cast("CoreDict", items)
     inner = output_type(inner_schema, definitions, depth + 1)
     element = OutputType(inner.arrow_type, inner.convert, nullable=accepts_none(inner_schema, definitions))
 
@@ -180,8 +196,7 @@ def _struct_type(schema: CoreDict, definitions: Mapping[str, CoreDict], depth: i
     if node["type"] not in ("model-fields", "dataclass-args", "typed-dict"):
         return _JSON
     config = cast("CoreDict", schema.get("config") or {})
-    fields = node["fields"]
-    named = {each["name"]: each for each in fields} if isinstance(fields, list) else cast("CoreDict", fields)
+    named = read_fields(node)
     keeps_extra = (node.get("extra_behavior") or config.get("extra_fields_behavior")) == "allow"
     if keeps_extra or not named or node.get("computed_fields") or any(each.get("init_only") for each in named.values()):
         return _JSON
@@ -192,9 +207,11 @@ def _struct_type(schema: CoreDict, definitions: Mapping[str, CoreDict], depth: i
         outputs[name] = OutputType(inner.arrow_type, inner.convert, nullable=True)
 
     def convert(value: object) -> object:
-        held = cast("CoreDict", value) if isinstance(value, dict) else None
+        if isinstance(value, dict):
+            held = cast("dict[str, object]", value)
+            return {name: each.convert_one(held.get(name)) for name, each in outputs.items()}
         try:
-            found = {name: held.get(name) if held is not None else getattr(value, name) for name in outputs}
+            found = {name: getattr(value, name) for name in outputs}
         except AttributeError as exc:
             raise OverflowedError(f"{type(value).__name__} value has no such fields") from exc
         return {name: outputs[name].convert_one(each) for name, each in found.items()}

@@ -51,11 +51,11 @@ _CLASS_ITEM = r"(?:[a-z]-[a-z]|[A-Z]-[A-Z]|[0-9]-[0-9]|[A-Za-z0-9_ @,:;/#%=!.+*?
 _PORTABLE = re.compile(
     r"(?:[A-Za-z0-9 _@,:;/#%=!<>\"'-]|\\[.\-+*?()\[\]{}|^$/dw]|[.^$|)]|\((?:\?:)?(?![?*+{])|[*+?]"
     r"|\{[0-9]{1,2}(?:,[0-9]{0,2})?\}"
-    rf"|\[\^?-?{_CLASS_ITEM}+-?\])*"
+    rf"|\[\^?-?{_CLASS_ITEM}+-?\]|\[-?(?:{_CLASS_ITEM}|\\[dw])+-?\])*"
 )
 
 
-def choose_kernel(schema: CoreDict, config: CoreDict) -> Kernel | str:
+def choose_kernel(schema: CoreDict, config: CoreDict) -> Kernel | str:  # noqa: PLR0911 - one return a kind
     """Return the kernel of a field's core schema, or why it has none."""
     kind = schema["type"]
     foreign = next((key for key in _FOREIGN_CONFIG if config.get(key) not in (None, False)), None)

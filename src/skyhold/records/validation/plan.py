@@ -148,7 +148,7 @@ class ValidationPlan:
 
     def _judge_columns(self, cells: dict[str, Array], rows: int) -> tuple[Array, dict[str, Array]]:
         """Return which rows every field accepts, and the output columns of those rows."""
-        alive: Array = pa.repeat(True, rows)  # noqa: FBT003 - pyarrow's signature
+        alive: Array = pa.repeat(True, rows)
         arrays: dict[str, Array] = {}
         for name, route in self._routes.items():
             if route.route == "kernel":
@@ -161,7 +161,7 @@ class ValidationPlan:
         # Python validators see only rows that may still be accepted here: the others go to pydantic whole.
         arrays, still = _keep(arrays, alive), alive.true_count
         picked = _keep(cells, alive)
-        good: Array = pa.repeat(True, still)  # noqa: FBT003 - pyarrow's signature
+        good: Array = pa.repeat(True, still)
         for name, (column, judge) in self._judges.items():
             if name not in arrays:
                 accepted, arrays[name] = judge.judge(picked[column] if column is not None else None, still)
@@ -193,7 +193,7 @@ class ValidationPlan:
         return pa.RecordBatch.from_arrays([arrays[name] for name in self._outputs], schema=self.output_schema)
 
 
-def _rebuild(model: object, columns: tuple[str, ...], text: bool) -> ValidationPlan:  # noqa: FBT001 - called by pickle
+def _rebuild(model: object, columns: tuple[str, ...], text: bool) -> ValidationPlan:
     return ValidationPlan.build(model, columns=columns, text=text)
 
 
@@ -219,7 +219,7 @@ def _join(
 
 def _none_columns(shape: ModelShape) -> frozenset[str]:
     """Return the columns whose empty cells are None: all that they feed accepts None."""
-    takes: dict[str, bool] = {name: shape.extra == "allow" for name in shape.unknown}
+    takes: dict[str, bool] = dict.fromkeys(shape.unknown, shape.extra == "allow")
     for field in shape.fields:
         if field.column is not None:
             takes[field.column] = takes.get(field.column, True) and accepts_none(field.schema, shape.definitions)

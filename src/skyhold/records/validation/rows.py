@@ -91,11 +91,10 @@ class RowJudge:
         if self._kind == "typed-dict":
             return dict(found)
         if self._kind == "model":
-            names = {**found.__dict__, **(found.__pydantic_extra__ or {})}
-            # Cached properties live beside the fields.
-            fields = type(found).__pydantic_fields__
-            extra = cast("dict[str, Any]", found.__pydantic_extra__ or {})
-            names = {name: each for name, each in names.items() if name in fields or name in extra}
+            # Not the whole __dict__: cached properties live beside the fields.
+            held = cast("dict[str, Any]", found.__dict__)
+            names = {name: held[name] for name in self._outputs if name in held}
+            names |= cast("dict[str, Any]", found.__pydantic_extra__ or {})
         else:
             names = {name: getattr(found, name) for name in self._outputs if name not in self._extras}
             names |= {name: found.__dict__[name] for name in self._extras}

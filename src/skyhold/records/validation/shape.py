@@ -11,7 +11,17 @@ from typing_extensions import is_typeddict
 
 from skyhold.errors import SchemaError
 
-__all__ = ["CoreDict", "FieldShape", "ModelShape", "accepts_none", "find_info_use", "open_model", "read_shape"]
+__all__ = [
+    "CoreDict",
+    "FieldShape",
+    "ModelShape",
+    "accepts_none",
+    "choices_of",
+    "find_info_use",
+    "open_model",
+    "read_fields",
+    "read_shape",
+]
 
 CoreDict = dict[str, Any]
 _FUNCTIONS = ("function-before", "function-after", "function-wrap")
@@ -41,6 +51,13 @@ _CONFIG_KEYS = frozenset(
         "val_json_bytes",
     }
 )
+
+
+_KINDS: dict[str, Literal["model", "dataclass", "typed-dict"]] = {
+    "model-fields": "model",
+    "dataclass-args": "dataclass",
+    "typed-dict": "typed-dict",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,16 +102,17 @@ def open_model(model: object) -> TypeAdapter[Any]:
         SchemaError: ``model`` is no model, dataclass or TypedDict, or pydantic cannot build it.
     """
     name = getattr(model, "__name__", repr(model))
-    is_model = isinstance(model, type) and issubclass(model, BaseModel)
-    if isinstance(model, type) and issubclass(model, RootModel):
+    kind = cast("type[Any] | None", model if isinstance(model, type) else None)
+    if kind is not None and issubclass(kind, RootModel):
         raise SchemaError(f"{name!r} is a RootModel, which has no fields", remedy="Wrap its value in a field.")
-    if not (is_model or (isinstance(model, type) and dataclasses.is_dataclass(model)) or is_typeddict(model)):
+    is_record = kind is not None and (issubclass(kind, BaseModel) or dataclasses.is_dataclass(kind))
+    if not (is_record or is_typeddict(cast("Any", model))):
         raise SchemaError(
-            f"{name!r} is {type(model).__name__}, not a pydantic model, a dataclass or a TypedDict",
+            f"{name} is not a pydantic model, a dataclass or a TypedDict",
             remedy="Pass the class itself, such as schema=Customer.",
         )
     try:
-        adapter: TypeAdapter[Any] = TypeAdapter(model)
+        adapter: TypeAdapter[Any] = TypeAdapter(cast("Any", model))
         adapter.rebuild(raise_errors=True)
     except (PydanticUserError, PydanticSchemaGenerationError, PydanticUndefinedAnnotation) as exc:
         raise SchemaError(f"pydantic cannot build {name!r}: {exc}", remedy="Correct the model's annotations.") from exc
@@ -107,8 +125,39 @@ def read_shape(schema: CoreDict, columns: Sequence[str]) -> ModelShape:
     Raises:
         SchemaError: The schema describes no record with fields.
     """
-    node, definitions, reasons, config = schema, cast("dict[str, CoreDict]", {}), cast("list[str]", []), {}
-    while (kind := node["type"]) not in ("model-fields", "dataclass-args", "typed-dict"):
+    node, config, definitions, reasons = _find_record(schema)
+    kind = node["type"]
+    reasons += _unknown_keys(node, _LEAF_KEYS) + [f"config {key!r}" for key in config if key not in _CONFIG_KEYS]
+    entries = read_fields(node)
+    fields = tuple(_field_shape(name, entry, config, columns, kind) for name, entry in entries.items())
+    fed = {field.column for field in fields}
+    unknown = tuple(column for column in columns if column not in fed)
+    extra = node.get("extra_behavior") or config.get("extra_fields_behavior") or "ignore"
+    computed = tuple((each["property_name"], each["return_schema"]) for each in node.get("computed_fields") or ())
+    reasons += _row_reasons(fields, entries, definitions)
+    if computed:
+        reasons.append("computed fields need the model's instance")
+    if extra == "forbid" and unknown:
+        reasons.append(f"extra='forbid', and no field takes column {unknown[0]!r}")
+    kept = tuple(field for field in fields if not entries[field.name].get("init_only"))
+    return ModelShape(
+        kind=_KINDS[kind],
+        fields=kept,
+        computed=computed,
+        config=config,
+        extra=extra,
+        unknown=unknown,
+        definitions=definitions,
+        row_reason=reasons[0] if reasons else "",
+    )
+
+
+def _find_record(schema: CoreDict) -> tuple[CoreDict, CoreDict, dict[str, CoreDict], list[str]]:
+    """Return the schema that holds the fields, its config, the definitions, and reasons met on the way."""
+    definitions: dict[str, CoreDict] = {}
+    reasons: list[str] = []
+    node, config = schema, cast("CoreDict", {})
+    while (kind := node["type"]) not in _KINDS:
         if kind == "definitions":
             definitions |= {each["ref"]: each for each in node["definitions"]}
             node = node["schema"]
@@ -125,33 +174,7 @@ def read_shape(schema: CoreDict, columns: Sequence[str]) -> ModelShape:
             raise SchemaError(f"the model's core schema is {kind!r}, which has no fields to write")
     if "config" in node:
         config = cast("CoreDict", node["config"])
-    reasons += _unknown_keys(node, _LEAF_KEYS) + [f"config {key!r}" for key in config if key not in _CONFIG_KEYS]
-    entries = _read_fields(node)
-    fields = tuple(_field_shape(name, entry, config, columns, kind) for name, entry in entries.items())
-    fed = {field.column for field in fields}
-    unknown = tuple(column for column in columns if column not in fed)
-    extra = node.get("extra_behavior") or config.get("extra_fields_behavior") or "ignore"
-    computed = tuple((each["property_name"], each["return_schema"]) for each in node.get("computed_fields") or ())
-    reasons += _row_reasons(fields, entries, definitions)
-    if computed:
-        reasons.append("computed fields need the model's instance")
-    if extra == "forbid" and unknown:
-        reasons.append(f"extra='forbid', and no field takes column {unknown[0]!r}")
-    kept = tuple(field for field in fields if not entries[field.name].get("init_only"))
-    kinds: dict[str, Literal["model", "dataclass", "typed-dict"]] = {
-        "model-fields": "model",
-        "dataclass-args": "dataclass",
-    }
-    return ModelShape(
-        kind=kinds.get(kind, "typed-dict"),
-        fields=kept,
-        computed=computed,
-        config=config,
-        extra=extra,
-        unknown=unknown,
-        definitions=definitions,
-        row_reason=reasons[0] if reasons else "",
-    )
+    return node, config, definitions, reasons
 
 
 def _model_reasons(node: CoreDict) -> list[str]:
@@ -167,9 +190,17 @@ def _unknown_keys(node: CoreDict, known: frozenset[str]) -> list[str]:
     return [f"core schema key {key!r}" for key in node if key not in known]
 
 
-def _read_fields(node: CoreDict) -> dict[str, CoreDict]:
+def read_fields(node: CoreDict) -> dict[str, CoreDict]:
+    """Return the fields of a record schema by name; a dataclass lists them, the others map them."""
     fields = node["fields"]
-    return {each["name"]: each for each in fields} if isinstance(fields, list) else cast("dict[str, CoreDict]", fields)
+    if isinstance(fields, list):
+        return {each["name"]: each for each in cast("list[CoreDict]", fields)}
+    return cast("dict[str, CoreDict]", fields)
+
+
+def choices_of(choices: Sequence[Any]) -> list[CoreDict]:
+    """Return the core schemas of a union, some of which come with a label."""
+    return [cast("CoreDict", each[0] if isinstance(each, tuple) else each) for each in choices]
 
 
 def _field_shape(name: str, entry: CoreDict, config: CoreDict, columns: Sequence[str], kind: str) -> FieldShape:
@@ -233,7 +264,7 @@ def find_info_use(node: object, definitions: Mapping[str, CoreDict]) -> bool:
     return False
 
 
-def accepts_none(schema: CoreDict, definitions: Mapping[str, CoreDict], depth: int = 0) -> bool:
+def accepts_none(schema: CoreDict, definitions: Mapping[str, CoreDict], depth: int = 0) -> bool:  # noqa: PLR0911 - one return a kind
     """Tell whether a field's declared type includes None (validators of its own are not asked)."""
     kind = schema["type"]
     if kind in ("nullable", "none", "any"):
@@ -246,8 +277,7 @@ def accepts_none(schema: CoreDict, definitions: Mapping[str, CoreDict], depth: i
         target = definitions.get(schema["schema_ref"])
         return target is not None and accepts_none(target, definitions, depth + 1)
     if kind == "union":
-        choices = (each[0] if isinstance(each, tuple) else each for each in schema["choices"])
-        return any(accepts_none(cast("CoreDict", each), definitions, depth + 1) for each in choices)
+        return any(accepts_none(each, definitions, depth + 1) for each in choices_of(schema["choices"]))
     if kind in ("default", *_FUNCTIONS):
         return accepts_none(schema["schema"], definitions, depth + 1)
     return False
