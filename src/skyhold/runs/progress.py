@@ -3,16 +3,20 @@
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Any, Literal
 
 __all__ = ["Event", "Listener", "Phase", "Progress", "State"]
 
 _LOG = logging.getLogger("skyhold.runs")
+_SAMPLES = 60
+_SAMPLE_S = 0.5
+_END_WAIT_S = 2.0
 
-Phase = Literal["started", "advanced", "ended"]
+Phase = Literal["started", "advanced", "warned", "ended"]
 State = Literal["running", "completed", "failed", "stopped"]
 
 
@@ -29,10 +33,11 @@ class Event:
         done: Units done so far; never goes down.
         total: Units in all, None while it is not known.
         unit: What is counted: ``"rows"``, ``"bytes"``, ``"objects"``, ``"cases"``.
-        counts: Further numbers, such as ``rows_rejected``.
+        counts: Further numbers, such as ``rows_rejected``; they never go down either.
         seconds: Since the start.
         at: When, with time zone.
         message: In words, mostly empty.
+        rate: Units a second, lately; over the whole run when it has ended.
     """
 
     run_id: str
@@ -47,33 +52,52 @@ class Event:
     seconds: float = 0.0
     at: datetime = field(default_factory=lambda: datetime.now(UTC))
     message: str = ""
-
-    @property
-    def rate(self) -> float:
-        """Units a second since the start."""
-        return self.done / self.seconds if self.seconds > 0 else 0.0
+    rate: float = 0.0
 
     @property
     def eta_s(self) -> float | None:
         """Seconds still to go at this rate; None while it cannot be told."""
-        if self.total is None or not self.done:
+        if self.state != "running" or self.total is None or self.rate <= 0:
             return None
-        return max(0.0, (self.total - self.done) / self.rate) if self.rate else None
+        return max(0.0, (self.total - self.done) / self.rate)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it for JSON, with ``eta_s``."""
+        return {
+            "run_id": self.run_id,
+            "kind": self.kind,
+            "name": self.name,
+            "phase": self.phase,
+            "state": self.state,
+            "done": self.done,
+            "total": self.total,
+            "unit": self.unit,
+            "counts": dict(self.counts),
+            "seconds": round(self.seconds, 3),
+            "at": self.at.isoformat(),
+            "message": self.message,
+            "rate": round(self.rate, 3),
+            "eta_s": None if self.eta_s is None else round(self.eta_s, 1),
+        }
 
 
 Listener = Callable[[Event], None]
 
 
 class Progress:
-    """Counts of one run, told to listeners a few times a second; the last word always arrives.
+    """Counts of one run, told to listeners a few times a second.
+
+    May be used from many threads. Listeners are called one event at a time and in order, never two at once, in
+    whatever thread has news: mostly one that advances; when a burst is followed by silence, a thread of its own
+    brings the newest counts. One that raises is logged once and told no more, and the run goes on.
 
     Args:
         run_id: Which run.
         kind: What sort of run.
         name: What a person calls it.
         unit: What ``done`` counts.
-        listeners: Who is told. One that raises is told no more, and the run goes on.
-        interval_s: Shortest time between two events.
+        listeners: Who is told.
+        interval_s: Shortest time between two ``advanced`` events; the other phases are told at once.
 
     Example:
         >>> seen = []
@@ -90,21 +114,23 @@ class Progress:
         name: str,
         *,
         unit: str,
-        listeners: "list[Listener] | tuple[Listener, ...]" = (),
+        listeners: Sequence[Listener] = (),
         interval_s: float = 0.1,
     ) -> None:
         self.run_id = run_id
         self.kind = kind
         self.name = name
         self.unit = unit
-        self._listeners = list(listeners)
         self._interval_s = interval_s
         self._lock = threading.Lock()
+        self._outbox = _Outbox(listeners)
+        self._later: threading.Timer | None = None
         self._started = self._told = time.monotonic()
         self._ended: float | None = None
-        self._done = 0
+        self._done = self._done_before = 0
         self._total: int | None = None
         self._counts: dict[str, int] = {}
+        self._samples: deque[tuple[float, int]] = deque([(self._started, 0)], maxlen=_SAMPLES)
         self._state: State = "running"
 
     @property
@@ -121,59 +147,184 @@ class Progress:
     @property
     def seconds(self) -> float:
         """Since the start, until the end."""
-        return (self._ended or time.monotonic()) - self._started
+        return (time.monotonic() if self._ended is None else self._ended) - self._started
 
-    def start(self, total: int | None = None) -> None:
-        """Begin to count."""
-        self._started = self._told = time.monotonic()
-        self._total = total
+    @property
+    def rate(self) -> float:
+        """Units a second: over the last 60 changes or half minute while it runs, over the whole run afterwards."""
+        with self._lock:
+            return self._rate()
+
+    @property
+    def eta_s(self) -> float | None:
+        """Seconds still to go at this rate; None while it cannot be told."""
+        return self.event().eta_s
+
+    def start(self, total: int | None = None, *, done: int = 0) -> None:
+        """Begin to count.
+
+        Args:
+            total: Units in all, where known.
+            done: Units that an earlier run has done; they do not count towards the rate.
+        """
+        with self._lock:
+            self._started = self._told = time.monotonic()
+            self._samples.clear()
+            self._samples.append((self._started, done))
+            self._total = total
+            self._done = self._done_before = done
         self._tell("started")
 
     def advance(self, done: int = 0, *, total: int | None = None, **counts: int) -> None:
-        """Add to what is done and to further numbers."""
-        now = time.monotonic()
+        """Add to what is done and to further numbers.
+
+        Raises:
+            ValueError: A number is negative: progress does not go back.
+        """
+        if done < 0 or any(number < 0 for number in counts.values()):
+            raise ValueError(f"progress does not go back: done={done}, {counts}")
         with self._lock:
             self._done += done
             self._total = self._total if total is None else total
             for name, number in counts.items():
                 self._counts[name] = self._counts.get(name, 0) + number
-            due = now - self._told >= self._interval_s
-            if due:
-                self._told = now
-        if due:
-            self._tell("advanced")
+            now = time.monotonic()
+            if now - self._samples[-1][0] >= _SAMPLE_S:
+                self._samples.append((now, self._done))
+            wait_s = self._told + self._interval_s - now
+            if wait_s > 0:
+                self._tell_later(wait_s)
+                return
+            self._told = now
+        self._tell("advanced")
+
+    def warn(self, message: str) -> None:
+        """Say in words what a person should know, while the run goes on."""
+        self._tell("warned", message)
 
     def end(self, state: State, message: str = "") -> None:
-        """Say how it ended; later calls change nothing."""
+        """Say how it ended; what is said later changes nothing and reaches nobody."""
         with self._lock:
             if self._ended is not None:
                 return
             self._ended = time.monotonic()
             self._state = state
-        self._tell("ended", message)
+            if self._later is not None:
+                self._later.cancel()
+            self._outbox.put(self._event("ended", message))
+        self._outbox.deliver()
+        self._outbox.wait(_END_WAIT_S)
 
     def event(self, phase: Phase = "advanced", message: str = "") -> Event:
         """Return where the run stands now."""
         with self._lock:
-            return Event(
-                self.run_id,
-                self.kind,
-                self.name,
-                phase,
-                self._state,
-                self._done,
-                self._total,
-                self.unit,
-                dict(self._counts),
-                self.seconds,
-                message=message,
-            )
+            return self._event(phase, message)
+
+    def _event(self, phase: Phase, message: str) -> Event:
+        return Event(
+            self.run_id,
+            self.kind,
+            self.name,
+            phase,
+            self._state,
+            self._done,
+            self._total,
+            self.unit,
+            dict(self._counts),
+            self.seconds,
+            message=message,
+            rate=self._rate(),
+        )
+
+    def _rate(self) -> float:
+        since, before = self._samples[0]
+        if self._ended is not None:
+            since, before = self._started, self._done_before
+        elapsed = (time.monotonic() if self._ended is None else self._ended) - since
+        return (self._done - before) / elapsed if elapsed > 0 else 0.0
+
+    def _tell_later(self, wait_s: float) -> None:
+        """See to it that counts which were held back are told even if nothing follows them."""
+        if self._later is not None or self._ended is not None or not self._outbox.listened:
+            return
+        self._later = threading.Timer(wait_s, self._tell_held_back)
+        self._later.daemon = True
+        try:
+            self._later.start()
+        except RuntimeError:  # no more threads: the next advance tells it
+            self._later = None
+
+    def _tell_held_back(self) -> None:
+        with self._lock:
+            self._later = None
+            self._told = time.monotonic()
+        self._tell("advanced")
 
     def _tell(self, phase: Phase, message: str = "") -> None:
-        event = self.event(phase, message)
+        with self._lock:
+            if self._ended is not None:
+                return
+            self._outbox.put(self._event(phase, message))
+        self._outbox.deliver()
+
+
+class _Outbox:
+    """Events on their way to listeners. Whoever finds nobody delivering delivers; nobody waits, so nothing locks up."""
+
+    def __init__(self, listeners: Sequence[Listener]) -> None:
+        self._listeners = list(listeners)
+        self._events: deque[Event] = deque()
+        self._state = threading.Condition()
+        self._deliverer: int | None = None
+
+    @property
+    def listened(self) -> bool:
+        """Whether there is anybody to tell."""
+        return bool(self._listeners)
+
+    def put(self, event: Event) -> None:
+        """Add an event; a newer state replaces one that nobody has seen yet."""
+        with self._state:
+            if self._events and self._events[-1].phase == event.phase == "advanced":
+                self._events.pop()
+            self._events.append(event)
+
+    def deliver(self) -> None:
+        """Tell everything there is, unless another call is at it: that one tells this too."""
+        with self._state:
+            if self._deliverer is not None:
+                return
+            self._deliverer = threading.get_ident()
+        try:
+            while (event := self._take()) is not None:
+                self._tell(event)
+        except BaseException:
+            self._rest()
+            raise
+
+    def wait(self, timeout_s: float) -> None:
+        """Wait until all is told, for a while: a listener may itself be waiting for this run."""
+        with self._state:
+            if self._deliverer != threading.get_ident():
+                self._state.wait_for(lambda: self._deliverer is None, timeout_s)
+
+    def _take(self) -> Event | None:
+        with self._state:
+            if self._events:
+                return self._events.popleft()
+            self._deliverer = None
+            self._state.notify_all()
+            return None
+
+    def _rest(self) -> None:
+        with self._state:
+            self._deliverer = None
+            self._state.notify_all()
+
+    def _tell(self, event: Event) -> None:
         for listener in list(self._listeners):
             try:
                 listener(event)
-            except Exception:
+            except Exception:  # noqa: BLE001 - whatever a listener does, the run goes on
                 _LOG.exception("a progress listener failed and is told no more")
                 self._listeners.remove(listener)

@@ -1,36 +1,63 @@
 """The proof of a run: what was asked, read, written, refused and spent. One shape for all runs, versioned.
 
-The JSON form is written beside the output and into the journal; `skyhold.runs.verification` checks it against the store.
+The JSON form is written beside the output and into the journal; `skyhold.runs.verification` checks it against the
+store. Its names are those of the classes here. Within one version names may be added, never changed or taken away.
 """
 
 import json
 import platform
 import secrets
 import socket
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Literal, cast
 
-from skyhold.errors import MalformedInputError, VerificationError
+from skyhold.config import redact
+from skyhold.errors import MalformedInputError, SkyholdError, VerificationError
+from skyhold.runs.asked import redact_asked
+from skyhold.runs.json_reader import JsonReader
+from skyhold.storage.contract import Store
+from skyhold.storage.location import redact_uri
+from skyhold.storage.objects import Attributes, ObjectInfo
 
-__all__ = ["SCHEMA", "Artifact", "Failure", "Receipt", "RejectGroup", "new_run_id", "versions"]
+__all__ = [
+    "RECEIPT_SUFFIX",
+    "SCHEMA",
+    "Artifact",
+    "EndState",
+    "Failure",
+    "OpenObject",
+    "Receipt",
+    "RejectGroup",
+    "imbalance",
+    "new_run_id",
+    "read_receipt",
+    "this_host",
+    "versions",
+]
 
 SCHEMA = "skyhold.receipt/1"
+RECEIPT_SUFFIX = ".receipt.json"
+"""A receipt lies beside its output, under the output's key with this added."""
 
 EndState = Literal["completed", "failed", "stopped"]
+OpenObject = Callable[[str], tuple[Store, str]]
 
 
 @dataclass(frozen=True, slots=True)
 class Artifact:
-    """An object that a run read or wrote; what is not known is None."""
+    """An object that a run read or wrote; what is not known is None. Its URI never holds a password or a signature."""
 
     uri: str
     size_bytes: int | None = None
     e_tag: str | None = None
     sha256: str | None = None
     rows: int | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "uri", redact_uri(self.uri))
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +73,18 @@ class RejectGroup:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why a run failed."""
+    """Why a run failed: the error's stable code, its message, and what to do."""
 
     code: str
     message: str
     remedy: str = ""
+
+    @classmethod
+    def of(cls, error: BaseException) -> "Failure":
+        """Return an error in words, without secrets."""
+        if isinstance(error, SkyholdError):
+            return cls(error.code, redact(str(error)), redact(error.remedy))
+        return cls(type(error).__name__, redact(str(error)) or type(error).__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +97,10 @@ class Receipt:
         name: What a person calls it.
         state: How it ended.
         started: When, with time zone.
-        seconds: How long it took.
-        asked: What was asked for, secrets redacted.
+        ended: When, with time zone, by the same clock; may be set back while the run goes on.
+        seconds: How long it took, by a clock that is never set.
+        asked: What was asked for, as plain JSON; secrets are redacted here, whoever makes the receipt.
+        command: What to type to do it again; empty when it was not typed.
         inputs: What was read.
         outputs: What was written, with hashes.
         counts: Numbers that balance: ``rows_read = rows_written + rows_rejected``.
@@ -72,13 +108,28 @@ class Receipt:
         requests: Requests sent, by class.
         bytes_in: Content received.
         bytes_out: Content sent.
-        cost: ``amount``, ``currency`` and the date of the price table; None where nothing is charged.
+        cost: Amounts, their ``currency`` and their ``price_table``; None where nothing is charged.
         failure: Why it failed.
         versions: Of skyhold, Python and the engines.
         host: Where it ran.
 
     Raises:
-        VerificationError: The counts do not balance.
+        VerificationError: The run is complete and its counts do not balance.
+        ValueError: A time has no zone.
+
+    Example:
+        >>> receipt = Receipt(
+        ...     run_id=new_run_id(),
+        ...     kind="pipe",
+        ...     name="orders",
+        ...     state="completed",
+        ...     started=datetime.now(UTC),
+        ...     ended=datetime.now(UTC),
+        ...     seconds=0.1,
+        ...     counts={"rows_read": 3, "rows_written": 2, "rows_rejected": 1},
+        ... )
+        >>> Receipt.from_json(receipt.to_json()) == receipt
+        True
     """
 
     run_id: str
@@ -86,8 +137,10 @@ class Receipt:
     name: str
     state: EndState
     started: datetime
+    ended: datetime
     seconds: float
     asked: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    command: str = ""
     inputs: tuple[Artifact, ...] = ()
     outputs: tuple[Artifact, ...] = ()
     counts: Mapping[str, int] = field(default_factory=dict[str, int])
@@ -101,14 +154,36 @@ class Receipt:
     host: str = ""
 
     def __post_init__(self) -> None:
-        fault = imbalance(self.counts)
-        if self.state == "completed" and fault:
-            raise VerificationError(f"the run {self.run_id!r} does not balance: {fault}")
+        if self.started.tzinfo is None or self.ended.tzinfo is None:
+            raise ValueError(f"the times of the run {self.run_id!r} have no zone")
+        object.__setattr__(self, "asked", redact_asked(self.asked))
+        for name in ("counts", "requests", "versions"):  # the caller's own may change later
+            object.__setattr__(self, name, dict(getattr(self, name)))
+        if self.state == "completed":
+            self.check()
+
+    def check(self) -> None:
+        """Refuse counts that do not balance.
+
+        Raises:
+            VerificationError: With the numbers.
+        """
+        if fault := imbalance(self.counts):
+            raise VerificationError(
+                f"the run {self.run_id!r} does not balance: {fault}", remedy="Do not use its output; run it again"
+            )
 
     def to_json(self) -> str:
-        """Return the receipt as text that is the same for the same receipt."""
-        content = {"schema": SCHEMA, **asdict(self), "started": self.started.isoformat()}
-        return json.dumps(content, indent=2, ensure_ascii=False, sort_keys=True) + "\n"
+        """Return the receipt as text that is the same for the same receipt, with names in order."""
+        content = {
+            "schema": SCHEMA,
+            **asdict(self),
+            "started": self.started.astimezone(UTC).isoformat(),
+            "ended": self.ended.astimezone(UTC).isoformat(),
+        }
+        text = json.dumps(content, indent=2, ensure_ascii=False, sort_keys=True, allow_nan=False)
+        # File names may hold bytes that are no text; JSON can say them (\udc80), UTF-8 cannot.
+        return text.encode("utf-8", "backslashreplace").decode() + "\n"
 
     @staticmethod
     def from_json(text: str | bytes) -> "Receipt":
@@ -116,34 +191,37 @@ class Receipt:
 
         Raises:
             MalformedInputError: It is damaged, no receipt, or of a version this package does not know.
+            VerificationError: Its counts do not balance, so it was changed.
         """
         try:
-            content = json.loads(text)
-        except ValueError as error:
-            raise MalformedInputError(f"this is no receipt: {error}") from error
-        schema = cast("dict[str, Any]", content).get("schema") if isinstance(content, dict) else None
-        if schema != SCHEMA:
+            return _read(JsonReader.parse(text))
+        except MalformedInputError as error:
             raise MalformedInputError(
-                f"this is no receipt of version {SCHEMA!r}: its schema is {schema!r}",
-                remedy="Update skyhold if the receipt is newer: pip install --upgrade skyhold",
-            )
-        return _parse(cast("dict[str, Any]", content))
+                f"this is no receipt that can be read: {error}",
+                remedy=error.remedy or "Take the one that the journal keeps: skyhold runs ls",
+            ) from error
+
+    def write(self, store: Store, key: str) -> ObjectInfo:
+        """Write the receipt as an object; by custom beside the output, with `RECEIPT_SUFFIX`."""
+        return store.write(key, self.to_json().encode(), attributes=Attributes(content_type="application/json"))
 
 
-def _parse(content: dict[str, Any]) -> Receipt:
-    known = {each.name for each in fields(Receipt)}
-    values = {name: value for name, value in content.items() if name in known}
-    try:
-        values["started"] = datetime.fromisoformat(values["started"])
-        values["inputs"] = tuple(Artifact(**each) for each in values["inputs"])
-        values["outputs"] = tuple(Artifact(**each) for each in values["outputs"])
-        values["rejects"] = tuple(
-            RejectGroup(**{**each, "sample_rows": tuple(each["sample_rows"])}) for each in values["rejects"]
-        )
-        values["failure"] = Failure(**values["failure"]) if values["failure"] else None
-        return Receipt(**values)
-    except (KeyError, TypeError, ValueError) as error:
-        raise MalformedInputError(f"this receipt is damaged: {error!r}") from error
+def read_receipt(uri: str, open_object: OpenObject | None = None) -> Receipt:
+    """Return the receipt at a URI.
+
+    Args:
+        uri: Of the receipt.
+        open_object: `skyhold.storage.opening.open_object`, perhaps with credentials bound to it.
+
+    Raises:
+        KeyNotFoundError: There is none.
+        MalformedInputError: It is damaged, no receipt, or of a version this package does not know.
+        VerificationError: Its counts do not balance.
+    """
+    if open_object is None:
+        from skyhold.storage.opening import open_object  # noqa: PLC0415 - who passes one need not load the other
+    store, key = open_object(uri)
+    return Receipt.from_json(store.read(key))
 
 
 def imbalance(counts: Mapping[str, int]) -> str:
@@ -153,15 +231,20 @@ def imbalance(counts: Mapping[str, int]) -> str:
         >>> imbalance({"rows_read": 3, "rows_written": 1, "rows_rejected": 1})
         'rows_read 3 is not rows_written 1 + rows_rejected 1'
     """
-    if "rows_read" not in counts:
+    names = ("rows_read", "rows_written", "rows_rejected")
+    if not any(name in counts for name in names):
         return ""
-    read, written, rejected = (counts.get(name, 0) for name in ("rows_read", "rows_written", "rows_rejected"))
-    return "" if read == written + rejected else f"rows_read {read} is not rows_written {written} + rows_rejected {rejected}"
+    read, written, rejected = (counts.get(name, 0) for name in names)
+    if min(read, written, rejected) < 0:
+        return f"rows_read {read}, rows_written {written} and rows_rejected {rejected} are not all positive"
+    if read == written + rejected:
+        return ""
+    return f"rows_read {read} is not rows_written {written} + rows_rejected {rejected}"
 
 
 def new_run_id(at: datetime | None = None) -> str:
     """Return an identifier that sorts by time and is never given twice."""
-    return f"{(at or datetime.now(UTC)):%Y%m%dT%H%M%S%f}-{secrets.token_hex(3)}"
+    return f"{(at or datetime.now(UTC)).astimezone(UTC):%Y%m%dT%H%M%S%f}-{secrets.token_hex(3)}"
 
 
 def versions(*packages: str) -> dict[str, str]:
@@ -178,3 +261,61 @@ def versions(*packages: str) -> dict[str, str]:
 def this_host() -> str:
     """Return the name of this machine."""
     return socket.gethostname()
+
+
+def _read(reader: JsonReader) -> Receipt:
+    schema = reader.text("schema", "")
+    if schema != SCHEMA:
+        newer = schema.startswith(SCHEMA.partition("/")[0])
+        raise MalformedInputError(
+            f"its schema is {schema!r}, not {SCHEMA!r}",
+            remedy="Update skyhold: pip install --upgrade skyhold"
+            if newer
+            else "Name the file ending in .receipt.json",
+        )
+    return Receipt(
+        run_id=reader.text("run_id"),
+        kind=reader.text("kind"),
+        name=reader.text("name"),
+        state=cast("EndState", reader.one_of("state", "completed", "failed", "stopped")),
+        started=reader.moment("started"),
+        ended=reader.moment("ended"),
+        seconds=reader.number("seconds"),
+        asked=reader.mapping("asked"),
+        command=reader.text("command", ""),
+        inputs=reader.children("inputs", _read_artifact),
+        outputs=reader.children("outputs", _read_artifact),
+        counts=reader.mapping_of("counts", int, "an integer"),
+        rejects=reader.children("rejects", _read_rejects),
+        requests=reader.mapping_of("requests", int, "an integer"),
+        bytes_in=reader.integer("bytes_in", 0),
+        bytes_out=reader.integer("bytes_out", 0),
+        cost=reader.mapping("cost") if reader.has("cost") else None,
+        failure=reader.child("failure", _read_failure),
+        versions=reader.mapping_of("versions", str, "a text"),
+        host=reader.text("host", ""),
+    )
+
+
+def _read_artifact(reader: JsonReader) -> Artifact:
+    return Artifact(
+        reader.text("uri"),
+        reader.integer_or_none("size_bytes"),
+        reader.text_or_none("e_tag"),
+        reader.text_or_none("sha256"),
+        reader.integer_or_none("rows"),
+    )
+
+
+def _read_rejects(reader: JsonReader) -> RejectGroup:
+    return RejectGroup(
+        reader.text("field"),
+        reader.text("type"),
+        reader.integer("count"),
+        reader.text("message", ""),
+        reader.integers("sample_rows"),
+    )
+
+
+def _read_failure(reader: JsonReader) -> Failure:
+    return Failure(reader.text("code"), reader.text("message"), reader.text("remedy", ""))
