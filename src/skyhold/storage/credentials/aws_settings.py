@@ -40,7 +40,6 @@ def draft_s3(location: Location, given: Given, environment: Mapping[str, str]) -
     custom, virtual = _endpoint(question, identity, location.container)
     endpoint, virtual = _address(location.container, region, custom, virtual, environment)
     settings: dict[str, Any] = {
-        "bucket": location.container,
         "region": region,
         "endpoint": endpoint,
         "aws_endpoint_url_s3": endpoint,

@@ -17,6 +17,7 @@ __all__ = [
     "StaticS3Keys",
     "StaticToken",
     "check_not_expired",
+    "current_time",
 ]
 
 
@@ -161,7 +162,7 @@ class FetchingProvider(Provider):
     def __call__(self) -> dict[str, Any]:
         """Return what was fetched, or fetch."""
         with self._lock:
-            now = datetime.now(UTC)
+            now = current_time()
             if self._last is None or (self._renew_at is not None and self._renew_at <= now):
                 self._renew(now)
             # obstore uses credentials to their last second, when a request on its way would be refused.
@@ -191,13 +192,18 @@ class FetchingProvider(Provider):
         return self._last["expires_at"] if self._last else None
 
 
+def current_time() -> datetime:
+    """Return the time; tests move it."""
+    return datetime.now(UTC)
+
+
 def check_not_expired(identity: str, expires_at: datetime | None) -> None:
     """Raise if the credentials have ended.
 
     Raises:
         CredentialsError: They have.
     """
-    if expires_at is not None and expires_at <= datetime.now(UTC):
+    if expires_at is not None and expires_at <= current_time():
         raise CredentialsError(
             f"the credentials of {identity} expired at {expires_at.isoformat()}",
             remedy="Renew them (and check this machine's clock)",
