@@ -20,6 +20,8 @@ from pydantic import (
     Json,
     PastDatetime,
     RootModel,
+    TypeAdapter,
+    ValidationError,
     create_model,
     model_validator,
 )
@@ -150,6 +152,23 @@ def test_an_exploding_validator_rejects_its_row_only() -> None:
     assert [reject.row for reject in outcome.rejects] == [1]
     assert outcome.rejects[0].errors[0].type == "validator_error"
     assert "ZeroDivisionError" in outcome.rejects[0].errors[0].message
+
+
+def test_slow_rows_judge_addresses_as_pydantic_does() -> None:
+    model = create_model("M", a=(int, ...), e=(EmailStr | None, None))
+    plan = ValidationPlan.build(model, columns=["a", "e"])
+    emails = ["ann@shop.com", "Ann@SHOP.com", "a@b.com\n", "a@b.test", "a@b.com.", "", "ż@b.pl", "a" * 65 + "@b.com"]
+    outcome = plan.validate(pa.record_batch({"a": ["+1"] * len(emails), "e": emails}))
+    rejects = {each.row: each.errors[0].message for each in outcome.rejects}
+    accepted: list[str | None] = []
+    refused: dict[int, str] = {}
+    for row, email in enumerate(emails):
+        try:
+            accepted.append(TypeAdapter(EmailStr | None).validate_python(email or None))
+        except ValidationError as exc:
+            refused[row] = exc.errors()[0]["msg"]
+    assert rejects == refused
+    assert outcome.accepted.column("e").to_pylist() == accepted
 
 
 def test_order_is_kept_when_fast_slow_and_bad_rows_mix() -> None:

@@ -42,7 +42,7 @@ AWARE_PATTERN = (
     rf"\A(?:[1-8][0-9]{{3}}|9[0-8][0-9]{{2}})-{_MONTH_DAY}[T ]{_CLOCK}(?:Z|[+-](?:0[0-9]|1[0-4]):[0-5][0-9])\z"
 )
 # Below this no part of an address can reach its own limit (64 before the @, 63 a label).
-_EMAIL_BYTES = 64
+EMAIL_BYTES = 64
 
 
 class Kernel(Protocol):
@@ -149,7 +149,7 @@ class EmailKernel:
     pattern: str
 
     def accept(self, texts: Array) -> tuple[Array, Array]:
-        short = pc.less_equal(pc.binary_length(texts), _EMAIL_BYTES)
+        short = pc.less_equal(pc.binary_length(texts), EMAIL_BYTES)
         return pc.and_(_matches(texts, self.pattern), short), texts
 
 

@@ -3,14 +3,17 @@
 from collections.abc import Sequence
 from typing import Any, cast
 
+from pydantic import TypeAdapter
+from pydantic_core import CoreConfig, CoreSchema, SchemaValidator, core_schema
+
 from skyhold.errors import SchemaError
 from skyhold.records.validation.arrow import Array, RecordBatch, Schema, pa, pc
 from skyhold.records.validation.arrow_types import OutputType, field_output, output_type
 from skyhold.records.validation.columns import ColumnJudge, FieldJudge, KernelJudge, absent_judge
-from skyhold.records.validation.kernel_choice import choose_kernel
+from skyhold.records.validation.kernel_choice import choose_kernel, hasten_emails
 from skyhold.records.validation.outcome import FieldRoute, Outcome
 from skyhold.records.validation.rows import RowJudge
-from skyhold.records.validation.shape import FieldShape, ModelShape, accepts_none, open_model, read_shape
+from skyhold.records.validation.shape import FieldShape, ModelShape, accepts_none, find_record, open_model, read_shape
 from skyhold.records.validation.values import to_extra
 
 __all__ = ["ValidationPlan"]
@@ -75,9 +78,8 @@ class ValidationPlan:
             self._route(field, shape)
         for name, each in computed.items():
             self._routes[name] = FieldRoute(name, None, "row", "a computed field", each.arrow_type)
-        self._rows = RowJudge(
-            cast("Any", adapter.validator), self._outputs, kind=shape.kind, extras=self._extras, computed=[*computed]
-        )
+        validator, kind = _row_validator(adapter, shape)
+        self._rows = RowJudge(validator, self._outputs, kind=kind, extras=self._extras, computed=[*computed])
 
     @classmethod
     def build(cls, model: object, *, columns: Sequence[str], text: bool = True) -> "ValidationPlan":
@@ -160,12 +162,12 @@ class ValidationPlan:
             arrays[name] = pc.if_else(pc.equal(pc.binary_length(texts), 0), None, texts)
         # Python validators see only rows that may still be accepted here: the others go to pydantic whole.
         arrays, still = _keep(arrays, alive), alive.true_count
-        picked = _keep(cells, alive)
+        asked = {name: judged for name, judged in self._judges.items() if name not in arrays}
+        picked = _keep({column: cells[column] for column, _ in asked.values() if column is not None}, alive)
         good: Array = pa.repeat(True, still)
-        for name, (column, judge) in self._judges.items():
-            if name not in arrays:
-                accepted, arrays[name] = judge.judge(picked[column] if column is not None else None, still)
-                good = pc.and_(good, accepted)
+        for name, (column, judge) in asked.items():
+            accepted, arrays[name] = judge.judge(picked[column] if column is not None else None, still)
+            good = pc.and_(good, accepted)
         if good.true_count == still:
             return alive, arrays
         return pc.replace_with_mask(alive, alive, good), _keep(arrays, good)
@@ -195,6 +197,21 @@ class ValidationPlan:
 
 def _rebuild(model: object, columns: tuple[str, ...], text: bool) -> ValidationPlan:
     return ValidationPlan.build(model, columns=columns, text=text)
+
+
+def _row_validator(adapter: TypeAdapter[Any], shape: ModelShape) -> tuple[SchemaValidator, str]:
+    """Return what judges one row, and how its result looks.
+
+    A model without hooks is judged by its fields alone, which spares the instance, and with plain
+    addresses let through before email_validator's slow look at them.
+    """
+    if shape.kind != "model" or shape.row_reason:
+        return cast("SchemaValidator", adapter.validator), shape.kind
+    record = find_record(cast("dict[str, Any]", adapter.core_schema))[0]
+    fields = cast("CoreSchema", hasten_emails(record))
+    if shape.definitions:
+        fields = core_schema.definitions_schema(fields, cast("list[CoreSchema]", list(shape.definitions.values())))
+    return SchemaValidator(fields, cast("CoreConfig", shape.config)), "fields"
 
 
 def _join(

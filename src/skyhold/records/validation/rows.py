@@ -21,7 +21,8 @@ class RowJudge:
         validator: The model's validator.
         outputs: Output type by field; extra columns after the fields, computed fields last.
         extras: Which outputs are columns that no field takes.
-        kind: How an accepted row looks: ``"model"``, ``"dataclass"`` or ``"typed-dict"``.
+        kind: How an accepted row looks: ``"model"``, ``"fields"`` (of a model without hooks), ``"dataclass"`` or
+            ``"typed-dict"``.
         computed: Which outputs are computed fields.
     """
 
@@ -90,6 +91,9 @@ class RowJudge:
     def _read_names(self, found: Any) -> dict[str, Any]:  # noqa: ANN401 - whatever the model's validators return
         if self._kind == "typed-dict":
             return dict(found)
+        if self._kind == "fields":
+            fields, extra, _ = found
+            return cast("dict[str, Any]", fields | (extra or {}))
         if self._kind == "model":
             # Not the whole __dict__: cached properties live beside the fields.
             held = cast("dict[str, Any]", found.__dict__)

@@ -18,6 +18,7 @@ __all__ = [
     "accepts_none",
     "choices_of",
     "find_info_use",
+    "find_record",
     "open_model",
     "read_fields",
     "read_shape",
@@ -125,7 +126,7 @@ def read_shape(schema: CoreDict, columns: Sequence[str]) -> ModelShape:
     Raises:
         SchemaError: The schema describes no record with fields.
     """
-    node, config, definitions, reasons = _find_record(schema)
+    node, config, definitions, reasons = find_record(schema)
     kind = node["type"]
     reasons += _unknown_keys(node, _LEAF_KEYS) + [f"config {key!r}" for key in config if key not in _CONFIG_KEYS]
     entries = read_fields(node)
@@ -152,7 +153,7 @@ def read_shape(schema: CoreDict, columns: Sequence[str]) -> ModelShape:
     )
 
 
-def _find_record(schema: CoreDict) -> tuple[CoreDict, CoreDict, dict[str, CoreDict], list[str]]:
+def find_record(schema: CoreDict) -> tuple[CoreDict, CoreDict, dict[str, CoreDict], list[str]]:
     """Return the schema that holds the fields, its config, the definitions, and reasons met on the way."""
     definitions: dict[str, CoreDict] = {}
     reasons: list[str] = []
