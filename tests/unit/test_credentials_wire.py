@@ -169,3 +169,39 @@ def test_what_a_provider_raises_arrives_with_its_identity(server: Recorder, monk
     monkeypatch.setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", f"{server.url}/creds")
     with pytest.raises(obstore.exceptions.UnauthenticatedError, match=r"container credentials.*answered 403: no such"):
         put("s3://bucket", endpoint=server.url)
+
+
+@pytest.mark.usefixtures("hostile")
+@pytest.mark.parametrize(
+    ("options", "path", "authorization"),
+    [
+        ({"account_name": "mine", "account_key": "bWluZQ=="}, "/box/key", "SharedKey mine:"),
+        ({"account_name": "mine", "token": "my-token"}, "/box/key", "Bearer my-token"),
+        ({"account_name": "mine", "sas_token": "?sv=2&sig=my%2Fsig"}, "/box/key?sv=2&sig=my%2Fsig", ""),
+        ({"account_name": "mine", "anonymous": True}, "/box/key", ""),
+    ],
+    ids=["key", "token", "signature", "anonymous"],
+)
+def test_azure_options_arrive_alone_at_the_given_endpoint(
+    server: Recorder, options: dict[str, Any], path: str, authorization: str
+) -> None:
+    put("az://box", endpoint=server.url, **options)
+    assert server.last.path == path
+    assert server.last.headers.get("authorization", "").startswith(authorization)
+    assert bool(server.last.headers.get("authorization")) == bool(authorization)
+
+
+def test_trap_6_the_account_is_always_given_so_that_its_text_form_does_not_panic(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("AZURE_STORAGE_ACCOUNT", "mine")
+    monkeypatch.setenv("AZURE_STORAGE_KEY", AZURE_KEY)
+    store = connect(resolve_connection(parse_location("az://box"), {}))
+    assert AZURE_KEY not in repr(store)
+    assert store.config["account_name"] == "mine"
+
+
+def test_the_emulators_account_stands_in_the_path(server: Recorder) -> None:
+    put("az://box", use_emulator=True, endpoint=server.url)
+    assert server.last.path == "/devstoreaccount1/box/key"
+    assert server.last.headers["authorization"].startswith("SharedKey devstoreaccount1:")

@@ -5,20 +5,22 @@ The order: options, a JSON credentials file (an option too), environment variabl
 and so is half of one: nothing falls through to another identity.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, cast
 
 from skyhold import config
 from skyhold.config import Secret, is_secret_name
 from skyhold.errors import ConfigError
 from skyhold.storage.credentials.aws_settings import draft_s3
+from skyhold.storage.credentials.azure_settings import draft_azure
 from skyhold.storage.credentials.connection import Connection, Recipe, reveal_settings
+from skyhold.storage.credentials.draft import Draft
 from skyhold.storage.credentials.options import CloudScheme, Given, parse_options
 from skyhold.storage.location import Location
 
 __all__ = ["Connection", "resolve_connection", "reveal_settings"]
 
-_DRAFTS = {"s3": draft_s3}
+_DRAFTS: dict[str, Callable[[Location, Given, Mapping[str, str]], Draft]] = {"s3": draft_s3, "az": draft_azure}
 
 
 def resolve_connection(
