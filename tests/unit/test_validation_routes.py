@@ -22,6 +22,7 @@ from pydantic import (
     RootModel,
     TypeAdapter,
     ValidationError,
+    ValidationInfo,
     create_model,
     model_validator,
 )
@@ -105,6 +106,15 @@ def test_a_model_validator_sends_whole_rows() -> None:
     (route,) = ValidationPlan.build(Checked, columns=["a"]).explain()
     assert route.route == "row"
     assert "validator" in route.reason
+
+
+def test_a_validator_that_takes_info_sends_whole_rows() -> None:
+    def name_it(value: str, info: ValidationInfo) -> str:
+        return f"{info.field_name}={value}"
+
+    plan = plan_of(Annotated[str, AfterValidator(name_it)])
+    assert plan.explain()[0].route == "row"
+    assert plan.validate(pa.record_batch({"f": ["x"]})).accepted.to_pylist() == [{"f": "f=x"}]
 
 
 def test_forbidden_columns_are_named_by_pydantic() -> None:
