@@ -1,1 +1,51 @@
 """skyhold keeps engineering work in object storage and runs it there."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from skyhold._version import __version__
+
+if TYPE_CHECKING:
+    from skyhold.execution.threads import MultiThreadExecutor, SingleThreadExecutor
+    from skyhold.records.formats.csv import CSVInputAdapter, CSVOutputAdapter
+    from skyhold.records.formats.parquet import ParquetOutputAdapter
+    from skyhold.records.pipe import Pipe
+    from skyhold.storage.opening import open_object, open_store
+
+__all__ = [
+    "CSVInputAdapter",
+    "CSVOutputAdapter",
+    "MultiThreadExecutor",
+    "ParquetOutputAdapter",
+    "Pipe",
+    "SingleThreadExecutor",
+    "__version__",
+    "open_object",
+    "open_store",
+]
+
+_HOMES = {
+    "CSVInputAdapter": "skyhold.records.formats.csv",
+    "CSVOutputAdapter": "skyhold.records.formats.csv",
+    "MultiThreadExecutor": "skyhold.execution.threads",
+    "ParquetOutputAdapter": "skyhold.records.formats.parquet",
+    "Pipe": "skyhold.records.pipe",
+    "SingleThreadExecutor": "skyhold.execution.threads",
+    "open_object": "skyhold.storage.opening",
+    "open_store": "skyhold.storage.opening",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name when it is first used: importing skyhold itself costs next to nothing."""
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module 'skyhold' has no attribute {name!r}")
+    value = getattr(import_module(home), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    """Return the public names, loaded or not."""
+    return __all__

@@ -384,9 +384,12 @@ class TestTokens:
 
     def test_default_credential_of_the_library(self, monkeypatch: pytest.MonkeyPatch) -> None:
         later = int((datetime.now(UTC) + timedelta(hours=1)).timestamp())
-        token = SimpleNamespace(token="tok", expires_on=later)
+
+        def give(*_: object) -> SimpleNamespace:
+            return SimpleNamespace(token="tok", expires_on=later)
+
         library = ModuleType("azure.identity")
-        library.__dict__["DefaultAzureCredential"] = lambda: SimpleNamespace(get_token=lambda *_: token)
+        library.__dict__["DefaultAzureCredential"] = lambda: SimpleNamespace(get_token=give)
         monkeypatch.setitem(sys.modules, "azure", ModuleType("azure"))
         monkeypatch.setitem(sys.modules, "azure.identity", library)
         monkeypatch.setattr(azure, "library_installed", lambda: True)
@@ -397,10 +400,10 @@ class TestTokens:
             assert connection.provider.expires_at == datetime.fromtimestamp(later, UTC)
 
     def test_a_credential_object_is_used_and_never_pickled(self) -> None:
-        token = SimpleNamespace(token="tok", expires_on=4_000_000_000)
-        connection = resolve_connection(
-            parse_location("az://box@a"), {"credential": SimpleNamespace(get_token=lambda *_: token)}
-        )
+        def give(*_: object) -> SimpleNamespace:
+            return SimpleNamespace(token="tok", expires_on=4_000_000_000)
+
+        connection = resolve_connection(parse_location("az://box@a"), {"credential": SimpleNamespace(get_token=give)})
         assert given(connection) == {"token": "tok"}
         assert not connection.portable
 

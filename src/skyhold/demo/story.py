@@ -83,8 +83,9 @@ def _tell(report: Report, say: Say) -> None:
         say(f"  {group.count:>4} × {group.field}: {group.message} (rows {rows}, …)")
     usage, cost = report.usage, report.cost
     requests = ", ".join(f"{count} {kind}" for kind, count in usage.requests.items() if count)
-    say(f"Requests: {requests}; {usage.bytes_in / 1e6:.1f} MB in, {usage.bytes_out / 1e6:.1f} MB out.")
-    say(f"On AWS that is {cost.requests:.6f} {cost.currency} for requests ({cost.price_table}).")
+    say(f"Requests: {requests or 'none'}; {usage.bytes_in / 1e6:.1f} MB in, {usage.bytes_out / 1e6:.1f} MB out.")
+    if cost is not None:
+        say(f"On AWS that is {cost.requests:.6f} {cost.currency} for requests ({cost.price_table}).")
 
 
 def _verify(report: Report, options: dict[str, Any], say: Say) -> None:

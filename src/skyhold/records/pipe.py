@@ -178,18 +178,18 @@ class Pipe:
         return MeteredStore(store, self._meter)
 
     def _work(self) -> None:
-        receipt: Receipt
         try:
             self._recorder.start()
             with self._input.open(self._metered) as stream:
                 self._transfer(stream)
-            receipt = self._publish_receipt()
+            self.report.receipt = self._publish_receipt()
+            self.report.status = "completed"
         except BaseException as error:  # noqa: BLE001 - carried to whoever asks, in their thread
             self.report.error = error
-            receipt = self._recorder.fail(error)
-        self.report.receipt = receipt
-        self.report.status = receipt.state
-        self.report.mark_ended()
+            self.report.status = "stopped" if isinstance(error, StoppedError) else "failed"
+            self.report.receipt = self._recorder.fail(error)
+        finally:
+            self.report.mark_ended()
 
     def _transfer(self, stream: InputStream) -> None:
         plan = None
@@ -272,13 +272,13 @@ class Pipe:
     def _publish_receipt(self) -> Receipt:
         counts = {"rows_read": 0, "rows_written": 0, "rows_rejected": 0}
         self._recorder.progress.advance(**counts)
-        usage = self._meter.usage
+        usage, cost = self._meter.usage, self.report.cost
         self._recorder.rejects = self._rejects.groups()
         self._recorder.usage = {
             "requests": usage.requests,
             "bytes_in": usage.bytes_in,
             "bytes_out": usage.bytes_out,
-            "cost": self.report.cost.as_dict(),
+            "cost": cost.as_dict() if cost else None,
         }
         receipt = self._recorder.complete()
         store, key = self._output.open_beside(_RECEIPT_SUFFIX, self._metered)

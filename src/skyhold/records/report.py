@@ -72,9 +72,10 @@ class Report:
         return self._meter.usage
 
     @property
-    def cost(self) -> Cost:
-        """What they cost, by the default price table."""
-        return estimate_cost(self.usage)
+    def cost(self) -> Cost | None:
+        """What they cost, by the default price table; None when no service was asked."""
+        usage = self.usage
+        return estimate_cost(usage) if any(usage.requests.values()) else None
 
     @property
     def is_finished(self) -> bool:

@@ -125,6 +125,7 @@ class Progress:
         self._lock = threading.Lock()
         self._outbox = _Outbox(listeners)
         self._later: threading.Timer | None = None
+        self._held_back = False
         self._started = self._told = time.monotonic()
         self._ended: float | None = None
         self._done = self._done_before = 0
@@ -192,7 +193,8 @@ class Progress:
             if now - self._samples[-1][0] >= _SAMPLE_S:
                 self._samples.append((now, self._done))
             wait_s = self._told + self._interval_s - now
-            if wait_s > 0:
+            self._held_back = wait_s > 0
+            if self._held_back:
                 self._tell_later(wait_s)
                 return
             self._told = now
@@ -257,7 +259,15 @@ class Progress:
     def _tell_held_back(self) -> None:
         with self._lock:
             self._later = None
-            self._told = time.monotonic()
+            if not self._held_back:
+                return
+            now = time.monotonic()
+            wait_s = self._told + self._interval_s - now
+            if wait_s > 0:  # an advance was told meanwhile, and another one held back since
+                self._tell_later(wait_s)
+                return
+            self._told = now
+            self._held_back = False
         self._tell("advanced")
 
     def _tell(self, phase: Phase, message: str = "") -> None:

@@ -59,10 +59,15 @@ class Attempts:
     """Runs operations of one connection: repeats, measures, logs, tells observers.
 
     Shared by all views of a connection, so that one success anywhere means "the endpoint answers".
+
+    Args:
+        policy: How patient.
+        charged: Whether a service counts these requests.
     """
 
-    def __init__(self, policy: RetryPolicy) -> None:
+    def __init__(self, policy: RetryPolicy, *, charged: bool = True) -> None:
         self.policy = policy
+        self._charged = charged
         self._reached = threading.Event()
 
     def run(
@@ -119,6 +124,7 @@ class Attempts:
                 duration_ms=(time.perf_counter() - begun) * 1000,
                 attempt=attempt,
                 error=error_name,
+                charged=self._charged,
             )
             tell(operation, observers)
 

@@ -17,7 +17,7 @@ from skyhold.errors import (
     UnsupportedError,
 )
 from skyhold.storage.checkup import CheckLine
-from skyhold.storage.draft_credentials import Connection, resolve_connection
+from skyhold.storage.credentials import Connection, resolve_connection
 from skyhold.storage.location import Location, parse_location
 
 __all__ = ["LeftUpload", "abort_uploads", "bucket_settings", "list_left_uploads", "make_bucket"]

@@ -108,6 +108,7 @@ class Operation:
         duration_ms: Wall time of the attempt.
         attempt: 1 for the first.
         error: Class name of what it raised, or empty.
+        charged: Whether a service counts such requests; files and memory do not.
     """
 
     verb: str
@@ -119,6 +120,7 @@ class Operation:
     duration_ms: float = 0.0
     attempt: int = 1
     error: str = ""
+    charged: bool = True
 
 
 Observer = Callable[[Operation], None]

@@ -18,6 +18,7 @@ SHA256 = "sha256"
 _SMALL_BYTES = 8 * 1024 * 1024
 _BUDGET_BYTES = 256 * 1024 * 1024
 _READ_AHEAD = 4
+_ANY_TYPE = {"binary/octet-stream", "application/octet-stream"}
 
 Moved = Callable[[int, int], None]
 """Called with bytes and objects that were moved since the last call, from any thread."""
@@ -161,8 +162,10 @@ def _stream(transfer: Transfer, told: Moved) -> Transferred:
 
 def _kept(found: ObjectInfo) -> Attributes | None:
     """Metadata and type go along; a storage class belongs to the store that it is in."""
-    attributes = found.attributes
-    return Attributes(attributes.metadata, attributes.content_type) if attributes else None
+    if found.attributes is None:
+        return None
+    content_type = found.attributes.content_type
+    return Attributes(found.attributes.metadata, "" if content_type in _ANY_TYPE else content_type)
 
 
 def _check(transfer: Transfer, found: ObjectInfo, size_bytes: int, sha256: str) -> None:

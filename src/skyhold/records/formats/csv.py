@@ -186,19 +186,35 @@ class _CSVStream(InputStream):
 
 
 def _without_undecodable(batch: Batch) -> Batch:
-    good: list[bool] = []
-    malformed: list[MalformedRow] = []
-    for index, cells in enumerate(zip(*(column.to_pylist() for column in batch.data.columns), strict=True)):
-        try:
-            for cell in cells:
-                cell.decode()
-        except UnicodeDecodeError as error:
-            text = ",".join(cell.decode(errors="backslashreplace") for cell in cells)
-            malformed.append(MalformedRow(batch.row_number(index), "bad_encoding", f"not UTF-8: {error.reason}", text))
-        good.append(not (malformed and malformed[-1].row == batch.row_number(index)))
+    bad = sorted({index for column in batch.data.columns for index in _undecodable(column, 0, len(column))})
+    originals = batch.data.take(pa.array(bad, pa.int64())).to_pylist()
+    malformed = [
+        MalformedRow(
+            batch.row_number(index),
+            "bad_encoding",
+            "not UTF-8",
+            ",".join(cell.decode(errors="backslashreplace") for cell in cells.values()),
+        )
+        for index, cells in zip(bad, originals, strict=True)
+    ]
+    places = pa.array(range(len(batch.data)), pa.int64())
+    good = pc.invert(pc.is_in(places, value_set=pa.array(bad, pa.int64())))
     skipped = tuple(sorted([*batch.skipped, *(row.row for row in malformed)]))
     together = tuple(sorted([*batch.malformed, *malformed], key=lambda row: row.row))
-    return Batch(batch.data.filter(pa.array(good)), batch.first_row, skipped, together)
+    return Batch(batch.data.filter(good), batch.first_row, skipped, together)
+
+
+def _undecodable(column: pa.Array, start: int, end: int) -> Iterator[int]:
+    """Yield the places of cells that are not UTF-8, by halving what does not cast."""
+    try:
+        pc.cast(column.slice(start, end - start), pa.string())
+    except pa.ArrowInvalid:
+        if end - start == 1:
+            yield start
+            return
+        middle = (start + end) // 2
+        yield from _undecodable(column, start, middle)
+        yield from _undecodable(column, middle, end)
 
 
 class CSVOutputAdapter(OutputAdapter):

@@ -26,7 +26,7 @@ from skyhold.storage.backends.template import Backend, without_write_id
 from skyhold.storage.backends.translation import Context, translate
 from skyhold.storage.backends.uploading import CloudUpload
 from skyhold.storage.contract import ObjectWriter
-from skyhold.storage.draft_credentials.connection import Connection, reveal_settings
+from skyhold.storage.credentials.connection import Connection, reveal_settings
 from skyhold.storage.objects import Attributes, Buffer, ByteRange, ListPage, ObjectInfo
 
 __all__ = ["CloudBackend", "CloudSettings"]
@@ -334,9 +334,8 @@ def _connect(connection: Connection, settings: CloudSettings, *, max_retries: in
     if connection.scheme == "http":
         return HTTPStore(connection.container, client_options=cast("Any", client), retry_config=cast("Any", retry))
     extra = {} if connection.provider is None else {"credential_provider": connection.provider}
-    return _CLIENTS[connection.scheme](
-        connection.container, config=reveal_settings(connection.settings), client_options=client, retry_config=retry, **extra
-    )
+    config = reveal_settings(connection.settings)
+    return _CLIENTS[connection.scheme](connection.container, config=config, client_options=client, retry_config=retry, **extra)
 
 
 def _range_of(byte_range: ByteRange) -> Any:

@@ -11,7 +11,7 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,10 +25,11 @@ from skyhold.errors import (
     StorageError,
     UnsupportedError,
 )
+from skyhold.storage.attempts import tell
 from skyhold.storage.backends.conditions import check_conditions, check_match, fold, resolve_range
 from skyhold.storage.backends.template import Backend
 from skyhold.storage.contract import ObjectWriter
-from skyhold.storage.objects import Attributes, Buffer, ByteRange, ListPage, ObjectInfo
+from skyhold.storage.objects import Attributes, Buffer, ByteRange, ListPage, ObjectInfo, Operation
 
 __all__ = ["FileBackend"]
 
@@ -104,7 +105,11 @@ class FileBackend(Backend):
         self._path(key)
 
     def _open_upload(self, key: str, attributes: Attributes) -> ObjectWriter:
-        return _FileUpload(self, key, attributes)
+        upload = _FileUpload(self, key, attributes)
+        upload.on_published = lambda: tell(
+            Operation("write", self.uri_of(key), "write", bytes_out=upload.size_bytes, charged=False), self._observers
+        )
+        return upload
 
     def _list(self, prefix: str, start_after: str | None, delimiter: Literal["/"] | None) -> Iterator[ListPage]:
         with self._translated("list", prefix):
@@ -294,6 +299,7 @@ class _FileUpload(ObjectWriter):
         self._attributes = attributes
         self._if_absent = if_absent
         self._if_match = if_match
+        self.on_published: Callable[[], None] | None = None
         self._target = store._path(key)  # noqa: SLF001 - the other half of the backend
         try:
             self._file = self._open_beside()
@@ -323,14 +329,20 @@ class _FileUpload(ObjectWriter):
             os.fsync(self._file.fileno())
             os.fchmod(self._file.fileno(), 0o666 & ~_UMASK)
             self._file.close()
-            conditional = self._if_absent or self._if_match is not None
-            with self._store.locked(self.key, conditional=conditional):
-                return self._rename(self._check() if conditional else self._found())
+            info = self._publish_locked()
         except OSError as error:
             self._remove()
             if isinstance(error, StorageError):
                 raise
             self._store.translate(error, "write", self.key)
+        if self.on_published is not None:
+            self.on_published()
+        return info
+
+    def _publish_locked(self) -> ObjectInfo:
+        conditional = self._if_absent or self._if_match is not None
+        with self._store.locked(self.key, conditional=conditional):
+            return self._rename(self._check() if conditional else self._found())
 
     def _found(self) -> ObjectInfo | None:
         try:

@@ -42,10 +42,11 @@ class Backend(Store):
     """
 
     answers_can_be_lost: ClassVar[bool] = True
+    """Whether a network lies between: then answers get lost, and requests are counted and charged."""
 
     def __init__(self, uri: str, policy: RetryPolicy | None = None) -> None:
         self.uri = uri
-        self._attempts = Attempts(policy or RetryPolicy())
+        self._attempts = Attempts(policy or RetryPolicy(), charged=self.answers_can_be_lost)
         self._observers: tuple[Observer, ...] = ()
 
     def observed(self, observer: Observer) -> Self:

@@ -9,18 +9,25 @@ from collections.abc import Callable, Mapping
 from typing import Any, cast
 
 from skyhold import config
-from skyhold.config import Secret, is_secret_name
+from skyhold.config import Secret
 from skyhold.errors import ConfigError
 from skyhold.storage.credentials.aws_settings import draft_s3
 from skyhold.storage.credentials.azure_settings import draft_azure
 from skyhold.storage.credentials.connection import Connection, Recipe, reveal_settings
 from skyhold.storage.credentials.draft import Draft
+from skyhold.storage.credentials.google_settings import draft_google
 from skyhold.storage.credentials.options import CloudScheme, Given, parse_options
+from skyhold.storage.credentials.web import draft_web
 from skyhold.storage.location import Location
 
 __all__ = ["Connection", "resolve_connection", "reveal_settings"]
 
-_DRAFTS: dict[str, Callable[[Location, Given, Mapping[str, str]], Draft]] = {"s3": draft_s3, "az": draft_azure}
+_DRAFTS: dict[str, Callable[[Location, Given, Mapping[str, str]], Draft]] = {
+    "s3": draft_s3,
+    "az": draft_azure,
+    "gs": draft_google,
+    "http": draft_web,
+}
 
 
 def resolve_connection(
@@ -73,19 +80,22 @@ def resolve_connection(
 
 
 def _holds_secret(given: Given) -> bool:
-    """Return whether a secret stands in the options itself, and not by reference."""
-    for name, value in given.values.items():
-        if isinstance(value, Secret) and value.origin is None:
-            return True
-        if name in {"credential", "headers", "client_options", "proxy_url", "token"} and _may_hold_secret(value):
-            return True
-    return False
+    """Return whether a secret may stand in the options themselves, and not by reference."""
+    return any(_may_be_secret(name, value) for name, value in given.values.items())
 
 
-def _may_hold_secret(value: object) -> bool:
-    if isinstance(value, Mapping):
-        names = {str(name).lower() for name in cast("Mapping[Any, Any]", value)}
-        return bool(names & {"default_headers", "authorization", "cookie", "proxy_url"}) or any(
-            map(is_secret_name, names)
-        )
-    return not isinstance(value, str) or "@" in value
+def _may_be_secret(name: str, value: object) -> bool:
+    if isinstance(value, Secret):
+        return value.origin is None
+    if name == "headers":
+        return True
+    if name == "client_options":
+        return bool(set(cast("dict[str, Any]", value)) & {"default_headers", "proxy_url"})
+    if name in {"token", "credential"}:
+        return not (isinstance(value, str) and (value in _WORDS or value.endswith(".json")))
+    return name == "proxy_url" and "@" in str(value)
+
+
+_WORDS = frozenset(
+    {"anon", "google_default", "cloud", "default", "metadata", "managed_identity", "managed", "cli", "azure_cli"}
+)

@@ -16,7 +16,7 @@ class Usage:
     """What was used so far.
 
     Attributes:
-        requests: Sent, by class; repeated attempts count, as the store counts them.
+        requests: Sent to services, by class; repeated attempts count, as the service counts them.
         bytes_in: Content received.
         bytes_out: Content sent.
     """
@@ -38,7 +38,8 @@ class Meter:
     def record(self, operation: Operation) -> None:
         """Add one operation."""
         with self._lock:
-            self._requests[operation.request_class] += operation.requests
+            if operation.charged:
+                self._requests[operation.request_class] += operation.requests
             self._bytes_in += operation.bytes_in
             self._bytes_out += operation.bytes_out
 
@@ -60,8 +61,8 @@ class MeteredStore(DelegatingStore):
         >>> from skyhold.storage.opening import open_store
         >>> store = MeteredStore(open_store("memory://metered-example"))
         >>> _ = store.write("a", b"123")
-        >>> store.meter.usage.requests["write"], store.meter.usage.bytes_out
-        (1, 3)
+        >>> store.meter.usage.bytes_out
+        3
     """
 
     def __init__(self, inner: Store, meter: Meter | None = None) -> None:
