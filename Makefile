@@ -39,7 +39,7 @@ docs: $(SETUP)
 $(SETUP): pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	test -x $(UV) || $(BIN)/python -m pip install --quiet uv
-	$(UV) pip install --quiet --compile-bytecode --python $(BIN)/python --group dev --editable '.[aws,demo]'
+	$(UV) pip install --quiet --compile-bytecode --python $(BIN)/python --group dev --editable '.[all]'
 	touch $(SETUP)
 
 # The Azure emulator comes from npm. Tests say so where it is missing; CI insists on it.

@@ -29,9 +29,9 @@ _OTHERS_MAY_READ = stat.S_IRWXG | stat.S_IRWXO
 
 # Ends of option names whose values are secrets. `key` alone is s3fs's name of the access key's *id*.
 _SECRET_NAME = re.compile(
-    r"(?:^|_)(?:secret|token|password|sas|sas_key|signature|connection_string|credential_json|secret_access_key"
+    r"(?:^|_)(?:secret|token|password|sas|sas_key|access_signature|connection_string|credential_json|secret_access_key"
     r"|secret_key|access_key|account_key|customer_key|customer_key_base64|encryption_key|service_account_key"
-    r"|shared_key|client_secret)$"
+    r"|shared_key|client_secret|storage_key|master_key|ssecustomerkey)$"
 )
 
 _SHAPES: tuple[tuple[re.Pattern[str], str], ...] = (
@@ -297,7 +297,7 @@ def _tables(file: Path) -> dict[str, Any]:
         raise ConfigError(f"{str(file)!r} is not valid TOML {where.group() if where else ''}".rstrip()) from None
 
 
-def _value(file: Path, profile: str, option: str, value: Any) -> Any:  # noqa: ANN401 - whatever TOML holds
+def _value(file: Path, profile: str, option: str, value: Any) -> Any:
     table = _as_table(value)
     if set(table) in ({"env"}, {"file"}):
         ((kind, place),) = table.items()
@@ -313,7 +313,7 @@ def _value(file: Path, profile: str, option: str, value: Any) -> Any:  # noqa: A
     return value
 
 
-def _as_table(value: Any) -> dict[str, Any]:  # noqa: ANN401 - whatever TOML holds
+def _as_table(value: Any) -> dict[str, Any]:
     return cast("dict[str, Any]", value) if isinstance(value, dict) else {}
 
 

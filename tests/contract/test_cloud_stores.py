@@ -3,8 +3,8 @@
 from uuid import uuid4
 
 import pytest
-from conftest import make_bucket, make_container
 
+from conftest import make_bucket, make_container
 from skyhold.storage.contract import Store
 from skyhold.storage.opening import open_store
 from skyhold.testing import StoreContract

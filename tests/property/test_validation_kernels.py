@@ -56,7 +56,7 @@ CASES: dict[str, tuple[Any, ConfigDict, Sequence[str]]] = {
     "literal": (Literal["a", "b c"], ConfigDict(), ["a", "b c"]),
     "enum": (Colour, ConfigDict(), ["red", "blue "]),
     "str enum": (Shade, ConfigDict(), ["light", "1"]),
-    "optional": (Annotated[int, Field(ge=0)] | None, ConfigDict(), ["5"]),
+    "optional": (Annotated[int, Field(ge=0)] | None, ConfigDict(), ["5"]),  # pyright: ignore[reportOperatorIssue]
 }
 NASTY = [
     *(
@@ -189,7 +189,7 @@ texts = st.one_of(near_misses(), shaped, st.text(max_size=8), st.text(ALPHABET, 
 def core_of(kind: Any, config: ConfigDict) -> tuple[Any, TypeAdapter[Any], Any]:
     class Model(BaseModel):
         model_config = config
-        field: kind
+        field: kind  # pyright: ignore[reportInvalidTypeForm]
 
     core: Any = Model.__pydantic_core_schema__
     adapter = TypeAdapter(Model)

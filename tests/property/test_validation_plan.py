@@ -89,7 +89,7 @@ class SoundDefaults(BaseModel):
     a: int
     other: list[int] = Field(default_factory=lambda: [1])
     fixed: Decimal = Decimal("1.5")
-    checked: int = Field("5", validate_default=True)  # pyright: ignore[reportAssignmentType]
+    checked: int = Field("5", validate_default=True)
     after: int = Field(default_factory=lambda data: data["a"])
 
 
@@ -379,7 +379,7 @@ def plain(value: Any) -> Any:
     if isinstance(value, BaseModel):
         return {name: plain(each) for name, each in value.__dict__.items()}
     if isinstance(value, list):
-        return [plain(each) for each in value]  # pyright: ignore[reportUnknownVariableType]
+        return [plain(each) for each in value]
     return str(value) if isinstance(value, (IPv4Address, HttpUrl, UUID)) else value
 
 
@@ -388,7 +388,7 @@ def agrees(ours: Any, theirs: Any, kind: Any) -> bool:
     if pa.types.is_string(kind) and ours is not None and not isinstance(theirs, str):
         return json.loads(ours) == theirs
     if pa.types.is_string(kind) and ours != theirs and isinstance(theirs, str):
-        return json.loads(ours) == theirs
+        return json.loads(str(ours)) == theirs
     return ours == theirs or (repr(ours) == repr(theirs) == "nan")
 
 

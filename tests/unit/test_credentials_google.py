@@ -192,9 +192,14 @@ class TestOthers:
         def refresh(_: object) -> None:
             found.token = "tok"
 
+        def load(path: str, scopes: list[str]) -> tuple[SimpleNamespace, str]:
+            assert path.endswith(".json")
+            assert len(scopes) == 1
+            return found, "project"
+
         found = SimpleNamespace(token="", expiry=expiry, refresh=refresh)
         library, requests = ModuleType("google.auth"), ModuleType("google.auth.transport.requests")
-        library.__dict__["load_credentials_from_file"] = lambda path, scopes: (found, path, scopes)[:2]  # pyright: ignore
+        library.__dict__["load_credentials_from_file"] = load
         requests.__dict__["Request"] = object
         for name, module in (("google", ModuleType("google")), ("google.auth", library)):
             monkeypatch.setitem(sys.modules, name, module)

@@ -2,6 +2,7 @@
 
 import json
 import math
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from skyhold.config import Secret
-from skyhold.runs.asked import format_command, redact_asked
+from skyhold.runs.asked import format_command, redact_asked, redact_text
 
 HIDDEN = "**redacted**"
 
@@ -81,7 +82,6 @@ def test_what_json_does_not_know_becomes_text_that_is_the_same_in_every_run():
             "function": function,
             "object": Thing("x"),
             "nan": math.nan,
-            3: "a name that is no text",
         }
     )
     assert asked == {
@@ -93,7 +93,6 @@ def test_what_json_does_not_know_becomes_text_that_is_the_same_in_every_run():
         "function": "function",
         "object": "Thing(name='x')",
         "nan": "nan",
-        "3": "a name that is no text",
     }
 
 
@@ -101,6 +100,31 @@ def test_options_that_hold_themselves_come_to_an_end():
     loop: list[Any] = []
     loop.append(loop)
     assert "…" in json.dumps(redact_asked({"loop": loop}), ensure_ascii=False)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "x" * 100_000,
+        "word " * 100_000,
+        "sig=a&" * 1000,
+        "sig=a " * 1000,
+        "x" * 995 + " https://me:hunter2hunter2@host/x" * 9,
+    ],
+)
+def test_long_texts_are_cut_between_words_and_in_no_time(text: str):
+    began = time.process_time()
+    shown = redact_text(text)
+    assert time.process_time() - began < 2
+    assert len(shown) <= 1040
+    assert f"({len(text):,} characters)" in shown
+    assert "hunter2" not in shown
+    assert redact_text(shown) == shown
+
+
+def test_texts_that_fit_are_not_cut():
+    text = "word " * 200
+    assert redact_text(text) == text
 
 
 @given(st.dictionaries(st.text(), st.text() | st.lists(st.text() | st.binary()) | st.floats()))

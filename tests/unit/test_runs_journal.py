@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from skyhold.errors import AccessDeniedError, KeyNotFoundError, MalformedInputError
+from skyhold.runs import liveness
 from skyhold.runs.journal import Journal, default_journal
 from skyhold.runs.json_reader import JsonReader
 from skyhold.runs.liveness import ProcessMark, is_alive, mark_process
@@ -111,19 +112,13 @@ def test_without_proc_the_process_list_is_asked(tmp_path: Path, monkeypatch: pyt
         pytest.skip("there is no ps")
     monkeypatch.setattr("skyhold.runs.liveness._PROC", tmp_path)
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
-        here = mark(pid=process.pid, started=_started_by_ps(process.pid))
+        here = mark(pid=process.pid, started=liveness._started(process.pid) or "")
         assert is_alive(here)
         process.kill()
         process.wait()
         assert not is_alive(here)
     assert is_alive(mark_process())
     assert not is_alive(mark(started="Thu Jan  1 00:00:00 1970"))
-
-
-def _started_by_ps(pid: int) -> str:
-    from skyhold.runs.liveness import _started  # noqa: PLC0415 # pyright: ignore[reportPrivateUsage]
-
-    return _started(pid) or ""
 
 
 def test_a_run_goes_from_begun_to_ended_in_one_file(tmp_path: Path):
@@ -350,7 +345,9 @@ def test_the_journal_does_not_depend_on_the_locale(tmp_path: Path):
         assert journal.read_run(run_id).name == "caf\\u00e9"
     """
     plain = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
-    subprocess.run([sys.executable, "-c", textwrap.dedent(code), str(tmp_path)], env={**os.environ, **plain}, check=True)
+    subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code), str(tmp_path)], env={**os.environ, **plain}, check=True
+    )
 
 
 def test_processes_share_a_journal_and_its_readers_never_see_half_a_run(tmp_path: Path):

@@ -29,9 +29,7 @@ def test_many_threads_lose_no_count_and_events_never_go_back():
 
     progress = make(slow, interval_s=0.0)
     progress.start(total=2000)
-    threads = [
-        threading.Thread(target=lambda: [progress.advance(1, failed=1) for _ in range(500)]) for _ in range(4)
-    ]
+    threads = [threading.Thread(target=lambda: [progress.advance(1, failed=1) for _ in range(500)]) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -132,9 +132,7 @@ def test_the_order_in_which_options_were_given_does_not_show():
 def test_counts_balance_or_the_receipt_is_refused(counts: dict[str, int], fault: str):
     def make(state: Any) -> Receipt:
         now = datetime.now(UTC)
-        return Receipt(
-            run_id="1", kind="pipe", name="x", state=state, started=now, ended=now, seconds=1, counts=counts
-        )
+        return Receipt(run_id="1", kind="pipe", name="x", state=state, started=now, ended=now, seconds=1, counts=counts)
 
     if fault:
         assert fault in imbalance(counts)
@@ -208,7 +206,7 @@ def test_bytes_that_are_no_text_are_refused():
 
 
 def test_a_receipt_of_a_newer_version_says_to_update():
-    with pytest.raises(MalformedInputError, match="skyhold.receipt/2") as caught:
+    with pytest.raises(MalformedInputError, match=r"skyhold\.receipt/2") as caught:
         Receipt.from_json(_changed(schema="skyhold.receipt/2"))
     assert "pip install --upgrade skyhold" in caught.value.remedy
 

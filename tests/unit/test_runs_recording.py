@@ -174,5 +174,7 @@ def test_a_hash_is_of_all_that_was_written(store: Store, size: int):
 def test_the_package_is_light_to_import():
     modules = ["recording", "verification", "bar", "journal", "progress", "receipt", "hashing"]
     code = "import sys\n" + "".join(f"import skyhold.runs.{name}\n" for name in modules) + "print(*sys.modules)"
-    loaded: Any = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    loaded: Any = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    ).stdout.split()
     assert not {"rich", "pyarrow", "pydantic", "orjson", "obstore"} & set(loaded)

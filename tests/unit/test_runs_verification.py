@@ -41,9 +41,7 @@ def receipt(store: Store) -> Receipt:
         seconds=1,
         command="skyhold pipe in out",
         inputs=(Artifact(store.uri_of("in"), source.size_bytes, source.e_tag),),
-        outputs=(
-            Artifact(store.uri_of("out"), target.size_bytes, target.e_tag, hashlib.sha256(DATA).hexdigest(), 5),
-        ),
+        outputs=(Artifact(store.uri_of("out"), target.size_bytes, target.e_tag, hashlib.sha256(DATA).hexdigest(), 5),),
         counts={"rows_read": 5, "rows_written": 5, "rows_rejected": 0},
     )
 
@@ -166,16 +164,12 @@ def test_outputs_of_many_blocks_and_of_none_are_hashed(monkeypatch: pytest.Monke
     more = Artifact(store.uri_of("empty"), 0, empty.e_tag, hashlib.sha256().hexdigest())
     progress = Progress("2", "verify", "x", unit="bytes")
     progress.start()
-    verification = verify_receipt(
-        replace(receipt, outputs=(*receipt.outputs, more)), open_object, progress=progress
-    )
+    verification = verify_receipt(replace(receipt, outputs=(*receipt.outputs, more)), open_object, progress=progress)
     assert verification.ok
     assert progress.done == len(DATA)
 
 
-def test_an_object_replaced_while_it_is_read_fails(
-    monkeypatch: pytest.MonkeyPatch, store: Store, receipt: Receipt
-):
+def test_an_object_replaced_while_it_is_read_fails(monkeypatch: pytest.MonkeyPatch, store: Store, receipt: Receipt):
     monkeypatch.setattr("skyhold.runs.verification._BLOCK", 1000)
     progress = Progress("2", "verify", "x", unit="bytes")
     told: list[Any] = []

@@ -50,9 +50,7 @@ def run(arguments: list[str]) -> int:
     """Run a command; return the process's exit code."""
     as_json = "--json" in arguments
     try:
-        result: Any = make_app()(
-            arguments, exit_on_error=False, print_error=False, result_action="return_value"
-        )
+        result: Any = make_app()(arguments, exit_on_error=False, print_error=False, result_action="return_value")
     except CycloptsError as error:
         show_error(str(error), "Run: skyhold --help", code="usage", as_json=as_json)
         return _USAGE

@@ -100,9 +100,7 @@ def _copy(
     recorder.finish(recorder.complete())
     for each in moved:
         _show(printer, each.transfer, verb)
-    printer.summary(
-        f"{len(moved):,} objects, {human_size(moved_bytes)}", objects=len(moved), size_bytes=moved_bytes
-    )
+    printer.summary(f"{len(moved):,} objects, {human_size(moved_bytes)}", objects=len(moved), size_bytes=moved_bytes)
     return moved
 
 

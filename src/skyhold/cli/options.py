@@ -54,8 +54,6 @@ class Common:
         return {} if local else self.storage_options()
 
 
-
-
 @dataclass(frozen=True)
 class Place:
     """A URI as a store and what lies in it.

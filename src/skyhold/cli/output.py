@@ -4,7 +4,7 @@ import json
 import sys
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 __all__ = ["Printer", "human_size", "show_error"]
 
@@ -62,5 +62,5 @@ def _plain(value: Any) -> Any:
     if isinstance(value, datetime):
         return value.isoformat()
     if isinstance(value, Mapping):
-        return dict(value)
+        return dict(cast("Mapping[str, Any]", value))
     return str(value)

@@ -1,5 +1,9 @@
 """A small chart of what the demo wrote."""
 
+# pyarrow is untyped:
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownParameterType=false
+# pyright: reportUnknownArgumentType=false, reportAttributeAccessIssue=false
+
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +14,7 @@ from skyhold.errors import MissingExtraError
 
 __all__ = ["draw_chart"]
 
-_MONTHS = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()
+_MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
 
 
 def draw_chart(flights: Path, target: Path, *, rejected: int) -> None:

@@ -47,7 +47,7 @@ class Flight(BaseModel):
 
 
 def damaged_flights() -> bytes:
-    """Return the flights as CSV, `DAMAGED_ROWS` of them damaged: text for numbers, ragged lines, broken encoding…
+    """Return the flights as CSV, `DAMAGED_ROWS` of them damaged: text for numbers, ragged lines, broken encoding.
 
     Raises:
         MissingExtraError: The package with the flights is not installed.
@@ -82,4 +82,3 @@ def _damage(line: bytes, number: int) -> bytes:
     else:
         cells[18] = b"yesterday"
     return b",".join(cells)
-

@@ -80,7 +80,7 @@ def _tell(report: Report, say: Say) -> None:
     )
     for group in report.rejects:
         rows = ", ".join(str(row) for row in group.sample_rows[:3])
-        say(f"  {group.count:>4} × {group.field}: {group.message} (rows {rows}, …)")
+        say(f"  {group.count:>4} x {group.field}: {group.message} (rows {rows}, …)")
     usage, cost = report.usage, report.cost
     requests = ", ".join(f"{count} {kind}" for kind, count in usage.requests.items() if count)
     say(f"Requests: {requests or 'none'}; {usage.bytes_in / 1e6:.1f} MB in, {usage.bytes_out / 1e6:.1f} MB out.")

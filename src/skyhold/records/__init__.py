@@ -1,0 +1,1 @@
+"""Rows from one place to another, validated, none lost."""

@@ -1,5 +1,9 @@
 """A pipe: rows from one place, through a schema, to another, with nothing lost on the way."""
 
+# pyarrow is untyped:
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownParameterType=false
+# pyright: reportUnknownArgumentType=false, reportAttributeAccessIssue=false
+
 import threading
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -34,7 +38,7 @@ _RECEIPT_SUFFIX = ".receipt.json"
 
 
 class Pipe:
-    """Reads, validates, writes.
+    r"""Reads, validates, writes.
 
     Rows come out in the order they came in. The outputs appear whole, after the last row: first the error output, then
     the output, then its receipt (``<output>.receipt.json``). When anything fails, what was there before stays.

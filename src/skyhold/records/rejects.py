@@ -1,5 +1,9 @@
 """Rows that were refused: counted by reason, and written whole to the error output."""
 
+# pyarrow is untyped:
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownParameterType=false
+# pyright: reportUnknownArgumentType=false, reportAttributeAccessIssue=false
+
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass

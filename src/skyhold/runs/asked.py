@@ -9,10 +9,12 @@ from typing import Any, cast
 
 from skyhold.config import Secret, is_secret_name, redact
 
-__all__ = ["format_command", "redact_asked"]
+__all__ = ["format_command", "redact_asked", "redact_text"]
 
 _REDACTED = "**redacted**"
 _DEEPEST = 12
+_LONGEST = 1000
+_MARK_LENGTH = 40
 _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _ALSO_SECRET = re.compile(r"(?:^|_)(?:api_?key|authorization|cookie|credentials?|passwd|passphrase|private_key)$")
 
@@ -27,6 +29,20 @@ def redact_asked(asked: Mapping[str, Any]) -> dict[str, Any]:
         {'rows': 3, 'secretAccessKey': '**redacted**', 'to': 'https://me:**redacted**@host/x'}
     """
     return {str(name): _plain(str(name), value, 0) for name, value in asked.items()}
+
+
+def redact_text(text: str) -> str:
+    """Return a text without secrets, and of a length that fits into a receipt: 1,000 characters, cut between words.
+
+    Example:
+        >>> redact_text("secret_key=hunter2 " + "very " * 1000)[-30:]
+        'very very … (5,019 characters)'
+    """
+    size = len(text)
+    if size > _LONGEST + _MARK_LENGTH:
+        text = _cut(text, size)
+    shown = redact(text)
+    return _cut(shown, size) if len(shown) > _LONGEST + _MARK_LENGTH else shown
 
 
 def format_command(arguments: Sequence[str]) -> str:
@@ -46,9 +62,15 @@ def format_command(arguments: Sequence[str]) -> str:
         elif secret and equals and value:
             shown.append(f"{name}={_REDACTED}")
         else:
-            shown.append(redact(argument))
+            shown.append(redact_text(argument))
         hide_next = secret and not equals
     return shlex.join(shown)
+
+
+def _cut(text: str, size: int) -> str:
+    """Keep whole words, since half of a secret might not look like one."""
+    words = text[: _LONGEST + 1].rpartition(" ")[0]
+    return f"{words} … ({size:,} characters)".lstrip()
 
 
 def _is_secret(name: str) -> bool:
@@ -56,7 +78,7 @@ def _is_secret(name: str) -> bool:
     return is_secret_name(name) or _ALSO_SECRET.search(name) is not None
 
 
-def _plain(name: str, value: Any, depth: int) -> Any:  # noqa: ANN401 - options are of any type
+def _plain(name: str, value: Any, depth: int) -> Any:
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, Secret) or (_is_secret(name) and value != ""):
@@ -64,13 +86,13 @@ def _plain(name: str, value: Any, depth: int) -> Any:  # noqa: ANN401 - options 
     if isinstance(value, int | float):
         return value if math.isfinite(value) else str(value)
     if isinstance(value, str | os.PathLike):
-        return redact(os.fsdecode(cast("str | os.PathLike[str]", value)))
+        return redact_text(os.fsdecode(cast("str | os.PathLike[str]", value)))
     if isinstance(value, bytes | bytearray):
         return f"{len(value)} bytes"
     return _plain_tree(name, value, depth) if depth < _DEEPEST else "…"
 
 
-def _plain_tree(name: str, value: Any, depth: int) -> Any:  # noqa: ANN401 - options are of any type
+def _plain_tree(name: str, value: Any, depth: int) -> Any:
     if isinstance(value, Mapping):
         items = cast("Mapping[Any, Any]", value).items()
         return {str(key): _plain(str(key), each, depth + 1) for key, each in items}
@@ -79,4 +101,4 @@ def _plain_tree(name: str, value: Any, depth: int) -> Any:  # noqa: ANN401 - opt
     if isinstance(value, set | frozenset):
         return sorted((_plain(name, each, depth + 1) for each in cast("set[Any]", value)), key=str)
     # A class or a function by its name: its repr would hold an address, which differs from run to run.
-    return redact(str(getattr(value, "__qualname__", None) or value))
+    return redact_text(str(getattr(value, "__qualname__", None) or value))

@@ -29,7 +29,7 @@ class JsonReader:
         skyhold.errors.MalformedInputError: $.rows should be an integer, found '3'
     """
 
-    def __init__(self, content: Any, path: str = "$") -> None:  # noqa: ANN401 - whatever JSON holds
+    def __init__(self, content: Any, path: str = "$") -> None:
         if not isinstance(content, dict):
             raise _wrong(path, "an object", content)
         self._content = cast("dict[str, Any]", content)

@@ -14,9 +14,8 @@ from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Literal, cast
 
-from skyhold.config import redact
 from skyhold.errors import MalformedInputError, SkyholdError, VerificationError
-from skyhold.runs.asked import redact_asked
+from skyhold.runs.asked import redact_asked, redact_text
 from skyhold.runs.json_reader import JsonReader
 from skyhold.storage.contract import Store
 from skyhold.storage.location import redact_uri
@@ -83,8 +82,8 @@ class Failure:
     def of(cls, error: BaseException) -> "Failure":
         """Return an error in words, without secrets."""
         if isinstance(error, SkyholdError):
-            return cls(error.code, redact(str(error)), redact(error.remedy))
-        return cls(type(error).__name__, redact(str(error)) or type(error).__name__)
+            return cls(error.code, redact_text(str(error)), redact_text(error.remedy))
+        return cls(type(error).__name__, redact_text(str(error)) or type(error).__name__)
 
 
 @dataclass(frozen=True, slots=True)

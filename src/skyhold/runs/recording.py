@@ -5,9 +5,8 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
-from skyhold.config import redact
 from skyhold.errors import StoppedError
-from skyhold.runs.asked import format_command
+from skyhold.runs.asked import format_command, redact_text
 from skyhold.runs.journal import Journal, default_journal
 from skyhold.runs.progress import Listener, Progress
 from skyhold.runs.receipt import (
@@ -64,7 +63,7 @@ class RunRecorder:
         self.started = datetime.now(UTC)
         self.run_id = new_run_id(self.started)
         self.kind = kind
-        self.name = redact(name)
+        self.name = redact_text(name)
         self.inputs: list[Artifact] = []
         self.outputs: list[Artifact] = []
         self.rejects: tuple[RejectGroup, ...] = ()

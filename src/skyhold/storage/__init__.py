@@ -1,0 +1,1 @@
+"""Named bytes, wherever they are."""

@@ -1,8 +1,9 @@
-"""Buckets themselves: making them, their settings, uploads that a kill left behind. S3 needs boto3, Azure its own library."""
+"""Buckets themselves: making them, their settings, uploads that a kill left behind."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -81,7 +82,9 @@ def list_left_uploads(uri: str, *, older_than: timedelta = timedelta(0), **optio
     pages = client.get_paginator("list_multipart_uploads").paginate(Bucket=location.container, Prefix=location.key)
     found = with_errors("list uploads", location, lambda: list(pages))
     uploads = [
-        LeftUpload(each["Key"], each["UploadId"], each["Initiated"]) for page in found for each in page.get("Uploads", [])
+        LeftUpload(each["Key"], each["UploadId"], each["Initiated"])
+        for page in found
+        for each in page.get("Uploads", [])
     ]
     return [upload for upload in uploads if upload.started <= datetime.now(UTC) - older_than]
 
@@ -117,7 +120,7 @@ def bucket_settings(uri: str, **options: Any) -> Iterator[CheckLine]:
     )
     yield _setting(
         "encryption at rest",
-        lambda: bool(client.get_bucket_encryption(Bucket=bucket)["ServerSideEncryptionConfiguration"]["Rules"]),
+        lambda: bool(client.get_bucket_encryption(Bucket=bucket)["ServerSideEncryptionConfiguration"].get("Rules")),
         f"Run: aws s3api put-bucket-encryption --bucket {bucket} (SSE-S3 or SSE-KMS)",
     )
     yield _setting(
@@ -133,16 +136,15 @@ def bucket_settings(uri: str, **options: Any) -> Iterator[CheckLine]:
 
 
 def _setting(name: str, ask: Callable[[], bool], remedy: str) -> CheckLine:
-    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - the extra `aws`
-
+    exceptions: Any = import_module("botocore.exceptions")
     try:
         return CheckLine(name, "ok", "on") if ask() else CheckLine(name, "warning", "off", remedy)
-    except ClientError as error:
+    except exceptions.ClientError as error:
         code = str(error.response.get("Error", {}).get("Code", ""))
         if "NotFound" in code or "NoSuch" in code:
             return CheckLine(name, "warning", "off", remedy)
         return CheckLine(name, "unknown", f"the store does not tell ({code})")
-    except BotoCoreError as error:
+    except exceptions.BotoCoreError as error:
         return CheckLine(name, "unknown", f"the store does not tell ({error})")
 
 
@@ -155,16 +157,14 @@ def _only_s3(uri: str, verb: str) -> Location:
 
 def _s3(connection: Connection) -> Any:
     try:
-        import boto3  # noqa: PLC0415 - the extra `aws`
-        from botocore import UNSIGNED  # noqa: PLC0415
-        from botocore.config import Config  # noqa: PLC0415
+        boto3, botocore, config = (import_module(name) for name in ("boto3", "botocore", "botocore.config"))
     except ImportError as error:
         raise MissingExtraError.of("aws", "managing buckets on S3") from error
     keys: Mapping[str, Any] = connection.provider() if connection.provider else {}
     hosted = connection.settings.get("virtual_hosted_style_request")
     addressing = {"addressing_style": "virtual" if hosted else "path"}
     endpoint = str(connection.settings.get("endpoint") or "").replace(f"://{connection.container}.", "://", 1)
-    unsigned = {"signature_version": UNSIGNED} if connection.identity == "anonymous" else {}
+    unsigned = {"signature_version": botocore.UNSIGNED} if connection.identity == "anonymous" else {}
     return boto3.client(
         "s3",
         endpoint_url=endpoint or None,
@@ -172,13 +172,13 @@ def _s3(connection: Connection) -> Any:
         aws_access_key_id=keys.get("access_key_id"),
         aws_secret_access_key=keys.get("secret_access_key"),
         aws_session_token=keys.get("token"),
-        config=Config(s3=addressing, connect_timeout=3, retries={"max_attempts": 2}, **unsigned),
+        config=config.Config(s3=addressing, connect_timeout=3, retries={"max_attempts": 2}, **unsigned),
     )
 
 
 def _azure(connection: Connection) -> Any:
     try:
-        from azure.storage.blob import BlobServiceClient  # noqa: PLC0415 - the extra `azure`
+        blob = import_module("azure.storage.blob")
     except ImportError as error:
         raise MissingExtraError.of("azure", "managing containers on Azure") from error
     given: Mapping[str, Any] = connection.provider() if connection.provider else {}
@@ -187,7 +187,7 @@ def _azure(connection: Connection) -> Any:
     endpoint = connection.settings.get("endpoint") or f"https://{account}.blob.core.windows.net"
     if given.get("access_key"):
         credential = {"account_name": account, "account_key": credential}
-    return BlobServiceClient(endpoint, credential=credential)
+    return blob.BlobServiceClient(endpoint, credential=credential)
 
 
 _CODES: dict[str, type[StorageError]] = {

@@ -27,7 +27,7 @@ class CheckLine:
 
     Attributes:
         name: What.
-        state: ``"failed"`` keeps something from working; ``"warning"`` is worth knowing; ``"unknown"`` could not be asked.
+        state: ``"failed"`` keeps something from working; ``"warning"`` is worth knowing; ``"unknown"`` is not told.
         found: In words.
         remedy: What to do about it.
     """

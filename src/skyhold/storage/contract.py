@@ -31,6 +31,7 @@ from skyhold.storage.reader import ObjectReader
 
 __all__ = ["ObjectWriter", "Store"]
 
+
 class ObjectWriter(AbstractContextManager["ObjectWriter"]):
     """A file-like object to write one object; it becomes visible when `close` returns, never before.
 

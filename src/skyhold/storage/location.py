@@ -129,7 +129,9 @@ def redact_uri(uri: str) -> str:
         'postgresql://me:**redacted**@host/db'
     """
     uri = re.sub(r"(://[^/@:\s]+):[^@/\s]*@", r"\1:**redacted**@", uri)
-    return re.sub(r"(?i)([?&](?:sig|x-amz-[a-z-]+|x-goog-[a-z-]+|token|password|se|sv)=)[^&\s]+", r"\1**redacted**", uri)
+    return re.sub(
+        r"(?i)([?&](?:sig|x-amz-[a-z-]+|x-goog-[a-z-]+|token|password|se|sv)=)[^&\s]+", r"\1**redacted**", uri
+    )
 
 
 def _absolute(path: str) -> str:

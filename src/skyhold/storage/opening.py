@@ -174,7 +174,9 @@ def _open_mock(location: Location, common: _Common, options: dict[str, Any]) -> 
     from skyhold.storage.backends.mock import FAULT_OPTIONS, MockBackend, parse_faults  # noqa: PLC0415
 
     faults = {**dict(location.options), **options}
-    _refuse_options(location, {name: value for name, value in faults.items() if name not in FAULT_OPTIONS}, FAULT_OPTIONS)
+    _refuse_options(
+        location, {name: value for name, value in faults.items() if name not in FAULT_OPTIONS}, FAULT_OPTIONS
+    )
     return MockBackend(location.container, parse_faults(faults), common.policy)
 
 

@@ -38,8 +38,8 @@ AWS_2024 = PriceTable(
     per_gb_out=0.09,
     per_gb_month=0.023,
 )
-"""Source: Amazon's public price list for S3 Standard in us-east-1, 2024: storage 0.023 USD/GB-month, PUT and LIST 0.005,
-GET 0.0004 per 1,000, transfer out 0.09 USD/GB for the first 10 TB."""
+"""Source: Amazon's public price list for S3 Standard in us-east-1, 2024: storage 0.023 USD/GB-month, PUT and LIST
+0.005, GET 0.0004 per 1,000, transfer out 0.09 USD/GB for the first 10 TB."""
 
 
 @dataclass(frozen=True, slots=True)

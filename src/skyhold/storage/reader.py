@@ -21,7 +21,7 @@ class ObjectReader(io.RawIOBase):
     """Read one object as a file.
 
     The first request brings the first block together with the object's size and e-tag. Every later request insists on
-    that e-tag, so that bytes of two versions are never mixed. A seek outside the kept blocks fetches only what is asked.
+    that e-tag, so that bytes of two versions are never mixed. After a seek, only what is asked is fetched.
 
     Args:
         store: What answers range reads.

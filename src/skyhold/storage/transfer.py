@@ -121,7 +121,7 @@ def transfer_all(
     return [results[number] for number in sorted(results)]
 
 
-def _move(transfer: Transfer, budget: _Budget, verify: bool, told: Moved) -> Transferred:  # noqa: FBT001 - private
+def _move(transfer: Transfer, budget: _Budget, verify: bool, told: Moved) -> Transferred:
     if transfer.source is transfer.target:
         transfer.source.copy(transfer.source_key, transfer.target_key)
         told(0, 1)

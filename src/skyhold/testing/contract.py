@@ -104,7 +104,7 @@ class StoreContract:
     @pytest.mark.parametrize("key", ODD_KEYS)
     def test_odd_keys_come_back_exactly(self, store: Store, key: str) -> None:
         if key in self.unsupported_keys:
-            with pytest.raises(SkyholdError, match="."):
+            with pytest.raises(SkyholdError, match=r"."):
                 store.write(key, key.encode())
             return
         store.write(key, key.encode())

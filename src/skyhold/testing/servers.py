@@ -107,9 +107,7 @@ def _npm_folder() -> Path:
 
 
 @contextmanager
-def _running(
-    name: str, command: list[str], port: int, folder: Path, settings: Mapping[str, str]
-) -> Generator[Path]:
+def _running(name: str, command: list[str], port: int, folder: Path, settings: Mapping[str, str]) -> Generator[Path]:
     folder.mkdir(parents=True, exist_ok=True)
     log = folder / f"{name}.log"
     assignments = [f"{setting}={value}" for setting, value in settings.items()]

@@ -1,5 +1,9 @@
 """What every format gives a pipe: a description of what to read or write, and the running state behind it."""
 
+# pyarrow is untyped:
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownParameterType=false
+# pyright: reportUnknownArgumentType=false, reportAttributeAccessIssue=false
+
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator

@@ -1,5 +1,9 @@
 """CSV: text in, text out; what the columns mean is the model's affair."""
 
+# pyarrow is untyped:
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownParameterType=false
+# pyright: reportUnknownArgumentType=false, reportAttributeAccessIssue=false
+
 import csv
 import io
 import os
@@ -86,7 +90,7 @@ class _CSVStream(InputStream):
         repeated = {name for name in self.columns if self.columns.count(name) > 1}
         if repeated:
             raise MalformedInputError(
-                f"{uri!r} has more than one column called {sorted(repeated)[0]!r}",
+                f"{uri!r} has more than one column called {min(repeated)!r}",
                 remedy="Rename it in the file, or give fieldnames=",
             )
 
@@ -218,7 +222,7 @@ def _undecodable(column: pa.Array, start: int, end: int) -> Iterator[int]:
 
 
 class CSVOutputAdapter(OutputAdapter):
-    """Write one CSV object: UTF-8, a header, ``\\n`` line ends, quotes where they are needed.
+    r"""Write one CSV object: UTF-8, a header, ``\n`` line ends, quotes where they are needed.
 
     Args:
         uri: Where to.

@@ -1,5 +1,9 @@
 """Parquet, typed and compressed."""
 
+# pyarrow is untyped:
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownParameterType=false
+# pyright: reportUnknownArgumentType=false, reportAttributeAccessIssue=false
+
 import contextlib
 import os
 from typing import Any, Literal

@@ -1,5 +1,9 @@
 """What single-object outputs share: a writer that hashes, and one place that publishes or throws away."""
 
+# pyarrow is untyped:
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownParameterType=false
+# pyright: reportUnknownArgumentType=false, reportAttributeAccessIssue=false
+
 from abc import abstractmethod
 
 import pyarrow as pa

@@ -9,12 +9,7 @@ from pydantic import EmailStr
 
 from skyhold.records.validation.arrow import pa
 from skyhold.records.validation.kernels import (
-    AWARE_PATTERN,
-    DATE_PATTERN,
     EMAIL_BYTES,
-    FLOAT_PATTERN,
-    INT_PATTERN,
-    NAIVE_PATTERN,
     BoolKernel,
     Bounds,
     EmailKernel,
@@ -25,6 +20,7 @@ from skyhold.records.validation.kernels import (
     TimeKernel,
     email_pattern,
 )
+from skyhold.records.validation.reading import AWARE_PATTERN, DATE_PATTERN, NAIVE_PATTERN
 from skyhold.records.validation.shape import CoreDict
 
 __all__ = ["choose_kernel", "hasten_emails", "portable_pattern"]
@@ -129,8 +125,8 @@ def _choose_number(schema: CoreDict, _config: CoreDict) -> Kernel | str:
     if factor is not None and (type(factor) is not int or not 0 < factor < 2**53):
         return "a factor that is not plain"
     if is_int:
-        return NumberKernel(INT_PATTERN, pa.int64(), bounds, factor)
-    return NumberKernel(FLOAT_PATTERN, pa.float64(), [(name, float(limit)) for name, limit in bounds])
+        return NumberKernel(pa.int64(), bounds, factor)
+    return NumberKernel(pa.float64(), [(name, float(limit)) for name, limit in bounds])
 
 
 def _choose_time(schema: CoreDict, _config: CoreDict) -> Kernel | str:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from skyhold.records.validation.arrow import Array, DataType, pa, pc
+from skyhold.records.validation.reading import read_decimals, read_integers, read_moments
 
 __all__ = [
     "BoolKernel",
@@ -27,20 +28,6 @@ Bounds = Sequence[tuple[str, Any]]
 
 _TRUE = [each for word in ("1", "on", "t", "true", "y", "yes") for each in {word, word.upper(), word.title()}]
 _FALSE = [each for word in ("0", "off", "f", "false", "n", "no") for each in {word, word.upper(), word.title()}]
-_MONTH_DAY = (
-    r"(?:(?:0[13578]|1[02])-(?:0[1-9]|[12][0-9]|3[01])"
-    r"|(?:0[469]|11)-(?:0[1-9]|[12][0-9]|30)|02-(?:0[1-9]|1[0-9]|2[0-8]))"
-)
-_CLOCK = r"(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]{1,6})?"
-
-INT_PATTERN = r"\A-?[0-9]{1,18}\z"
-FLOAT_PATTERN = r"\A-?[0-9]{1,15}(?:\.[0-9]{1,17})?(?:[eE][+-]?[0-9]{1,2})?\z"
-DATE_PATTERN = rf"\A[1-9][0-9]{{3}}-{_MONTH_DAY}\z"
-NAIVE_PATTERN = rf"\A[1-9][0-9]{{3}}-{_MONTH_DAY}[T ]{_CLOCK}\z"
-# The last century is left out: an offset could move it past year 9999.
-AWARE_PATTERN = (
-    rf"\A(?:[1-8][0-9]{{3}}|9[0-8][0-9]{{2}})-{_MONTH_DAY}[T ]{_CLOCK}(?:Z|[+-](?:0[0-9]|1[0-4]):[0-5][0-9])\z"
-)
 # Below this no part of an address can reach its own limit (64 before the @, 63 a label).
 EMAIL_BYTES = 64
 
@@ -58,11 +45,6 @@ class Kernel(Protocol):
 
 def _matches(texts: Array, pattern: str) -> Array:
     return pc.match_substring_regex(texts, pattern)
-
-
-def _cast(texts: Array, accepted: Array, target: DataType) -> Array:
-    kept = texts if accepted.true_count == len(accepted) else pc.if_else(accepted, texts, None)
-    return pc.cast(kept, target)
 
 
 def _within(values: Array, accepted: Array, bounds: Bounds, target: DataType) -> Array:
@@ -103,14 +85,13 @@ class TextKernel:
 class NumberKernel:
     """Plain decimal notation, with bounds."""
 
-    pattern: str
     arrow_type: DataType
     bounds: Bounds = ()
     multiple_of: int | None = None
 
     def accept(self, texts: Array) -> tuple[Array, Array]:
-        accepted = _matches(texts, self.pattern)
-        values = _cast(texts, accepted, self.arrow_type)
+        read = read_integers if pa.types.is_integer(self.arrow_type) else read_decimals
+        accepted, values = read(texts)
         accepted = _within(values, accepted, self.bounds, self.arrow_type)
         if self.multiple_of is not None:
             factor = pa.scalar(self.multiple_of, self.arrow_type)
@@ -124,21 +105,20 @@ class BoolKernel:
     """The words that pydantic takes for true and false, in three spellings each."""
 
     def accept(self, texts: Array) -> tuple[Array, Array]:
-        values = pc.is_in(texts, value_set=pa.array(_TRUE))
-        return pc.or_(values, pc.is_in(texts, value_set=pa.array(_FALSE))), values
+        places = pc.index_in(texts, value_set=pa.array([*_TRUE, *_FALSE]))
+        return pc.is_valid(places), pc.less(places, len(_TRUE))
 
 
 @dataclass(frozen=True, slots=True)
 class TimeKernel:
-    """ISO dates and date-times with seconds, with bounds; 29 February is left to pydantic."""
+    """ISO dates and date-times, with bounds."""
 
     pattern: str
     arrow_type: DataType
     bounds: Bounds = ()
 
     def accept(self, texts: Array) -> tuple[Array, Array]:
-        accepted = _matches(texts, self.pattern)
-        values = _cast(texts, accepted, self.arrow_type)
+        accepted, values = read_moments(texts, self.pattern, self.arrow_type)
         return _within(values, accepted, self.bounds, self.arrow_type), values
 
 
@@ -167,7 +147,8 @@ def email_pattern(reserved: Sequence[str]) -> str:
     r"""Return the pattern of plain addresses whose last label is none of the reserved ones.
 
     RE2 has no look-ahead, so the reserved words are left out by spelling out all others. Two hyphens
-    in a row are left out as well: they mark punycode, whose normal form differs.
+    in a row are left out as well: they mark punycode, whose normal form differs. So is a single word of
+    letters before the @ unless it is in lower case: email_validator turns Info and the like into that.
 
     Example:
         >>> import re
@@ -178,7 +159,8 @@ def email_pattern(reserved: Sequence[str]) -> str:
     atom = "[A-Za-z0-9_%+-]+"
     label = "[a-z0-9]+(?:-[a-z0-9]+)*"
     tld = _all_but(["", *(each.rpartition(".")[2] for each in reserved)])
-    return rf"\A{atom}(?:\.{atom})*@(?:{label}\.)+{tld}\z"
+    local = rf"(?:[a-z0-9_%+-]+|[A-Za-z]*[0-9_%+-][A-Za-z0-9_%+-]*|{atom}(?:\.{atom})+)"
+    return rf"\A{local}@(?:{label}\.)+{tld}\z"
 
 
 def _all_but(words: Sequence[str]) -> str:

@@ -88,7 +88,7 @@ class RowJudge:
             if name not in self._outputs
         )
 
-    def _read_names(self, found: Any) -> dict[str, Any]:  # noqa: ANN401 - whatever the model's validators return
+    def _read_names(self, found: Any) -> dict[str, Any]:
         if self._kind == "typed-dict":
             return dict(found)
         if self._kind == "fields":

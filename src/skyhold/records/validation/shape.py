@@ -218,7 +218,7 @@ def _field_shape(name: str, entry: CoreDict, config: CoreDict, columns: Sequence
     return FieldShape(name, entry["schema"], cast("str | None", column), required=not optional)
 
 
-def _alias_paths(alias: Any) -> list[list[str | int]]:  # noqa: ANN401 - pydantic's own three shapes
+def _alias_paths(alias: Any) -> list[list[str | int]]:
     if isinstance(alias, str):
         return [[alias]]
     items = cast("list[Any]", alias)

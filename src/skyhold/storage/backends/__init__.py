@@ -1,0 +1,1 @@
+"""Where bytes are kept: the only importers of obstore."""

@@ -290,9 +290,7 @@ class CloudBackend(Backend):
             )
 
     @contextmanager
-    def _translated(
-        self, verb: str, key: str, *, if_absent: bool = False, if_match: bool = False
-    ) -> Generator[None]:
+    def _translated(self, verb: str, key: str, *, if_absent: bool = False, if_match: bool = False) -> Generator[None]:
         try:
             yield
         except StorageError:
@@ -335,7 +333,9 @@ def _connect(connection: Connection, settings: CloudSettings, *, max_retries: in
         return HTTPStore(connection.container, client_options=cast("Any", client), retry_config=cast("Any", retry))
     extra = {} if connection.provider is None else {"credential_provider": connection.provider}
     config = reveal_settings(connection.settings)
-    return _CLIENTS[connection.scheme](connection.container, config=config, client_options=client, retry_config=retry, **extra)
+    return _CLIENTS[connection.scheme](
+        connection.container, config=config, client_options=client, retry_config=retry, **extra
+    )
 
 
 def _range_of(byte_range: ByteRange) -> Any:

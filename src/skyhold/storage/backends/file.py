@@ -63,13 +63,13 @@ class FileBackend(Backend):
 
     def _info(self, key: str) -> ObjectInfo:
         with self._translated("read", key):
-            stat = self._path(key).stat()
-            if not self._path(key).is_file():
+            stat = self.path_of(key).stat()
+            if not self.path_of(key).is_file():
                 raise FileNotFoundError(errno.ENOENT, "not a file")
         return self._described(key, stat)
 
     def _read(self, key: str, byte_range: ByteRange | None, if_match: str | None) -> tuple[ObjectInfo, bytes]:
-        with self._translated("read", key), self._path(key).open("rb", buffering=0) as file:
+        with self._translated("read", key), self.path_of(key).open("rb", buffering=0) as file:
             info = self._described(key, os.fstat(file.fileno()))
             check_match(info, if_match, operation="read", uri=self.uri_of(key))
             start, end = resolve_range(info, byte_range, uri=self.uri_of(key))
@@ -88,9 +88,7 @@ class FileBackend(Backend):
         """Return the info with skyhold's own metadata, as one raw request of the mock backend."""
         return self._info(key)
 
-    def stamped_read(
-        self, key: str, byte_range: ByteRange | None, if_match: str | None
-    ) -> tuple[ObjectInfo, bytes]:
+    def stamped_read(self, key: str, byte_range: ByteRange | None, if_match: str | None) -> tuple[ObjectInfo, bytes]:
         """Read with skyhold's own metadata, as one raw request of the mock backend."""
         return self._read(key, byte_range, if_match)
 
@@ -99,10 +97,6 @@ class FileBackend(Backend):
     ) -> ObjectInfo:
         """Write with skyhold's own metadata, as one raw request of the mock backend."""
         return self._put(key, data, attributes, if_absent=if_absent, if_match=if_match)
-
-    def check_fit(self, key: str) -> None:
-        """Refuse a key that no file can have as its name."""
-        self._path(key)
 
     def _open_upload(self, key: str, attributes: Attributes) -> ObjectWriter:
         upload = _FileUpload(self, key, attributes)
@@ -132,7 +126,7 @@ class FileBackend(Backend):
         return failures
 
     def _copy(self, source: str, target: str) -> None:
-        with self._translated("copy", source), self._path(source).open("rb") as file:
+        with self._translated("copy", source), self.path_of(source).open("rb") as file:
             info = self._described(source, os.fstat(file.fileno()))
             with _FileUpload(self, target, info.attributes or Attributes()) as upload:
                 while block := file.read(1 << 20):
@@ -143,12 +137,13 @@ class FileBackend(Backend):
         if source != target:
             self.delete(source)
 
-    def presign(self, key: str, *, method: Literal["GET", "PUT"] = "GET", expires_s: int = 3600) -> str:
+    def presign(self, key: str, *, method: Literal["GET", "PUT"] = "GET", expires_s: int = 3600) -> str:  # noqa: ARG002
         raise UnsupportedError(
             "files have no links", operation=f"presign {method}", uri=self.uri_of(key), remedy="Share the path instead"
         )
 
-    def _path(self, key: str) -> Path:
+    def path_of(self, key: str) -> Path:
+        """Return where a key lies; refuse one that no file can have as its name."""
         reason = _unfit(key)
         if reason:
             raise InvalidKeyError(
@@ -180,7 +175,7 @@ class FileBackend(Backend):
 
     def _delete_one(self, key: str) -> None:
         with self._translated("delete", key), suppress(FileNotFoundError, NotADirectoryError):
-            path = self._path(key)
+            path = self.path_of(key)
             with self.locked(key, conditional=False):
                 e_tag = _info_of(key, path.stat()).e_tag
                 path.unlink()
@@ -300,22 +295,22 @@ class _FileUpload(ObjectWriter):
         self._if_absent = if_absent
         self._if_match = if_match
         self.on_published: Callable[[], None] | None = None
-        self._target = store._path(key)  # noqa: SLF001 - the other half of the backend
+        self._target = store.path_of(key)
         try:
             self._file = self._open_beside()
         except OSError as error:
             store.translate(error, "write", key)
 
     def _open_beside(self) -> Any:
-        for attempt in range(_FOLDER_ATTEMPTS):
+        for _ in range(_FOLDER_ATTEMPTS):
             self._target.parent.mkdir(parents=True, exist_ok=True)
             if self._target.is_dir():
                 raise IsADirectoryError(errno.EISDIR, "is a folder")
             with suppress(FileNotFoundError):  # a deletion may have taken the folder away again
-                return tempfile.NamedTemporaryFile(  # noqa: SIM115 - closed by publish or discard
+                return tempfile.NamedTemporaryFile(
                     dir=self._target.parent, prefix=".skyhold-", suffix=".tmp", delete=False
                 )
-        raise FileNotFoundError(errno.ENOENT, f"the folder vanished {attempt + 1} times")
+        raise FileNotFoundError(errno.ENOENT, f"the folder vanished {_FOLDER_ATTEMPTS} times")
 
     def _write(self, data: Buffer) -> None:
         try:
@@ -399,4 +394,3 @@ def _read_exactly(file: BinaryIO | Any, start: int, size: int) -> bytes:
     while len(data) < size and (more := file.read(size - len(data))):
         data += more
     return data
-

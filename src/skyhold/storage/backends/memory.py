@@ -98,7 +98,7 @@ class MemoryBackend(Backend):
             info, data = self._read(source, None, None)
             self._put(target, data, info.attributes or Attributes(), if_absent=False, if_match=None)
 
-    def presign(self, key: str, *, method: Literal["GET", "PUT"] = "GET", expires_s: int = 3600) -> str:
+    def presign(self, key: str, *, method: Literal["GET", "PUT"] = "GET", expires_s: int = 3600) -> str:  # noqa: ARG002
         raise UnsupportedError("objects in memory have no links", operation=f"presign {method}", uri=self.uri_of(key))
 
 

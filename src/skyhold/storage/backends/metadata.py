@@ -1,7 +1,7 @@
-"""Attributes as HTTP headers: metadata values are ASCII there, so other text travels as RFC 2047 words, as S3 shows it."""
+"""Attributes as HTTP headers: values are ASCII there, so other text travels as RFC 2047 words, as S3 shows it."""
 
-from email.header import decode_header, make_header
 from base64 import b64encode
+from email.header import decode_header, make_header
 
 from skyhold.errors import InvalidKeyError
 from skyhold.storage.objects import Attributes

@@ -136,7 +136,7 @@ class MockBackend(Backend):
         )
 
     def _open_upload(self, key: str, attributes: Attributes) -> ObjectWriter:
-        self._files.check_fit(key)
+        self._files.path_of(key)
         return BufferedUpload(key, lambda data: self.write(key, data, attributes=attributes))
 
     def _list(self, prefix: str, start_after: str | None, delimiter: Literal["/"] | None) -> Iterator[ListPage]:
@@ -148,7 +148,10 @@ class MockBackend(Backend):
         for key in keys:
             try:
                 self._run(
-                    "delete", key, lambda _, key=key: self._request("delete", key, lambda: self._files.delete(key)), "delete"
+                    "delete",
+                    key,
+                    lambda _, key=key: self._request("delete", key, lambda: self._files.delete(key)),
+                    "delete",
                 )
             except StorageError as error:
                 failures[key] = error

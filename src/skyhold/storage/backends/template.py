@@ -11,7 +11,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator
 from typing import ClassVar, Literal, Self, TypeVar
 
-from skyhold.errors import ConflictError, KeyNotFoundError, NetworkError, StorageError, TransferError
+from skyhold.errors import ConflictError, NetworkError, StorageError, TransferError
 from skyhold.storage.attempts import Attempts, Result, RetryPolicy
 from skyhold.storage.contract import ObjectWriter, Store
 from skyhold.storage.keys import check_key, check_metadata_names, check_prefix
@@ -51,7 +51,7 @@ class Backend(Store):
 
     def observed(self, observer: Observer) -> Self:
         view = object.__new__(type(self))  # not copy(): it would go by way of pickling
-        view.__dict__.update(self.__dict__)
+        vars(view).update(vars(self))
         view._observers = (*self._observers, observer)
         return view
 
@@ -133,7 +133,7 @@ class Backend(Store):
                 page = self._attempts.once(
                     "list",
                     self.uri_of(prefix),
-                    lambda result, pages=pages: _next_page(pages, result, first=after == start_after),
+                    lambda result, pages=pages, first=after == start_after: _next_page(pages, result, first=first),
                     request_class="list",
                     observers=self._observers,
                     attempt=failures + 1,
@@ -180,9 +180,7 @@ class Backend(Store):
         self.delete(source)
 
     def _run(self, verb: str, key: str, work: Callable[[Result], T], request_class: RequestClass) -> T:
-        return self._attempts.run(
-            verb, self.uri_of(key), work, request_class=request_class, observers=self._observers
-        )
+        return self._attempts.run(verb, self.uri_of(key), work, request_class=request_class, observers=self._observers)
 
     def _check_key(self, key: str, verb: str) -> None:
         """Refuse keys that cannot be held; a backend adds what its own service cannot hold."""

@@ -175,9 +175,7 @@ def translate(error: BaseException, context: Context) -> SkyholdError | None:
     return kind(f"{context.verb} {context.uri!r}: {found}", remedy=remedy)
 
 
-def _classify(
-    kind: type[SkyholdError], answer: _Answer, text: str, context: Context
-) -> type[SkyholdError]:
+def _classify(kind: type[SkyholdError], answer: _Answer, text: str, context: Context) -> type[SkyholdError]:
     lowered = text.lower()
     if answer.code in _CODES:
         kind = _CODES[answer.code]

@@ -8,8 +8,8 @@ and so is half of one: nothing falls through to another identity.
 from collections.abc import Callable, Mapping
 from typing import Any, cast
 
-from skyhold import config
 from skyhold.config import Secret
+from skyhold.config import environment as process_environment
 from skyhold.errors import ConfigError
 from skyhold.storage.credentials.aws_settings import draft_s3
 from skyhold.storage.credentials.azure_settings import draft_azure
@@ -60,7 +60,7 @@ def resolve_connection(
         raise ConfigError(f"{location.container_uri!r} needs no credentials")
     scheme = cast("CloudScheme", location.scheme)
     given = parse_options(scheme, options)
-    draft = draft_of(location, given, config.environment() if environment is None else environment)
+    draft = draft_of(location, given, process_environment() if environment is None else environment)
     label, provider = draft.identity.label, draft.identity.provider
     recipe = None
     if environment is None and not _holds_secret(given):

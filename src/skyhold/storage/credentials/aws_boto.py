@@ -42,7 +42,7 @@ def open_boto_profile(label: str, name: str, files: AwsFiles, reason: str) -> Fe
 
 
 class _BotoSource:
-    def __init__(self, label: str, session: Any, *errors: type[Exception]) -> None:  # noqa: ANN401 - no stubs
+    def __init__(self, label: str, session: Any, *errors: type[Exception]) -> None:
         self._label = label
         self._session = session
         self._errors = errors

@@ -225,7 +225,7 @@ def _command_line(words: str) -> Identity:
     return Identity(label, FetchingProvider(label, CommandLineSource(label).fetch, "az"))
 
 
-def _library(label: str, credential: Any) -> Identity:  # noqa: ANN401 - any credential of azure-identity
+def _library(label: str, credential: Any) -> Identity:
     place = "default" if credential is None else f"object {id(credential)}"
     return Identity(label, FetchingProvider(label, identity_library_source(label, credential), place))
 

@@ -110,7 +110,7 @@ def library_installed() -> bool:
         return False
 
 
-def identity_library_source(label: str, credential: Any = None) -> Callable[[], dict[str, Any]]:  # noqa: ANN401
+def identity_library_source(label: str, credential: Any = None) -> Callable[[], dict[str, Any]]:
     """Return what fetches tokens by azure-identity.
 
     Args:

@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from skyhold.config import redact
 from skyhold.errors import BadOptionError
 from skyhold.storage.credentials.json_file import expand_path
-from skyhold.storage.credentials.options import CLIENT_OPTIONS, Given
+from skyhold.storage.credentials.options import CLIENT_OPTIONS, FLAG_WORDS, Given, parse_flag
 
 __all__ = ["checked_endpoint", "client_of"]
 
@@ -44,10 +43,13 @@ def client_of(given: Given, endpoint: str, environment: Mapping[str, str], *, ca
         client["allow_http"] = allow_http
     if "proxy_url" in given:
         client["proxy_url"] = given.text("proxy_url")
-    certificate = given.values.get("root_certificate") or ca_bundle
+    verify = given.values.get("verify")
+    if isinstance(verify, str) and verify.lower() in FLAG_WORDS:
+        verify = parse_flag("verify", verify)
+    certificate = given.values.get("root_certificate") or (verify if isinstance(verify, str) else "") or ca_bundle
     if certificate:
         client["root_certificate"] = _certificate(certificate, environment)
-    if given.flag("verify") is False:
+    if verify is False:
         client["allow_invalid_certificates"] = True
     if client.get("allow_invalid_certificates"):
         _LOG.warning("certificates of %s are not verified: anybody on the way can read and change data", endpoint)
@@ -65,21 +67,21 @@ def checked_endpoint(endpoint: str, name: str, *, example: str = "http://localho
     Raises:
         BadOptionError: It has no scheme or no host, or carries a password.
     """
+    authority = endpoint.partition("://")[2] or endpoint
+    if "@" in authority.partition("/")[0] or "?" in authority:
+        raise BadOptionError(
+            f"{name} carries credentials or a query", remedy=f"Give the address alone, such as {example}"
+        )
     if not endpoint.startswith(("http://", "https://")):
         host = endpoint.partition("://")[2] or endpoint
         local = host.startswith(("localhost", "127.", "[::1]")) or ":9000" in host
         raise BadOptionError(
-            f"{name} {redact(endpoint)!r} does not begin with http:// or https://",
-            remedy=f"Write {'http' if local else 'https'}://{redact(host)} (an example: {example})",
+            f"{name} {endpoint!r} does not begin with http:// or https://",
+            remedy=f"Write {'http' if local else 'https'}://{host} (an example: {example})",
         )
     parts = urlsplit(endpoint)
     if not parts.hostname:
-        raise BadOptionError(f"{name} {redact(endpoint)!r} names no host", remedy=f"An example: {example}")
-    if "@" in parts.netloc or parts.query:
-        raise BadOptionError(
-            f"{name} carries credentials or a query: {redact(endpoint.partition('?')[0])!r}",
-            remedy="Give the address alone, and the credentials as options or variables",
-        )
+        raise BadOptionError(f"{name} {endpoint!r} names no host", remedy=f"An example: {example}")
     return endpoint.rstrip("/")
 
 

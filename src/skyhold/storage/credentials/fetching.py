@@ -71,7 +71,7 @@ def fetch_text(
     raise CredentialsError(problem)
 
 
-def fetch_json(identity: str, url: str, **request: Any) -> dict[str, Any]:  # noqa: ANN401 - as `fetch_text`
+def fetch_json(identity: str, url: str, **request: Any) -> dict[str, Any]:
     """Return the JSON object of an answer; see `fetch_text`.
 
     Raises:

@@ -62,7 +62,7 @@ class MachineSource:
         return _token(self.label, answer)
 
 
-def library_source(label: str, *, path: str = "", credential: Any = None) -> Callable[[], dict[str, Any]]:  # noqa: ANN401
+def library_source(label: str, *, path: str = "", credential: Any = None) -> Callable[[], dict[str, Any]]:
     """Return what fetches tokens by google-auth.
 
     Args:

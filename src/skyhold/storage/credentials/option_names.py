@@ -32,7 +32,8 @@ def _options(kind: Literal["text", "flag", "secret", "switch", "mapping", "any"]
 
 _CLIENT = (
     *_options("mapping", "client_options"),
-    *_options("flag", "allow_http", "verify verify_ssl"),
+    *_options("flag", "allow_http"),
+    *_options("switch", "verify verify_ssl"),
     *_options("text", "proxy_url proxy"),
     *_options("any", "root_certificate ca_bundle"),
 )

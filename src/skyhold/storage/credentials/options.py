@@ -10,7 +10,7 @@ from skyhold.config import Secret
 from skyhold.errors import BadOptionError
 from skyhold.storage.credentials.option_names import OPTIONS, Option
 
-__all__ = ["CLIENT_OPTIONS", "CloudScheme", "Given", "parse_flag", "parse_options"]
+__all__ = ["CLIENT_OPTIONS", "FLAG_WORDS", "CloudScheme", "Given", "parse_flag", "parse_options"]
 
 CloudScheme = Literal["s3", "az", "gs", "http"]
 
@@ -24,6 +24,8 @@ CLIENT_OPTIONS = (
 
 _TRUE = frozenset({"1", "true", "yes", "on", "y", "t"})
 _FALSE = frozenset({"0", "false", "no", "off", "n", "f"})
+FLAG_WORDS = _TRUE | _FALSE
+"""What is understood as yes or no."""
 _NESTED = ("client_kwargs", "config_kwargs")
 
 
@@ -74,7 +76,7 @@ def parse_flag(name: str, value: object) -> bool:
     if isinstance(value, bool):
         return value
     word = value.strip().lower() if isinstance(value, str) else str(value) if isinstance(value, int) else ""
-    if word in _TRUE | _FALSE:
+    if word in FLAG_WORDS:
         return word in _TRUE
     raise BadOptionError(f"option {name!r} is yes or no, found {value!r}", remedy=f"Write {name}=True or {name}=False")
 

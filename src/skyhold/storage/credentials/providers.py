@@ -24,7 +24,7 @@ __all__ = [
 class ProviderRecipe(Protocol):
     """What a provider needs of `Recipe`, which needs providers."""
 
-    def connection(self) -> Any:  # noqa: ANN401 - a Connection, whose module imports this one
+    def connection(self) -> Any:
         """Return the connection, found again."""
 
 

@@ -1,0 +1,1 @@
+"""Behaviours: each takes a store and is one."""
