@@ -8,7 +8,9 @@ from cyclopts import Parameter
 from skyhold.cli.options import Common, Place, locate
 from skyhold.cli.output import Printer, human_size
 from skyhold.errors import BadUriError, DeleteGuardError, KeyNotFoundError
+from skyhold.storage.location import parse_location
 from skyhold.storage.objects import ObjectInfo
+from skyhold.storage.opening import open_object
 
 __all__ = ["rm"]
 
@@ -32,7 +34,7 @@ def rm(
     printer = Printer(as_json=common.json)
     removed = 0
     for uri in uris:
-        place = locate(uri, common)
+        place = _inside_its_parent(locate(uri, common), uri)
         found = _found(place, uri, recursive=recursive)
         if recursive and not common.dry_run:
             _ask(found, uri, common)
@@ -45,6 +47,14 @@ def rm(
         removed += len(found)
     printer.summary(f"{removed:,} objects", objects=removed, dry_run=common.dry_run)
     return 0
+
+
+def _inside_its_parent(place: Place, uri: str) -> Place:
+    """A folder on disk that is named may go; a bucket may not."""
+    if place.prefix or parse_location(uri).scheme not in {"file", "mock"}:
+        return place
+    store, name = open_object(uri.rstrip("/"))
+    return Place(store, name, is_folder=True)
 
 
 def _found(place: Place, uri: str, *, recursive: bool) -> list[ObjectInfo]:

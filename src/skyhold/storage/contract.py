@@ -25,7 +25,7 @@ from types import TracebackType
 from typing import Literal, Self
 
 from skyhold.errors import DeleteGuardError, KeyNotFoundError
-from skyhold.storage.keys import check_key, check_prefix
+from skyhold.storage.keys import check_prefix
 from skyhold.storage.objects import Attributes, Buffer, ByteRange, ListPage, ObjectInfo, Observer
 from skyhold.storage.reader import ObjectReader
 
@@ -216,7 +216,6 @@ class Store(ABC):
             KeyNotFoundError: No such object (now, not at the first read).
             PreconditionFailedError: While reading: the object was replaced under the reader.
         """
-        check_key(key, operation="read", uri=self.uri)
         return ObjectReader(self, key, block_bytes=block_bytes, read_ahead=read_ahead)
 
     def list(self, prefix: str = "", *, start_after: str | None = None) -> Iterator[ObjectInfo]:

@@ -146,6 +146,14 @@ def _open_cloud(location: Location, common: _Common, options: dict[str, Any]) ->
     return _shared(key, lambda: CloudBackend(uri, connection, settings, reopen))
 
 
+def _open_web(location: Location, common: _Common, options: dict[str, Any]) -> Store:
+    from skyhold.storage.backends.web import WebBackend  # noqa: PLC0415
+    from skyhold.storage.credentials import resolve_connection  # noqa: PLC0415
+
+    headers = resolve_connection(location, options).client.get("default_headers")
+    return WebBackend(location.container, headers, common.timeout_s, common.policy)
+
+
 def _given(common: _Common) -> dict[str, Any]:
     plain = _Common()
     names = [name for name in COMMON_OPTIONS if name not in {"read_only", "cache_dir"}]
@@ -184,7 +192,7 @@ _OPENERS: dict[Scheme, Callable[[Location, _Common, dict[str, Any]], Store]] = {
     "s3": _open_cloud,
     "az": _open_cloud,
     "gs": _open_cloud,
-    "http": _open_cloud,
+    "http": _open_web,
     "file": _open_file,
     "memory": _open_memory,
     "mock": _open_mock,

@@ -1,4 +1,4 @@
-"""S3, Azure Blob Storage, Google Cloud Storage and plain HTTP servers, through obstore."""
+"""S3, Azure Blob Storage and Google Cloud Storage, through obstore."""
 
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar, Literal, cast
 
 import obstore
-from obstore.store import AzureStore, GCSStore, HTTPStore, S3Store
+from obstore.store import AzureStore, GCSStore, S3Store
 
 from skyhold.errors import (
     AccessError,
@@ -17,7 +17,6 @@ from skyhold.errors import (
     KeyNotFoundError,
     NotFoundError,
     StorageError,
-    UnsupportedError,
 )
 from skyhold.storage.attempts import RetryPolicy
 from skyhold.storage.backends.listing import folder_and_offset, matches, past
@@ -32,10 +31,9 @@ from skyhold.storage.objects import Attributes, Buffer, ByteRange, ListPage, Obj
 __all__ = ["CloudBackend", "CloudSettings"]
 
 
-_Client = S3Store | AzureStore | GCSStore | HTTPStore
 _CLIENTS: dict[str, Callable[..., Any]] = {"s3": S3Store, "az": AzureStore, "gs": GCSStore}
-_PAGE = {"s3": 1000, "az": 5000, "gs": 1000, "http": 1000}
-_BULK = {"s3": 1000, "az": 256, "gs": 1, "http": 1}
+_PAGE = {"s3": 1000, "az": 5000, "gs": 1000}
+_BULK = {"s3": 1000, "az": 256, "gs": 1}
 _PART_RETRIES = 8
 
 
@@ -170,7 +168,6 @@ class CloudBackend(Backend):
     def _put(
         self, key: str, data: Buffer, attributes: Attributes, *, if_absent: bool, if_match: str | None
     ) -> ObjectInfo:
-        self._refuse_on_http("write", key)
         mode: Any = "create" if if_absent else {"e_tag": if_match} if if_match is not None else "overwrite"
         with self._translated("write", key, if_absent=if_absent, if_match=if_match is not None):
             encoded = encode_attributes(attributes, scheme=self._scheme, uri=self.uri_of(key))
@@ -182,7 +179,6 @@ class CloudBackend(Backend):
         return ObjectInfo(key, size_bytes, datetime.now(UTC), put["e_tag"], attributes)
 
     def _open_upload(self, key: str, attributes: Attributes) -> ObjectWriter:
-        self._refuse_on_http("write", key)
         encoded = encode_attributes(attributes, scheme=self._scheme, uri=self.uri_of(key))
         return CloudUpload(
             key,
@@ -199,8 +195,6 @@ class CloudBackend(Backend):
         )
 
     def _list(self, prefix: str, start_after: str | None, delimiter: Literal["/"] | None) -> Iterator[ListPage]:
-        if self._scheme == "http":
-            raise UnsupportedError("web servers cannot list", operation="list", uri=self.uri_of(prefix))
         folder, offset = folder_and_offset(prefix, start_after)
         with self._translated("list", prefix):
             if delimiter is not None:
@@ -233,7 +227,6 @@ class CloudBackend(Backend):
             yield _listed(meta)
 
     def _delete(self, keys: list[str]) -> dict[str, StorageError]:
-        self._refuse_on_http("delete", keys[0])
         failures: dict[str, StorageError] = {}
         size = _BULK[self._scheme]
         for start in range(0, len(keys), size):
@@ -265,29 +258,17 @@ class CloudBackend(Backend):
                 raise
 
     def _copy(self, source: str, target: str) -> None:
-        self._refuse_on_http("copy", source)
         with self._translated("copy", source):
             obstore.copy(self._client, source, target)
 
     def presign(self, key: str, *, method: Literal["GET", "PUT"] = "GET", expires_s: int = 3600) -> str:
         self._check_write(key, None)
-        if isinstance(self._client, HTTPStore):
-            raise UnsupportedError("web servers have no presigned links", operation="presign", uri=self.uri_of(key))
         with self._translated("presign", key):
             return obstore.sign(self._client, method, key, timedelta(seconds=expires_s))
 
     def _seen(self, info: ObjectInfo) -> ObjectInfo:
         self._bucket_seen = True
         return info
-
-    def _refuse_on_http(self, verb: str, key: str) -> None:
-        if self._scheme == "http":
-            raise UnsupportedError(
-                "web servers are read-only here",
-                operation=verb,
-                uri=self.uri_of(key),
-                remedy="Write to s3://, az://, gs:// or a path",
-            )
 
     @contextmanager
     def _translated(self, verb: str, key: str, *, if_absent: bool = False, if_match: bool = False) -> Generator[None]:
@@ -329,8 +310,6 @@ def _connect(connection: Connection, settings: CloudSettings, *, max_retries: in
         "retry_timeout": timedelta(seconds=settings.policy.total_s),
         "backoff": {"max_backoff": timedelta(seconds=settings.policy.max_delay_s)},
     }
-    if connection.scheme == "http":
-        return HTTPStore(connection.container, client_options=cast("Any", client), retry_config=cast("Any", retry))
     extra = {} if connection.provider is None else {"credential_provider": connection.provider}
     config = reveal_settings(connection.settings)
     return _CLIENTS[connection.scheme](

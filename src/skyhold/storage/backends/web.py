@@ -1,0 +1,204 @@
+"""``https://``: reading what a web server has, presigned links included. The URL is used as it is written."""
+
+import http.client
+import socket
+import urllib.error
+import urllib.request
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any, Literal, NoReturn
+from urllib.parse import quote
+
+from skyhold.errors import (
+    AccessDeniedError,
+    BadCredentialsError,
+    BrokenBodyError,
+    InvalidRangeError,
+    KeyNotFoundError,
+    PreconditionFailedError,
+    ServerFaultError,
+    StorageError,
+    StoreTimeoutError,
+    ThrottledError,
+    UnreachableError,
+    UnsupportedError,
+)
+from skyhold.storage.attempts import RetryPolicy
+from skyhold.storage.backends.conditions import check_match, resolve_range
+from skyhold.storage.backends.template import Backend
+from skyhold.storage.contract import ObjectWriter
+from skyhold.storage.location import redact_uri
+from skyhold.storage.objects import Attributes, Buffer, ByteRange, ListPage, ObjectInfo
+
+__all__ = ["WebBackend"]
+
+_PARTIAL = 206
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_URL_SAFE = "/:?&=#%+~@!$'()*,;[]"
+_STATUS: dict[int, type[StorageError]] = {
+    401: BadCredentialsError,
+    403: AccessDeniedError,
+    404: KeyNotFoundError,
+    408: StoreTimeoutError,
+    410: KeyNotFoundError,
+    412: PreconditionFailedError,
+    416: InvalidRangeError,
+    429: ThrottledError,
+    503: ThrottledError,
+    504: StoreTimeoutError,
+}
+
+
+class WebBackend(Backend):
+    """A web server, for reading.
+
+    Args:
+        server: ``https://host`` or ``http://host:port``.
+        headers: Sent with every request, such as ``Authorization``.
+        timeout_s: Longest silence of the server.
+        policy: How patient to be with it.
+    """
+
+    def __init__(
+        self,
+        server: str,
+        headers: dict[str, str] | None = None,
+        timeout_s: float = 60.0,
+        policy: RetryPolicy | None = None,
+    ) -> None:
+        super().__init__(server, policy)
+        self.identity = "explicit headers" if headers else "anonymous"
+        self._headers = dict(headers or {})
+        self._timeout_s = timeout_s
+        self._policy = policy
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle by server, when no secret header is set."""
+        if self._headers:
+            raise UnsupportedError("a store with secret headers is not pickled", operation="pickle", uri=self.uri)
+        return (WebBackend, (self.uri, None, self._timeout_s, self._policy))
+
+    def _check_key(self, key: str, verb: str) -> None:
+        """Take every URL as it is written: a query may hold anything."""
+        if not key:
+            super()._check_key(key, verb)
+
+    def uri_of(self, key: str) -> str:
+        return redact_uri(f"{self.uri}/{key}")
+
+    def _info(self, key: str) -> ObjectInfo:
+        with self._answer(key, "HEAD", {}) as answer:
+            return _info_of(key, answer, int(answer.headers.get("Content-Length") or 0))
+
+    def _read(self, key: str, byte_range: ByteRange | None, if_match: str | None) -> tuple[ObjectInfo, bytes]:
+        headers = {"Range": _range_header(byte_range)} if byte_range else {}
+        try:
+            with self._answer(key, "GET", headers) as answer:
+                return self._received(key, answer, byte_range, if_match)
+        except InvalidRangeError:
+            if byte_range is None or byte_range.start:
+                raise
+            with self._answer(key, "GET", {}) as answer:  # an empty object has no range at all
+                return self._received(key, answer, byte_range, if_match)
+
+    def _received(
+        self, key: str, answer: Any, byte_range: ByteRange | None, if_match: str | None
+    ) -> tuple[ObjectInfo, bytes]:
+        data = answer.read()
+        promised = int(answer.headers.get("Content-Length") or len(data))
+        if len(data) != promised:
+            raise BrokenBodyError(f"{len(data)} of {promised} bytes came", operation="read", uri=self.uri_of(key))
+        total = answer.headers.get("Content-Range", "").rpartition("/")[2]
+        partial = answer.status == _PARTIAL
+        info = _info_of(key, answer, int(total) if partial and total.isdigit() else len(data))
+        check_match(info, if_match, operation="read", uri=self.uri_of(key))
+        if partial:
+            return info, data
+        start, end = resolve_range(info, byte_range, uri=self.uri_of(key))  # the server ignores ranges
+        return info, data[start:end]
+
+    @contextmanager
+    def _answer(self, key: str, method: str, headers: dict[str, str]) -> Generator[Any]:
+        url = f"{self.uri}/{quote(key, safe=_URL_SAFE)}"
+        request = urllib.request.Request(url, method=method, headers={**self._headers, **headers})  # noqa: S310
+        try:
+            with urllib.request.urlopen(request, timeout=self._timeout_s) as answer:  # noqa: S310 - http(s) only
+                yield answer
+        except urllib.error.HTTPError as error:
+            with error:
+                self._raise(error, key)
+        except TimeoutError as error:
+            raise self._wrapped(StoreTimeoutError, f"no answer in {self._timeout_s:g} s", key) from error
+        except urllib.error.URLError as error:
+            late = isinstance(error.reason, TimeoutError | socket.timeout)
+            kind = StoreTimeoutError if late else UnreachableError
+            raise self._wrapped(kind, f"no connection: {error.reason}", key) from error
+        except (http.client.HTTPException, ConnectionError) as error:
+            if isinstance(error, StorageError):
+                raise
+            raise self._wrapped(BrokenBodyError, f"the answer broke off: {error!r}", key) from error
+
+    def _raise(self, error: urllib.error.HTTPError, key: str) -> NoReturn:
+        fallback = ServerFaultError if error.code >= 500 else StorageError  # noqa: PLR2004
+        raise self._wrapped(_STATUS.get(error.code, fallback), f"the server answered {error.code}", key) from error
+
+    def _wrapped(self, kind: type[StorageError], found: str, key: str) -> StorageError:
+        uri = self.uri_of(key)
+        return kind(
+            found, operation="read", uri=uri, identity=self.identity, remedy=f"Check that it answers: curl -I '{uri}'"
+        )
+
+    def _refuse(self, verb: str, key: str) -> NoReturn:
+        raise UnsupportedError(
+            f"web servers cannot {verb} here",
+            operation=verb,
+            uri=self.uri_of(key),
+            remedy="Use s3://, az://, gs:// or a path",
+        )
+
+    def _put(
+        self,
+        key: str,
+        data: Buffer,  # noqa: ARG002 - the contract's signature
+        attributes: Attributes,  # noqa: ARG002
+        *,
+        if_absent: bool,  # noqa: ARG002
+        if_match: str | None,  # noqa: ARG002
+    ) -> ObjectInfo:
+        self._refuse("write", key)
+
+    def _open_upload(self, key: str, attributes: Attributes) -> ObjectWriter:  # noqa: ARG002
+        self._refuse("write", key)
+
+    def _list(
+        self,
+        prefix: str,
+        start_after: str | None,  # noqa: ARG002
+        delimiter: Literal["/"] | None,  # noqa: ARG002
+    ) -> Iterator[ListPage]:
+        self._refuse("list", prefix)
+
+    def _delete(self, keys: list[str]) -> dict[str, StorageError]:
+        self._refuse("delete", keys[0])
+
+    def _copy(self, source: str, target: str) -> None:  # noqa: ARG002
+        self._refuse("copy", source)
+
+    def presign(self, key: str, *, method: Literal["GET", "PUT"] = "GET", expires_s: int = 3600) -> str:  # noqa: ARG002
+        self._refuse("presign", key)
+
+
+def _range_header(byte_range: ByteRange) -> str:
+    if byte_range.suffix is not None:
+        return f"bytes=-{byte_range.suffix}"
+    return f"bytes={byte_range.start}-{'' if byte_range.end is None else byte_range.end - 1}"
+
+
+def _info_of(key: str, answer: Any, size_bytes: int) -> ObjectInfo:
+    headers = answer.headers
+    modified = headers.get("Last-Modified")
+    e_tag = headers.get("ETag") or (f'"{modified}-{size_bytes}"' if modified else None)
+    attributes = Attributes({}, headers.get("Content-Type", ""))
+    return ObjectInfo(key, size_bytes, parsedate_to_datetime(modified) if modified else _EPOCH, e_tag, attributes)
