@@ -6,7 +6,7 @@ import json
 import pickle
 from collections.abc import Callable
 from datetime import date, datetime, time, timedelta
-from decimal import Decimal
+from decimal import Context, Decimal
 from ipaddress import IPv4Address
 from typing import Annotated, Any, Literal, NotRequired
 from uuid import UUID
@@ -430,7 +430,9 @@ def overflows(values: list[Any]) -> bool:
             return True
         if isinstance(value, (datetime, time)) and value.tzinfo is not None:
             return True
-        if isinstance(value, Decimal) and (value != round(value, 18) or abs(value) >= 10**20):
+        if isinstance(value, Decimal) and (
+            abs(value) >= 10**20 or value != value.quantize(Decimal("1e-18"), context=Context(prec=60))
+        ):
             return True
         if isinstance(value, timedelta) and value.days > 100_000_000:
             return True

@@ -7,8 +7,19 @@ from enum import Enum
 from pathlib import PurePath
 from typing import Any, cast
 
+from pydantic import Secret, SecretBytes, SecretStr
+
+from skyhold.errors import SchemaError
 from skyhold.records.validation.arrow import Array, DataType, pa
-from skyhold.records.validation.shape import CoreDict, FieldShape, ModelShape, accepts_none, choices_of, read_fields
+from skyhold.records.validation.shape import (
+    CoreDict,
+    FieldShape,
+    ModelShape,
+    accepts_none,
+    choices_of,
+    declared_type,
+    read_fields,
+)
 from skyhold.records.validation.values import (
     Convert,
     OverflowedError,
@@ -30,6 +41,7 @@ from skyhold.records.validation.values import (
 __all__ = ["OutputType", "field_output", "output_type"]
 
 _PRINTED = (ipaddress._BaseAddress, ipaddress._BaseNetwork, ipaddress.IPv4Interface, PurePath)  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
+_SECRETS: tuple[type, ...] = (Secret, SecretBytes, SecretStr)
 _MAX_DEPTH = 20
 _MAX_DIGITS = 38
 _PLAIN_SCALE = 18
@@ -62,6 +74,7 @@ class OutputType:
 
 _JSON = OutputType(pa.string(), to_json_text)
 _TEXT = OutputType(pa.string(), to_text)
+_PRINTED_TEXT = OutputType(pa.string(), to_printed)
 _SIMPLE: dict[str, OutputType] = {
     "str": _TEXT,
     "int": OutputType(pa.int64(), to_number),
@@ -71,9 +84,9 @@ _SIMPLE: dict[str, OutputType] = {
     "time": OutputType(pa.time64("us"), to_time),
     "timedelta": OutputType(pa.duration("us"), to_duration),
     "bytes": OutputType(pa.binary(), to_bytes),
-    "url": OutputType(pa.string(), to_printed),
-    "multi-host-url": OutputType(pa.string(), to_printed),
-    "uuid": OutputType(pa.string(), to_printed),
+    "url": _PRINTED_TEXT,
+    "multi-host-url": _PRINTED_TEXT,
+    "uuid": _PRINTED_TEXT,
 }
 _INNER = {
     **dict.fromkeys(
@@ -97,12 +110,18 @@ def field_output(field: FieldShape, shape: ModelShape) -> OutputType:
 
 
 def output_type(schema: CoreDict, definitions: Mapping[str, CoreDict], depth: int = 0) -> OutputType:  # noqa: PLR0911 - one return a kind
-    """Return the output type of a core schema; JSON text where none is clear."""
+    """Return the output type of a core schema; JSON text where none is clear.
+
+    Raises:
+        SchemaError: The type is a secret, which a column would either tell or lose.
+    """
     kind: str = schema["type"]
     if depth > _MAX_DEPTH:
         return _JSON
-    if kind in _SIMPLE:
-        return _SIMPLE[kind]
+    if schema.get("serialization", {}).get("type") == "to-string":
+        return _PRINTED_TEXT
+    if (simple := _SIMPLE.get(kind) or _own_type(schema)) is not None:
+        return simple
     if kind in _INNER and _INNER[kind] in schema:
         return output_type(schema[_INNER[kind]], definitions, depth + 1)
     if kind == "definition-ref":
@@ -128,14 +147,37 @@ def _scalar_type(  # noqa: PLR0911 - one return a kind
             return _member_type(schema["expected"])
         case "enum":
             return _member_type([cast("Enum", member).value for member in schema["members"]])
-        case "is-instance" if isinstance(schema["cls"], type) and issubclass(schema["cls"], _PRINTED):
-            return OutputType(pa.string(), to_printed)
+        case "is-instance":
+            return _instance_type(schema["cls"])
+        case "function-plain" if (declared := declared_type(schema)) is not None:
+            return output_type(declared, definitions, depth + 1)
         case "chain":
             return output_type(schema["steps"][-1], definitions, depth + 1)
         case "union":
             return _union_type(schema["choices"], definitions, depth)
         case _:
             return _JSON
+
+
+def _own_type(schema: CoreDict) -> OutputType | None:
+    """Return the type of a class that validates itself, as pydantic's ByteSize: an int, though made from text."""
+    owner: object = None
+    if schema["type"] == "function-after":
+        owner = getattr(schema["function"]["function"], "__self__", None)
+    if not isinstance(owner, type):
+        return None
+    return next((_SIMPLE[kind.__name__] for kind in (int, float, str) if issubclass(owner, kind)), None)
+
+
+def _instance_type(cls: object) -> OutputType:
+    if not isinstance(cls, type):
+        return _JSON
+    if issubclass(cls, _SECRETS):
+        raise SchemaError(
+            f"a field of type {cls.__name__} cannot be written: a column would tell the secret, or lose it",
+            remedy="Declare it str or bytes, or keep it out of the output with Field(exclude=True).",
+        )
+    return _PRINTED_TEXT if issubclass(cls, _PRINTED) else _JSON
 
 
 def _decimal_type(schema: CoreDict) -> OutputType:
@@ -173,12 +215,15 @@ def _list_type(schema: CoreDict, definitions: Mapping[str, CoreDict], depth: int
         return _JSON
     inner_schema = cast("list[CoreDict]", items)[0] if isinstance(items, list) else cast("CoreDict", items)
     inner = output_type(inner_schema, definitions, depth + 1)
+    has_order = schema["type"] not in ("set", "frozenset")
     element = OutputType(inner.arrow_type, inner.convert, nullable=accepts_none(inner_schema, definitions))
 
     def convert(value: object) -> object:
         if not isinstance(value, (list, tuple, set, frozenset)):
             raise OverflowedError(f"{type(value).__name__} value is not a list")
-        return [element.convert_one(each) for each in cast("Sequence[object]", value)]
+        found = [element.convert_one(each) for each in cast("Sequence[object]", value)]
+        # A set has no order of its own, and the column should be the same in every run.
+        return found if has_order else sorted(found, key=repr)
 
     return OutputType(pa.list_(pa.field("item", inner.arrow_type)), convert)
 

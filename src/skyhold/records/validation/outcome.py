@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import ValidationError
 
-from skyhold.records.validation.arrow import DataType, RecordBatch
+from skyhold.records.validation.arrow import Array, DataType, RecordBatch
 
 __all__ = ["FieldError", "FieldRoute", "Outcome", "Reject", "format_path", "read_errors"]
 
@@ -46,10 +46,12 @@ class Outcome:
 
     Attributes:
         accepted: The accepted rows in input order, typed as the plan's ``output_schema``.
+        accepted_rows: Their indices in the batch, from 0: int64, ascending, as long as ``accepted``.
         rejects: The other rows, by ascending row.
     """
 
     accepted: RecordBatch
+    accepted_rows: Array
     rejects: list[Reject]
 
 
@@ -58,19 +60,19 @@ class FieldRoute:
     """How a field is validated, and why.
 
     Attributes:
-        field: The output column.
+        field: Its name in the model; that of the output column too.
         column: The input column that feeds it, or None if there is none.
         route: ``"kernel"`` (columnar check and cast), ``"column"`` (pydantic, one call a batch)
             or ``"row"`` (pydantic, row by row).
         reason: Why this route.
-        arrow_type: The output column's type.
+        arrow_type: The output column's type; None for a field that the model excludes.
     """
 
     field: str
     column: str | None
     route: Literal["kernel", "column", "row"]
     reason: str
-    arrow_type: DataType
+    arrow_type: DataType | None
 
 
 def format_path(location: Sequence[int | str]) -> str:

@@ -14,11 +14,12 @@ from skyhold.records.validation.kernel_choice import choose_kernel, hasten_email
 from skyhold.records.validation.outcome import FieldRoute, Outcome
 from skyhold.records.validation.rows import RowJudge
 from skyhold.records.validation.shape import FieldShape, ModelShape, accepts_none, find_record, open_model, read_shape
-from skyhold.records.validation.values import to_extra
+from skyhold.records.validation.values import to_extra, to_nothing
 
 __all__ = ["ValidationPlan"]
 
 _EXTRA = OutputType(pa.string(), to_extra, nullable=True)
+_EXCLUDED = OutputType(pa.null(), to_nothing, nullable=True)
 
 
 class ValidationPlan:
@@ -35,6 +36,9 @@ class ValidationPlan:
 
     A plain ``datetime`` field becomes a column without a time zone; text with one is rejected there,
     since its instant could not be kept. Declare ``AwareDatetime`` for a column in UTC.
+
+    A field with ``exclude=True`` is validated and has no output column. Serializers are not asked: columns
+    hold the validated values.
 
     Example:
         >>> from typing import Annotated
@@ -59,7 +63,7 @@ class ValidationPlan:
         self._text = text
         adapter = open_model(model)
         shape = read_shape(cast("dict[str, Any]", adapter.core_schema), self._columns)
-        outputs = {field.name: field_output(field, shape) for field in shape.fields}
+        outputs = {field.name: field_output(field, shape) for field in shape.fields if not field.excluded}
         self._extras = shape.unknown if shape.extra == "allow" else ()
         computed = {
             name: OutputType(each.arrow_type, each.convert, nullable=accepts_none(schema, shape.definitions))
@@ -79,7 +83,14 @@ class ValidationPlan:
         for name, each in computed.items():
             self._routes[name] = FieldRoute(name, None, "row", "a computed field", each.arrow_type)
         validator, kind = _row_validator(adapter, shape)
-        self._rows = RowJudge(validator, self._outputs, kind=kind, extras=self._extras, computed=[*computed])
+        self._rows = RowJudge(
+            validator,
+            self._outputs,
+            kind=kind,
+            extras=self._extras,
+            computed=[*computed],
+            excluded=[field.name for field in shape.fields if field.excluded],
+        )
 
     @classmethod
     def build(cls, model: object, *, columns: Sequence[str], text: bool = True) -> "ValidationPlan":
@@ -100,7 +111,7 @@ class ValidationPlan:
         return (_rebuild, (model, columns, text))
 
     def explain(self) -> list[FieldRoute]:
-        """Return each output field's route, in output order (extra columns of the input have none)."""
+        """Return each field's route, in the model's order (extra columns of the input have none)."""
         return list(self._routes.values())
 
     def validate(self, batch: RecordBatch) -> Outcome:
@@ -115,23 +126,26 @@ class ValidationPlan:
         cells = self._read_cells(batch)
         rows: int = batch.num_rows
         if self._whole_rows:
-            _, arrays, rejects = self._rows.judge(range(rows), self._python_rows(cells, rows))
-            return Outcome(self._batch(arrays), rejects)
+            numbers, arrays, rejects = self._rows.judge(range(rows), self._python_rows(cells, rows))
+            return Outcome(self._batch(arrays), pa.array(numbers, pa.int64()), rejects)
         alive, arrays = self._judge_columns(cells, rows)
         slow = pc.indices_nonzero(pc.invert(alive))
         if not len(slow):
-            return Outcome(self._batch(arrays), [])
+            return Outcome(self._batch(arrays), _places(alive), [])
         picked = {name: column.take(slow) for name, column in cells.items()}
         numbers, slow_arrays, rejects = self._rows.judge(slow.to_pylist(), self._python_rows(picked, len(slow)))
         if numbers:
-            order = _merge_order(alive, pc.is_in(slow, value_set=pa.array(numbers, slow.type)))
-            arrays = {name: pa.concat_arrays([arrays[name], slow_arrays[name]]).take(order) for name in arrays}
-        return Outcome(self._batch(arrays), rejects)
+            accepted = pc.is_in(slow, value_set=pa.array(numbers, slow.type))
+            order = _merge_order(alive, accepted)
+            arrays = {name: pa.concat_arrays([arrays[name], slow_arrays[name]]).take(order) for name in slow_arrays}
+            alive = pc.replace_with_mask(alive, pc.invert(alive), accepted)
+        return Outcome(self._batch(arrays), _places(alive), rejects)
 
     def _route(self, field: FieldShape, shape: ModelShape) -> None:
-        output = self._outputs[field.name]
+        output = _EXCLUDED if field.excluded else self._outputs[field.name]
+        shown = None if field.excluded else output.arrow_type
         if self._whole_rows:
-            self._routes[field.name] = FieldRoute(field.name, field.column, "row", self._whole_rows, output.arrow_type)
+            self._routes[field.name] = FieldRoute(field.name, field.column, "row", self._whole_rows, shown)
             return
         judge: FieldJudge
         if field.column is None:
@@ -146,7 +160,7 @@ class ValidationPlan:
                 judge, route = KernelJudge(kernel, empty_is_none=empty_is_none), "kernel"
                 reason = f"{type(kernel).__name__.removesuffix('Kernel').lower()} check and cast"
         self._judges[field.name] = (field.column, judge)
-        self._routes[field.name] = FieldRoute(field.name, field.column, route, reason, output.arrow_type)
+        self._routes[field.name] = FieldRoute(field.name, field.column, route, reason, shown)
 
     def _judge_columns(self, cells: dict[str, Array], rows: int) -> tuple[Array, dict[str, Array]]:
         """Return which rows every field accepts, and the output columns of those rows."""
@@ -236,7 +250,7 @@ def _join(
 
 def _none_columns(shape: ModelShape) -> frozenset[str]:
     """Return the columns whose empty cells are None: all that they feed accepts None."""
-    takes: dict[str, bool] = dict.fromkeys(shape.unknown, shape.extra == "allow")
+    takes: dict[str, bool] = dict.fromkeys(shape.unknown, shape.extra_takes_none)
     for field in shape.fields:
         if field.column is not None:
             takes[field.column] = takes.get(field.column, True) and accepts_none(field.schema, shape.definitions)
@@ -255,6 +269,11 @@ def _keep(arrays: dict[str, Array], rows: Array) -> dict[str, Array]:
     if rows.true_count == len(rows):
         return dict(arrays)
     return {name: array.filter(rows) for name, array in arrays.items()}
+
+
+def _places(accepted: Array) -> Array:
+    """Return the numbers of the accepted rows."""
+    return pc.cast(pc.indices_nonzero(accepted), pa.int64())
 
 
 def _merge_order(alive: Array, accepted: Array) -> Array:

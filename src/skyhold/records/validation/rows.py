@@ -24,6 +24,7 @@ class RowJudge:
         kind: How an accepted row looks: ``"model"``, ``"fields"`` (of a model without hooks), ``"dataclass"`` or
             ``"typed-dict"``.
         computed: Which outputs are computed fields.
+        excluded: Fields that have no output.
     """
 
     def __init__(
@@ -34,12 +35,14 @@ class RowJudge:
         kind: str,
         extras: Sequence[str],
         computed: Sequence[str],
+        excluded: Sequence[str],
     ) -> None:
         self._validator = validator
         self._outputs = dict(outputs)
         self._kind = kind
         self._extras = frozenset(extras)
         self._computed = frozenset(computed)
+        self._known = frozenset({*outputs, *excluded})
 
     def judge(
         self, numbers: Iterable[int], rows: Iterable[dict[str, Any]]
@@ -70,6 +73,8 @@ class RowJudge:
             names = self._read_names(found)
         except ValidationError as exc:
             return [], read_errors(exc)
+        except MemoryError:
+            raise
         except Exception as exc:  # noqa: BLE001 - validators may raise anything, and a bad row is data
             return [], (FieldError("$", "validator_error", _describe(exc)),)
         return self._convert(names)
@@ -85,7 +90,7 @@ class RowJudge:
         return cells, tuple(errors) + tuple(
             FieldError(format_path((name,)), "output_overflow", "an extra value that has no column in the input")
             for name in names
-            if name not in self._outputs
+            if name not in self._known
         )
 
     def _read_names(self, found: Any) -> dict[str, Any]:

@@ -17,6 +17,7 @@ __all__ = [
     "ModelShape",
     "accepts_none",
     "choices_of",
+    "declared_type",
     "find_info_use",
     "find_record",
     "open_model",
@@ -63,12 +64,16 @@ _KINDS: dict[str, Literal["model", "dataclass", "typed-dict"]] = {
 
 @dataclass(frozen=True, slots=True)
 class FieldShape:
-    """One field: its core schema, and the column that feeds it if one does."""
+    """One field: its core schema, and the column that feeds it if one does.
+
+    An excluded field is validated and has no output column.
+    """
 
     name: str
     schema: CoreDict
     column: str | None
     required: bool
+    excluded: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +86,7 @@ class ModelShape:
         computed: Computed fields: name and core schema of what they return.
         config: The model's core config.
         extra: What happens to columns that feed no field.
+        extra_takes_none: Whether an empty cell of such a column is None.
         unknown: Those columns, in input order.
         definitions: Shared core schemas by reference.
         row_reason: Why rows must go to pydantic whole; empty if they need not.
@@ -91,6 +97,7 @@ class ModelShape:
     computed: tuple[tuple[str, CoreDict], ...]
     config: CoreDict
     extra: Literal["ignore", "forbid", "allow"]
+    extra_takes_none: bool
     unknown: tuple[str, ...]
     definitions: Mapping[str, CoreDict]
     row_reason: str
@@ -147,6 +154,7 @@ def read_shape(schema: CoreDict, columns: Sequence[str]) -> ModelShape:
         computed=computed,
         config=config,
         extra=extra,
+        extra_takes_none=extra == "allow" and accepts_none(node.get("extras_schema", {"type": "any"}), definitions),
         unknown=unknown,
         definitions=definitions,
         row_reason=reasons[0] if reasons else "",
@@ -215,7 +223,8 @@ def _field_shape(name: str, entry: CoreDict, config: CoreDict, columns: Sequence
     if kind == "typed-dict":
         total = config.get("typed_dict_total", True)
         optional = optional or not entry.get("required", total)
-    return FieldShape(name, entry["schema"], cast("str | None", column), required=not optional)
+    excluded = bool(entry.get("serialization_exclude"))
+    return FieldShape(name, entry["schema"], cast("str | None", column), required=not optional, excluded=excluded)
 
 
 def _alias_paths(alias: Any) -> list[list[str | int]]:
@@ -281,4 +290,12 @@ def accepts_none(schema: CoreDict, definitions: Mapping[str, CoreDict], depth: i
         return any(accepts_none(each, definitions, depth + 1) for each in choices_of(schema["choices"]))
     if kind in ("default", *_FUNCTIONS):
         return accepts_none(schema["schema"], definitions, depth + 1)
-    return False
+    declared = declared_type(schema)
+    return declared is not None and accepts_none(declared, definitions, depth + 1)
+
+
+def declared_type(schema: CoreDict) -> CoreDict | None:
+    """Return the type that a plain validator stands for: pydantic keeps it to serialize with, if it has one."""
+    if schema["type"] != "function-plain":
+        return None
+    return cast("CoreDict | None", schema.get("serialization", {}).get("schema"))

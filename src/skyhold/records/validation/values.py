@@ -20,6 +20,7 @@ __all__ = [
     "to_float",
     "to_json_text",
     "to_naive_datetime",
+    "to_nothing",
     "to_number",
     "to_plain",
     "to_printed",
@@ -51,11 +52,11 @@ def _show(value: object) -> str:
 def to_number(value: object) -> int:
     """Return an int64; the member's value for an Enum."""
     plain = value.value if isinstance(value, Enum) else value
-    if type(plain) is not int:
+    if not isinstance(plain, int) or isinstance(plain, bool):
         raise _refuse(value, "is not an int")
     if not -_INT64 <= plain < _INT64:
         raise _refuse(value, "does not fit in int64")
-    return plain
+    return int(plain)
 
 
 def to_float(value: object) -> float:
@@ -173,3 +174,8 @@ def to_bytes(value: object) -> bytes:
     if not isinstance(value, bytes):
         raise _refuse(value, "is not bytes")
     return bytes(value)
+
+
+def to_nothing(value: object) -> None:
+    """Drop a value that has no column."""
+    del value
