@@ -4,6 +4,7 @@
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownParameterType=false
 # pyright: reportUnknownArgumentType=false, reportAttributeAccessIssue=false
 
+import os
 import threading
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -15,6 +16,7 @@ import pyarrow as pa
 
 from skyhold.errors import PipeStateError, RejectLimitError, StoppedError
 from skyhold.execution.threads import SingleThreadExecutor
+from skyhold.records.behind import WriteBehind
 from skyhold.records.formats.adapter import Batch, InputAdapter, InputStream, OutputAdapter, OutputStream, Written
 from skyhold.records.rejects import (
     REJECT_SCHEMA,
@@ -200,6 +202,8 @@ class Pipe:
         if self._model is not None:
             plan = ValidationPlan.build(self._model, columns=stream.columns, text=stream.text)
         output = self._output.open(plan.output_schema if plan else stream.schema, self._metered)
+        if not isinstance(self._executor, SingleThreadExecutor):
+            output = WriteBehind(output)
         errors: OutputStream | None = None
         try:
             errors = self._errors.open(REJECT_SCHEMA, self._metered) if self._errors else None
@@ -245,7 +249,7 @@ class Pipe:
     ) -> Iterator[tuple[Batch, pa.RecordBatch, list[RejectedRow]]]:
         """Validate in the executor, a few batches ahead, and yield in input order."""
         workers = getattr(self._executor, "max_workers", None) or 1
-        window = 1 if isinstance(self._executor, SingleThreadExecutor) else workers + 1
+        window = 1 if isinstance(self._executor, SingleThreadExecutor) else min(workers, os.cpu_count() or 1) + 1
         waiting: deque[Future[tuple[Batch, pa.RecordBatch, list[RejectedRow]]]] = deque()
         try:
             for batch in _resized(stream.batches(), getattr(self._executor, "batch_size", None)):

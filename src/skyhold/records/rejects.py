@@ -4,10 +4,10 @@
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownParameterType=false
 # pyright: reportUnknownArgumentType=false, reportAttributeAccessIssue=false
 
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+import orjson
 import pyarrow as pa
 
 from skyhold.records.formats.adapter import Batch
@@ -51,7 +51,7 @@ def collect_rejects(batch: Batch, rejects: Sequence[Reject]) -> list[RejectedRow
     if rejects:
         kept = batch.data.take(pa.array([reject.row for reject in rejects], pa.int64()))
         for reject, cells in zip(rejects, kept.to_pylist(), strict=True):
-            original = json.dumps({name: cells[name] for name in names}, ensure_ascii=False, default=str)
+            original = _as_json({name: cells[name] for name in names})
             found.append(RejectedRow(batch.row_number(reject.row), reject.errors, original))
     return sorted(found, key=lambda row: row.row)
 
@@ -65,15 +65,18 @@ def rejects_to_batch(source: str, rows: Iterable[RejectedRow]) -> pa.RecordBatch
             "field": row.errors[0].path,
             "error_type": row.errors[0].type,
             "message": row.errors[0].message,
-            "errors": json.dumps(
-                [{"field": each.path, "type": each.type, "message": each.message} for each in row.errors],
-                ensure_ascii=False,
+            "errors": _as_json(
+                [{"field": each.path, "type": each.type, "message": each.message} for each in row.errors]
             ),
             "original": row.original,
         }
         for row in rows
     ]
     return pa.RecordBatch.from_pylist(lines, REJECT_SCHEMA)
+
+
+def _as_json(value: object) -> str:
+    return orjson.dumps(value, default=str).decode()
 
 
 class RejectCounts:

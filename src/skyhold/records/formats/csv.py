@@ -31,7 +31,8 @@ from skyhold.storage.reader import ObjectReader
 
 __all__ = ["CSVInputAdapter", "CSVOutputAdapter"]
 
-_BLOCK_BYTES = 2 * 1024 * 1024
+_BLOCK_BYTES = 512 * 1024
+_FETCH_BYTES = 4 * 1024 * 1024
 _HEADER_BYTES = 1024 * 1024
 _BOM = b"\xef\xbb\xbf"
 
@@ -65,7 +66,7 @@ class CSVInputAdapter(InputAdapter):
 
     def open(self, wrap: OpenStore) -> InputStream:
         store, key = self._open_object(wrap)
-        reader = store.open_reader(key)
+        reader = store.open_reader(key, block_bytes=_FETCH_BYTES)
         try:
             return _CSVStream(reader, store.uri_of(key), self._delimiter, self._quotechar, self._fieldnames)
         except BaseException:

@@ -35,7 +35,7 @@ class ParquetOutputAdapter(OutputAdapter):
         uri: str | os.PathLike[str],
         *,
         compression: Compression = "zstd",
-        row_group_rows: int = 256 * 1024,
+        row_group_rows: int = 128 * 1024,
         **storage_options: Any,
     ) -> None:
         super().__init__(uri, **storage_options)

@@ -36,9 +36,8 @@ AWARE_PATTERN = rf"\A{_DAY}[T ]{_CLOCK}(?:Z|[+-](?:0[0-9]|1[0-4]):[0-5][0-9])\z"
 # the length tells the form: a day; a day with minutes, with seconds, with one to six digits of a second.
 _BYTES = {DATE_PATTERN: (10,), NAIVE_PATTERN: (10, 16, 19, 21, 22, 23, 24, 25, 26)}
 _ZULU_BYTES = (17, 20, 22, 23, 24, 25, 26, 27)
-# There is no year 0, and an offset may move the first and the last instants of all beyond what Python has.
-_ALL_DAYS = (date(1, 1, 1), date(9999, 12, 31))
-_DAYS_ANYWHERE = (date(1, 1, 2), date(9999, 12, 30))
+# Python has no year 0; and an offset may move instants of the year 1 or 9999 out of its range.
+_FIRST_DAY, _LAST_DAY = date(1, 1, 1), date(9999, 1, 1)
 
 
 def read_integers(texts: Array) -> tuple[Array, Array]:
@@ -82,8 +81,8 @@ def read_moments(texts: Array, pattern: str, target: DataType) -> tuple[Array, A
     Returns: Which were read (bool, without nulls), and the values (null where not read).
     """
     lengths = _BYTES.get(pattern)
-    first, last = _ALL_DAYS if lengths is not None else _DAYS_ANYWHERE
-    if lengths is None and pc.all(pc.ends_with(texts, "Z")).as_py():
+    has_zone = lengths is None
+    if has_zone and pc.all(pc.ends_with(texts, "Z")).as_py():
         lengths = _ZULU_BYTES
     values = None
     if lengths is not None:
@@ -96,8 +95,9 @@ def read_moments(texts: Array, pattern: str, target: DataType) -> tuple[Array, A
         values = _cast_where(read, texts, target)
     else:
         read = pc.is_in(pc.binary_length(texts), value_set=pa.array(lengths, pa.int32()))
-    days = pc.cast(values, pa.date32(), safe=False)
-    in_range = pc.and_(pc.greater_equal(days, pa.scalar(first)), pc.less_equal(days, pa.scalar(last)))
+    in_range = pc.greater_equal(values, pa.scalar(_FIRST_DAY, pa.date32()).cast(target))
+    if has_zone:
+        in_range = pc.and_(in_range, pc.less(values, pa.scalar(_LAST_DAY, pa.date32()).cast(target)))
     read = pc.and_(read, pc.fill_null(in_range, fill_value=False))
     return read, values if read.true_count == len(read) else pc.if_else(read, values, None)
 

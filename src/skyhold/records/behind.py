@@ -1,0 +1,47 @@
+"""Writing behind: encoding and sending go on in their own thread while the next rows are validated."""
+
+# pyarrow is untyped:
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownParameterType=false
+# pyright: reportUnknownArgumentType=false, reportAttributeAccessIssue=false
+
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import pyarrow as pa
+
+from skyhold.records.formats.adapter import OutputStream, Written
+
+__all__ = ["WriteBehind"]
+
+_WAITING = 2
+
+
+class WriteBehind(OutputStream):
+    """An output that takes a batch and returns; at most two batches wait, so memory stays bounded.
+
+    An error of the inner output is raised by the next call here, and by `close` at the latest.
+
+    Args:
+        inner: What really writes, always from the same one thread.
+    """
+
+    def __init__(self, inner: OutputStream) -> None:
+        self._inner = inner
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="skyhold-write-behind")
+        self._waiting: deque[Future[None]] = deque()
+
+    def write(self, batch: pa.RecordBatch) -> None:
+        while len(self._waiting) >= _WAITING:
+            self._waiting.popleft().result()
+        self._waiting.append(self._thread.submit(self._inner.write, batch))
+
+    def close(self) -> list[Written]:
+        while self._waiting:
+            self._waiting.popleft().result()
+        written = self._thread.submit(self._inner.close).result()
+        self._thread.shutdown()
+        return written
+
+    def abort(self) -> None:
+        self._thread.shutdown(cancel_futures=True)
+        self._inner.abort()
