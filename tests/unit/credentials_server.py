@@ -27,6 +27,7 @@ Answer = tuple[int, str]
 class Recorder:
     url: str
     requests: list[Request] = field(default_factory=list[Request])
+    headers: dict[str, str] = field(default_factory=dict[str, str])
     answers: dict[str, Answer | Callable[[Request], Answer]] = field(default_factory=dict[str, Any])
 
     @property
@@ -48,6 +49,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         content = text.encode()
         self.send_response(status)
         self.send_header("Content-Length", str(len(content)))
+        for name, value in self.recorder.headers.items():
+            self.send_header(name, value)
         self.send_header("ETag", '"x"')
         self.send_header("Last-Modified", "Wed, 21 Oct 2015 07:28:00 GMT")
         self.end_headers()

@@ -111,6 +111,27 @@ class TestContainer:
         assert "hunter2" not in str(caught.value)
         assert "container credentials" in str(caught.value)
 
+    def test_no_proxy_of_the_environment_stands_between(
+        self, server: Recorder, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
+        monkeypatch.delenv("no_proxy", raising=False)
+        monkeypatch.delenv("NO_PROXY", raising=False)
+        server.answers["/x"] = (200, keys())
+        environment = {"AWS_CONTAINER_CREDENTIALS_FULL_URI": f"{server.url}/x"}
+        assert provider_of(resolve_connection(BUCKET, {}, environment))()["access_key_id"] == "AKIA1"
+
+    def test_a_redirect_is_a_refusal_since_the_token_would_follow_it(self, server: Recorder) -> None:
+        server.answers["/x"] = (302, "/elsewhere")
+        server.headers["Location"] = f"{server.url}/elsewhere"
+        environment = {
+            "AWS_CONTAINER_CREDENTIALS_FULL_URI": f"{server.url}/x",
+            "AWS_CONTAINER_AUTHORIZATION_TOKEN": "tok",
+        }
+        with pytest.raises(CredentialsError, match="answered 302"):
+            provider_of(resolve_connection(BUCKET, {}, environment))()
+        assert [request.path for request in server.requests] == ["/x"]
+
 
 class TestWebIdentity:
     STS = (

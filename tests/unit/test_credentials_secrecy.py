@@ -1,5 +1,6 @@
 """Exactly one identity; and no secret in texts, pickles, keys or errors."""
 
+import base64
 import copy
 import io
 import json
@@ -95,6 +96,42 @@ def test_of_any_sources_exactly_one_is_used_and_no_secret_of_another_appears(hom
         assert f"secret-{other}" not in everything
         assert f"token-{other}" not in everything.replace("token-file1", "") or other == "file"
         assert f"AKIA{other}" not in everything
+
+
+AZURE: dict[str, dict[str, str]] = {
+    "option string": {"connection_string": f"AccountName=a;AccountKey={base64.b64encode(b'option string').decode()}"},
+    "option key": {"account_key": "b3B0aW9uLWtleQ=="},
+    "option sas": {"sas_token": "sv=1&sig=option-sas"},
+    "option token": {"token": "option-token"},
+    "env string": {"AZURE_STORAGE_CONNECTION_STRING": "AccountName=a;AccountKey=ZW52LXN0cmluZw=="},
+    "env key": {"AZURE_STORAGE_KEY": "ZW52LWtleQ=="},
+    "env sas": {"AZURE_STORAGE_SAS_TOKEN": "sv=1&sig=env-sas"},
+    "env token": {"AZURE_STORAGE_TOKEN": "env-token"},
+    "env application": {"AZURE_TENANT_ID": "t", "AZURE_CLIENT_ID": "c", "AZURE_CLIENT_SECRET": "env-application"},
+}
+
+
+@given(chosen=st.sets(st.sampled_from(sorted(AZURE)), min_size=1))
+def test_of_any_azure_sources_exactly_one_is_used(chosen: set[str]) -> None:
+    by_option = {name for name in chosen if name.startswith("option")}
+    options = {"account_name": "a"} | {key: text for name in by_option for key, text in AZURE[name].items()}
+    environment = {key: text for name in chosen - by_option for key, text in AZURE[name].items()}
+    if len(by_option) > 1:
+        with pytest.raises(CredentialsError, match="more than one identity"):
+            resolve_connection(parse_location("az://box"), options, environment)
+        return
+    connection = resolve_connection(parse_location("az://box"), options, environment)
+    winner = next(name for name in AZURE if name in (by_option or chosen))
+    everything = repr(reveal_settings(connection.settings)) + repr(dict(connection.client)) + repr(connection.key())
+    if winner != "env application":
+        assert connection.provider is not None
+        everything += repr(connection.provider())
+        assert secret_of(winner) in everything
+    assert not [other for other in set(AZURE) - {winner} if secret_of(other) in everything]
+
+
+def secret_of(name: str) -> str:
+    return [*AZURE[name].values()][-1].removeprefix("AccountName=a;AccountKey=")
 
 
 def cases(home: Path) -> dict[str, tuple[str, dict[str, Any], dict[str, str]]]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from skyhold.errors import CredentialsError
-from skyhold.storage.credentials.json_file import expand_path
+from skyhold.storage.credentials.json_file import expand_path, is_there
 
 __all__ = ["AwsFiles", "AwsProfile", "read_aws_files"]
 
@@ -131,7 +131,7 @@ def _second(section: str) -> str:
 
 
 def _sections(path: Path | None) -> dict[str, dict[str, str]]:
-    if path is None or not path.is_file():
+    if path is None or not is_there(path):
         return {}
     parser = configparser.RawConfigParser(default_section="", strict=False)
     try:

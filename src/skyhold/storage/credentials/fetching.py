@@ -50,8 +50,7 @@ def fetch_text(
     request = urllib.request.Request(  # noqa: S310 - the scheme was checked
         url, data=data, headers=dict(headers or {}), method="POST" if data is not None else method
     )
-    handlers = [] if proxies else [urllib.request.ProxyHandler({})]
-    opener = urllib.request.build_opener(*handlers)
+    opener = urllib.request.build_opener(_NoRedirects, *([] if proxies else [urllib.request.ProxyHandler({})]))
     place, problem = url.partition("?")[0], ""
     for attempt in range(1, attempts + 1):
         try:
@@ -69,6 +68,13 @@ def fetch_text(
             break
         time.sleep(0.1 * attempt)
     raise CredentialsError(problem)
+
+
+class _NoRedirects(urllib.request.HTTPRedirectHandler):
+    """Takes a redirect as a refusal: tokens in headers would follow it to anywhere."""
+
+    def redirect_request(self, *_: object, **__: object) -> None:
+        return None
 
 
 def fetch_json(identity: str, url: str, **request: Any) -> dict[str, Any]:

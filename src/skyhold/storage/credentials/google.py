@@ -10,7 +10,7 @@ from skyhold.config import Secret
 from skyhold.errors import BadOptionError, CredentialsError
 from skyhold.storage.credentials.draft import Identity, Way, choose_way, env_text, variables
 from skyhold.storage.credentials.google_tokens import MachineSource, UserSource, library_source
-from skyhold.storage.credentials.json_file import expand_path, read_json_file, unusable
+from skyhold.storage.credentials.json_file import expand_path, is_there, read_json_file, unusable
 from skyhold.storage.credentials.options import Given, parse_flag
 from skyhold.storage.credentials.providers import FetchingProvider, StaticToken
 
@@ -90,7 +90,7 @@ def _from_gcloud(question: GoogleQuestion) -> Identity | None:
         return None
     parent = expand_path(folder, environment) if folder else Path(home) / ".config" / "gcloud"
     path = parent / "application_default_credentials.json"
-    return _from_file(str(path), f"gcloud's credentials file {str(path)!r}", question) if path.is_file() else None
+    return _from_file(str(path), f"gcloud's credentials file {str(path)!r}", question) if is_there(path) else None
 
 
 def _from_machine(question: GoogleQuestion, words: str) -> Identity:

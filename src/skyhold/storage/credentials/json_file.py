@@ -10,7 +10,7 @@ from typing import Any, cast
 
 from skyhold.errors import CredentialsError
 
-__all__ = ["expand_path", "read_json_file", "unusable", "warn_if_others_may_read"]
+__all__ = ["expand_path", "is_there", "read_json_file", "unusable", "warn_if_others_may_read"]
 
 _LOG = logging.getLogger("skyhold.storage.credentials")
 _warned: set[str] = set()
@@ -28,6 +28,14 @@ def expand_path(name: str, environment: Mapping[str, str]) -> Path:
     if home and (name == "~" or name.startswith("~/")):
         return Path(home) / name[2:]
     return Path(name)
+
+
+def is_there(path: Path) -> bool:
+    """Return whether a file is there; one in a folder that may not be searched, as another user's home, is not."""
+    try:
+        return path.is_file()
+    except PermissionError:
+        return False
 
 
 def read_json_file(name: str, environment: Mapping[str, str], scheme: str) -> dict[str, Any]:

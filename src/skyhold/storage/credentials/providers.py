@@ -154,7 +154,7 @@ class FetchingProvider(Provider):
     def __init__(self, identity: str, fetch: Callable[[], dict[str, Any]], place: str) -> None:
         super().__init__(identity)
         self._fetch = fetch
-        self._place = place
+        self._fingerprint = f"{type(self).__name__}({Secret(place).fingerprint()})"
         self._lock = threading.Lock()
         self._last: dict[str, Any] | None = None
         self._renew_at: datetime | None = None
@@ -184,7 +184,7 @@ class FetchingProvider(Provider):
 
     def fingerprint(self) -> str:
         """Return a hash of the place: what is fetched there changes by itself."""
-        return f"{type(self).__name__}({Secret(self._place).fingerprint()})"
+        return self._fingerprint
 
     @property
     def expires_at(self) -> datetime | None:
