@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 import pyarrow as pa
 import pytest
+from email_validator.rfc_constants import CASE_INSENSITIVE_MAILBOX_NAMES
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import AwareDatetime, BaseModel, ConfigDict, EmailStr, Field, NaiveDatetime, TypeAdapter, ValidationError
@@ -42,10 +43,15 @@ CASES: dict[str, tuple[Any, ConfigDict, Sequence[str]]] = {
     "float bounds": (Annotated[float, Field(gt=0, le=1.5)], ConfigDict(), ["0.1", "1.5"]),
     "float finite": (Annotated[float, Field(allow_inf_nan=False)], ConfigDict(), ["1e99"]),
     "bool": (bool, ConfigDict(), ["true", "False", "1", "0", "YES", "off"]),
-    "date": (date, ConfigDict(), ["2024-01-31", "1999-12-01", "2023-02-28"]),
+    "date": (date, ConfigDict(), ["2024-01-31", "0001-01-01", "2024-02-29", "9999-12-31"]),
     "date bounds": (Annotated[date, Field(ge=date(2000, 1, 1), lt=date(2001, 1, 1))], ConfigDict(), ["2000-05-05"]),
     "datetime": (datetime, ConfigDict(), ["2024-01-31T23:59:59", "2024-01-31 00:00:00.123456", "9999-12-31T23:59:59"]),
-    "datetime naive": (NaiveDatetime, ConfigDict(), ["2024-01-31T23:59:59.5"]),
+    "datetime naive": (NaiveDatetime, ConfigDict(), ["2024-01-31T23:59:59.5", "2024-02-29 10:30", "2024-01-31"]),
+    "datetime zulu": (
+        AwareDatetime,
+        ConfigDict(),
+        ["2024-01-31T23:59:59Z", "2024-02-29 10:30Z", "2024-01-01T00:00:00.5Z"],
+    ),
     "datetime aware": (AwareDatetime, ConfigDict(), ["2024-01-31T23:59:59Z", "2024-01-31T23:59:59.25+05:30"]),
     "datetime bounds": (
         Annotated[AwareDatetime, Field(gt=datetime(2000, 1, 1, tzinfo=UTC))],
@@ -245,6 +251,29 @@ def test_a_kernel_abstains_or_agrees_with_pydantic_on_generated_text(name: str, 
 def test_a_kernel_accepts_ordinary_values_itself(name: str) -> None:
     plain = KERNELS[name][3]
     assert disagreements(name, plain) == ([], len(plain))
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_kernel_abstains_or_agrees_on_a_text_alone_and_among_words(name: str) -> None:
+    # A clean column, one with words in it, and one with anything in it are read in three ways.
+    ordinary = KERNELS[name][3]
+    for text in PLAIN:
+        assert disagreements(name, [text])[0] == []
+        assert disagreements(name, [*ordinary, text])[0] == []
+        assert disagreements(name, ["unknown", "", text])[0] == []
+
+
+@pytest.mark.parametrize("name", ["int", "float", "date", "datetime", "datetime aware", "datetime zulu"])
+@pytest.mark.parametrize("dirt", ["unknown", "", "2024-13-01", "1.2.3"])
+def test_a_kernel_accepts_ordinary_values_in_a_dirty_column_too(name: str, dirt: str) -> None:
+    ordinary = [text for text in KERNELS[name][3] if "e" not in text.lower()]
+    assert disagreements(name, [dirt, *ordinary]) == ([], len(ordinary))
+
+
+@pytest.mark.parametrize("role", CASE_INSENSITIVE_MAILBOX_NAMES)
+def test_a_role_in_capitals_is_left_to_email_validator_which_lowers_it(role: str) -> None:
+    spelt = [f"{each}@shop.com" for each in (role, role.upper(), role.title(), role[:-1] + role[-1].upper())]
+    assert disagreements("email", spelt) == ([], 1)
 
 
 def test_every_day_of_many_years_agrees_with_pydantic() -> None:

@@ -403,6 +403,7 @@ def compare(model: Any, rows: list[tuple[str | None, ...]]) -> None:
     assert outcome.accepted.num_rows + len(outcome.rejects) == len(rows)
     rejects = {reject.row: reject.errors for reject in outcome.rejects}
     assert list(rejects) == sorted(rejects)
+    assert outcome.accepted_rows.to_pylist() == [number for number in range(len(rows)) if number not in rejects]
     accepted = iter(outcome.accepted.to_pylist())
     none = none_columns(model)
     for number, texts in enumerate(rows):

@@ -13,13 +13,19 @@ from pydantic import (
     AfterValidator,
     AwareDatetime,
     BaseModel,
+    BeforeValidator,
+    ByteSize,
     ConfigDict,
     EmailStr,
     Field,
     HttpUrl,
+    IPvAnyAddress,
     Json,
+    NameEmail,
     PastDatetime,
+    PlainValidator,
     RootModel,
+    SecretStr,
     TypeAdapter,
     ValidationError,
     ValidationInfo,
@@ -234,3 +240,58 @@ def test_threads_share_a_plan() -> None:
 def test_paths_spell_names_and_places() -> None:
     assert format_path(("user", "tags", 2, "first name")) == '$.user.tags[2]["first name"]'
     assert format_path(()) == "$"
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "value", "arrow_type"),
+    [
+        (ByteSize, "3 kB", 3000, pa.int64()),
+        (IPvAnyAddress, "::1", "::1", pa.string()),
+        (NameEmail, "Ann <ann@shop.com>", "Ann <ann@shop.com>", pa.string()),
+        (Annotated[int, PlainValidator(int)], "7", 7, pa.int64()),
+        (Annotated[int | None, PlainValidator(lambda v: v)], "", None, pa.int64()),
+        (Annotated[set[str], BeforeValidator(str.split)], "b a c", ["a", "b", "c"], pa.list_(pa.string())),
+    ],
+)
+def test_types_that_validate_themselves_have_the_column_of_what_they_are(
+    kind: Any, text: str, value: object, arrow_type: pa.DataType
+) -> None:
+    outcome = plan_of(kind).validate(pa.record_batch({"f": [text]}))
+    assert outcome.rejects == []
+    assert outcome.accepted.schema.field("f").type == arrow_type
+    assert outcome.accepted.column("f").to_pylist() == [value]
+
+
+def test_an_excluded_field_is_judged_and_not_written() -> None:
+    model = create_model(
+        "M", a=(int, ...), key=(SecretStr, Field(exclude=True, min_length=2)), n=(list[int], Field([], exclude=True))
+    )
+    plan = ValidationPlan.build(model, columns=["a", "key"])
+    outcome = plan.validate(pa.record_batch({"a": ["1", "+2", "3"], "key": ["long", "long", "x"]}))
+    assert outcome.accepted.to_pylist() == [{"a": 1}, {"a": 2}]
+    assert [(each.row, each.errors[0].path) for each in outcome.rejects] == [(2, "$.key")]
+    assert {each.field: each.arrow_type for each in plan.explain()} == {"a": pa.int64(), "key": None, "n": None}
+
+
+def test_a_secret_has_no_column() -> None:
+    with pytest.raises(SchemaError, match="SecretStr"):
+        plan_of(SecretStr)
+
+
+def test_an_empty_cell_of_an_extra_column_is_none_only_if_its_type_says_so() -> None:
+    class Typed(BaseModel):
+        model_config = ConfigDict(extra="allow")
+        __pydantic_extra__: dict[str, int] = {}  # pyright: ignore[reportIncompatibleVariableOverride] - pydantic reads this
+
+    outcome = ValidationPlan.build(Typed, columns=["x"]).validate(pa.record_batch({"x": ["", "5"]}))
+    assert outcome.rejects[0].errors[0].type == "int_parsing"
+    assert outcome.accepted_rows.to_pylist() == [1]
+
+
+@pytest.mark.parametrize("error", [MemoryError, KeyboardInterrupt])
+def test_a_failure_that_is_not_the_rows_goes_on_up(error: type[BaseException]) -> None:
+    def fail(value: str) -> str:
+        raise error
+
+    with pytest.raises(error):
+        plan_of(Annotated[str, AfterValidator(fail)]).validate(pa.record_batch({"f": ["x"]}))
