@@ -294,6 +294,14 @@ class TestRenewal:
         with pytest.raises(CredentialsError, match="cannot renew"):
             provider()
 
+    def test_why_there_were_none_is_kept_for_the_backend_until_there_are_some(self, clock: Clock) -> None:
+        provider = lasting(clock, None, 3600)
+        with pytest.raises(CredentialsError) as caught:
+            provider()
+        assert provider.last_error is caught.value
+        provider()
+        assert provider.last_error is None
+
     def test_credentials_without_an_end_are_fetched_once(self) -> None:
         provider = FetchingProvider("somebody", lambda: {"token": "1", "expires_at": None}, "place")
         assert provider()["expires_at"] is None

@@ -36,19 +36,30 @@ class Provider(ABC):
 
     Attributes:
         recipe: How to find it again in another process; None when it holds secrets that were given as options.
+        last_error: Why it gave no credentials when it was last asked; the client buries it in an error of its own.
     """
 
     def __init__(self, identity: str) -> None:
         self.identity = identity
         self.recipe: ProviderRecipe | None = None
+        self.last_error: CredentialsError | None = None
 
-    @abstractmethod
     def __call__(self) -> dict[str, Any]:
-        """Return credentials that are valid now.
+        """Return credentials that are valid now, in clear.
 
         Raises:
             CredentialsError: There are none; the message names the identity.
         """
+        try:
+            given = self._give()
+        except CredentialsError as error:
+            self.last_error = error
+            raise
+        self.last_error = None
+        return given
+
+    @abstractmethod
+    def _give(self) -> dict[str, Any]: ...
 
     @abstractmethod
     def fingerprint(self) -> str:
@@ -91,8 +102,7 @@ class StaticCredential(Provider):
         self._secrets = dict(secrets)
         self._expires_at = expires_at
 
-    def __call__(self) -> dict[str, Any]:
-        """Return the secrets, in clear."""
+    def _give(self) -> dict[str, Any]:
         check_not_expired(self.identity, self._expires_at)
         values: dict[str, Any] = {name: secret and secret.reveal() for name, secret in self._secrets.items()}
         return {**values, "expires_at": self._expires_at}
@@ -159,8 +169,7 @@ class FetchingProvider(Provider):
         self._last: dict[str, Any] | None = None
         self._renew_at: datetime | None = None
 
-    def __call__(self) -> dict[str, Any]:
-        """Return what was fetched, or fetch."""
+    def _give(self) -> dict[str, Any]:
         with self._lock:
             now = current_time()
             if self._last is None or (self._renew_at is not None and self._renew_at <= now):
