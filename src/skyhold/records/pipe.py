@@ -57,7 +57,7 @@ class Pipe:
     Example:
         >>> from skyhold.storage.opening import open_store
         >>> from skyhold.records.formats.csv import CSVInputAdapter, CSVOutputAdapter
-        >>> _ = open_store("memory://pipe-example").write("in.csv", b"a,b\\n1,x\\n2,y\\n")
+        >>> _ = open_store("memory://pipe-example").write("in.csv", b"a,b\n1,x\n2,y\n")
         >>> pipe = Pipe(
         ...     input_adapter=CSVInputAdapter("memory://pipe-example/in.csv"),
         ...     output_adapter=CSVOutputAdapter("memory://pipe-example/out.csv"),

@@ -5,6 +5,7 @@
 # pyright: reportUnknownArgumentType=false, reportAttributeAccessIssue=false
 
 import csv
+import functools
 import io
 import os
 import threading
@@ -26,6 +27,7 @@ from skyhold.records.formats.adapter import (
     OutputStream,
 )
 from skyhold.records.formats.sink import ObjectSink
+from skyhold.records.formats.utf8 import UNDECODABLE, Utf8Source, show_undecodable
 from skyhold.storage.contract import Store
 from skyhold.storage.reader import ObjectReader
 
@@ -85,7 +87,9 @@ class _CSVStream(InputStream):
         self._header_rows = 0 if fieldnames else 1
         self._delimiter = delimiter
         self._quotechar = quotechar
+        self._source = Utf8Source(reader)
         self._malformed: dict[int, MalformedRow] = {}
+        self._is_header_only = not reader.size_bytes
         self._lock = threading.Lock()
         self.columns = fieldnames or self._read_header()
         repeated = {name for name in self.columns if self.columns.count(name) > 1}
@@ -109,15 +113,20 @@ class _CSVStream(InputStream):
             "".join(names).encode()
         except (csv.Error, UnicodeEncodeError, StopIteration) as error:
             raise MalformedInputError(f"the header of {self._uri!r} cannot be read: {error}") from error
+        if self._reader.size_bytes <= _HEADER_BYTES:
+            # Arrow cannot skip a header that no line end follows.
+            self._is_header_only = b"\n" not in head.strip() and b"\r" not in head.strip()
         return names
 
     def batches(self) -> Iterator[Batch]:
+        if self._is_header_only:
+            return
         next_row = 1
         try:
             for data in self._parse():
                 batch = self._numbered(data, next_row)
                 next_row += data.num_rows + len(batch.skipped)
-                yield self._decoded(batch)
+                yield _without_undecodable(batch) if self._source.escaped else batch
         except pa.ArrowInvalid as error:
             raise MalformedInputError(
                 f"{self._uri!r} cannot be read after row {next_row - 1}: {error}",
@@ -142,11 +151,11 @@ class _CSVStream(InputStream):
                 invalid_row_handler=self._keep_malformed,
             ),
             "convert_options": pacsv.ConvertOptions(
-                column_types=dict.fromkeys(self.columns, pa.binary()), strings_can_be_null=False
+                column_types=dict.fromkeys(self.columns, pa.string()), strings_can_be_null=False
             ),
         }
         try:
-            stream = pacsv.open_csv(pa.PythonFile(self._reader, mode="r"), **options)
+            stream = pacsv.open_csv(pa.PythonFile(self._source, mode="r"), **options)
         except pa.ArrowInvalid as error:
             if "Empty CSV" in str(error):
                 return
@@ -157,7 +166,7 @@ class _CSVStream(InputStream):
         number = row.number - self._header_rows
         message = f"expected {row.expected_columns} columns, found {row.actual_columns}"
         with self._lock:
-            self._malformed[number] = MalformedRow(number, "ragged_row", message, row.text)
+            self._malformed[number] = MalformedRow(number, "ragged_row", message, show_undecodable(row.text))
         return "skip"
 
     def _take_malformed(self, before: int | None = None) -> tuple[MalformedRow, ...]:
@@ -177,49 +186,27 @@ class _CSVStream(InputStream):
         malformed = self._take_malformed(end)
         return Batch(data, first_row, tuple(row.row for row in malformed), malformed)
 
-    def _decoded(self, batch: Batch) -> Batch:
-        try:
-            columns = [pc.cast(column, pa.string()) for column in batch.data.columns]
-        except pa.ArrowInvalid:
-            batch = _without_undecodable(batch)
-            columns = [pc.cast(column, pa.string()) for column in batch.data.columns]
-        data = pa.RecordBatch.from_arrays(columns, schema=self.schema)
-        return Batch(data, batch.first_row, batch.skipped, batch.malformed)
-
     def close(self) -> None:
         self._reader.close()
 
 
 def _without_undecodable(batch: Batch) -> Batch:
-    bad = sorted({index for column in batch.data.columns for index in _undecodable(column, 0, len(column))})
-    originals = batch.data.take(pa.array(bad, pa.int64())).to_pylist()
+    """Take out the rows that have a cell which is not UTF-8."""
+    marks = [pc.match_substring_regex(column, UNDECODABLE) for column in batch.data.columns]
+    bad = functools.reduce(pc.or_, marks)
+    numbers = [index for index, is_bad in enumerate(bad.to_pylist()) if is_bad]
     malformed = [
         MalformedRow(
             batch.row_number(index),
             "bad_encoding",
             "not UTF-8",
-            ",".join(cell.decode(errors="backslashreplace") for cell in cells.values()),
+            ",".join(show_undecodable(cell) for cell in cells.values()),
         )
-        for index, cells in zip(bad, originals, strict=True)
+        for index, cells in zip(numbers, batch.data.filter(bad).to_pylist(), strict=True)
     ]
-    places = pa.array(range(len(batch.data)), pa.int64())
-    good = pc.invert(pc.is_in(places, value_set=pa.array(bad, pa.int64())))
     skipped = tuple(sorted([*batch.skipped, *(row.row for row in malformed)]))
     together = tuple(sorted([*batch.malformed, *malformed], key=lambda row: row.row))
-    return Batch(batch.data.filter(good), batch.first_row, skipped, together)
-
-
-def _undecodable(column: pa.Array, start: int, end: int) -> Iterator[int]:
-    """Yield the places of cells that are not UTF-8, by halving what does not cast."""
-    try:
-        pc.cast(column.slice(start, end - start), pa.string())
-    except pa.ArrowInvalid:
-        if end - start == 1:
-            yield start
-            return
-        middle = (start + end) // 2
-        yield from _undecodable(column, start, middle)
-        yield from _undecodable(column, middle, end)
+    return Batch(batch.data.filter(pc.invert(bad)), batch.first_row, skipped, together)
 
 
 class CSVOutputAdapter(OutputAdapter):
