@@ -87,6 +87,18 @@ def test_counts_before_a_silence_arrive_without_another_advance():
     progress.end("stopped")
 
 
+def test_what_was_told_is_not_told_again_without_news():
+    seen: list[Event] = []
+    progress = make(seen.append, interval_s=0.1)
+    progress.start()
+    progress.advance(1)  # held back, to be told in a tenth of a second
+    progress._told = 0.0  # as if that time were over, before the one who waits for it has woken up
+    progress.advance(1)
+    time.sleep(0.25)
+    assert [event.done for event in seen if event.phase == "advanced"] == [2]
+    progress.end("stopped")
+
+
 def test_nothing_is_told_after_the_end():
     seen: list[Event] = []
     progress = make(seen.append, interval_s=0.05)

@@ -3,6 +3,7 @@
 import hashlib
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -93,6 +94,16 @@ def test_a_block_that_ends_without_publishing_is_complete_in_the_journal(journal
     with record_run("sync", "x", asked={}, unit="objects", journal=journal) as run:
         pass
     assert journal.read_run(run.run_id).state == "completed"
+
+
+def test_the_journal_hears_how_far_the_run_is(journal: Journal, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("skyhold.runs.journal._UPDATE_S", 0.0)
+    with record_run("sync", "x", asked={}, unit="objects", total=9, journal=journal) as run:
+        time.sleep(0.11)
+        run.progress.advance(4)
+        running = journal.read_run(run.run_id).running
+        assert running is not None
+        assert (running.done, running.total) == (4, 9)
 
 
 def test_counts_that_do_not_balance_fail_the_run_before_anything_is_written(store: Store, journal: Journal):

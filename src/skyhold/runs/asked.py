@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
-from skyhold.config import Secret, is_secret_name, redact
+from skyhold.config import is_secret_name, redact
 
 __all__ = ["format_command", "redact_asked", "redact_text"]
 
@@ -81,7 +81,7 @@ def _is_secret(name: str) -> bool:
 def _plain(name: str, value: Any, depth: int) -> Any:
     if value is None or isinstance(value, bool):
         return value
-    if isinstance(value, Secret) or (_is_secret(name) and value != ""):
+    if _is_secret(name) and value != "":
         return _REDACTED
     if isinstance(value, int | float):
         return value if math.isfinite(value) else str(value)
