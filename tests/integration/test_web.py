@@ -7,8 +7,8 @@ from collections.abc import Generator
 from pathlib import Path
 
 import pytest
-from conftest import make_bucket
 
+from conftest import make_bucket
 from skyhold.errors import InvalidRangeError, KeyNotFoundError, UnreachableError, UnsupportedError
 from skyhold.storage.objects import ByteRange
 from skyhold.storage.opening import open_object, open_store
@@ -51,7 +51,7 @@ def test_an_empty_file_is_empty_and_a_missing_one_is_missing(server: str):
 
 
 def test_a_server_that_is_not_there_is_told_after_a_few_attempts():
-    with pytest.raises(UnreachableError, match="127.0.0.1"):
+    with pytest.raises(UnreachableError, match=r"127\.0\.0\.1"):
         open_store("http://127.0.0.1:9", retry_timeout_s=0.3).read("x")
 
 

@@ -48,10 +48,10 @@ class ObjectWriter(AbstractContextManager["ObjectWriter"]):
         """Add bytes; return how many. They are not visible yet."""
         if self.closed:
             raise ValueError(f"write to the closed writer of {self.key!r}")
-        size = memoryview(data).nbytes
-        self._write(data)
-        self.size_bytes += size
-        return size
+        view = memoryview(data).cast("B")  # some buffers, such as Arrow's, call their bytes signed
+        self._write(view)
+        self.size_bytes += view.nbytes
+        return view.nbytes
 
     def close(self) -> None:
         """Make the object visible. Does nothing the second time."""

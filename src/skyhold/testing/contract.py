@@ -2,6 +2,7 @@
 
 import io
 import pickle
+from array import array
 from concurrent.futures import ThreadPoolExecutor
 from typing import ClassVar
 
@@ -86,6 +87,15 @@ class StoreContract:
         assert (info.key, info.size_bytes, info.e_tag) == ("folder/a.bin", 7, written.e_tag)
         assert store.info("folder/a.bin").size_bytes == 7
         assert info.modified.tzinfo is not None
+
+    def test_any_buffer_can_be_written(self, store: Store) -> None:
+        signed = memoryview(array("b", [1, -1, 2]))
+        store.write("signed", signed)
+        assert store.read("signed") == b"\x01\xff\x02"
+        with store.open_writer("large") as writer:
+            writer.write(memoryview(array("b", bytes(self.part_bytes + 1))))
+            writer.write(signed)
+        assert store.read("large", ByteRange(suffix=3)) == b"\x01\xff\x02"
 
     def test_an_empty_object_is_empty_and_not_missing(self, store: Store) -> None:
         store.write("empty", b"")

@@ -84,6 +84,7 @@ class Backend(Store):
         attributes: Attributes | None = None,
     ) -> ObjectInfo:
         self._check_write(key, attributes)
+        data = memoryview(data).cast("B")
         if if_absent and if_match is not None:
             raise ValueError("a write is create-only or if-match, not both")
         attributes = attributes or Attributes()
