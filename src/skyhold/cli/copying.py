@@ -11,6 +11,7 @@ from skyhold.cli.output import Printer, human_size, show_error
 from skyhold.errors import BadUriError, KeyNotFoundError, TransferError
 from skyhold.runs.bar import ProgressBar
 from skyhold.runs.recording import RunRecorder
+from skyhold.storage.contract import Store
 from skyhold.storage.transfer import Transfer, Transferred, transfer_all
 
 __all__ = ["cp", "mv"]
@@ -77,7 +78,7 @@ def _copy(
     recorder = RunRecorder(
         "transfer",
         f"{verb} {sources[0]} → {target}",
-        asked={"sources": ", ".join(sources), "target": target, "recursive": recursive},
+        asked={"sources": list(sources), "target": target, "recursive": recursive},
         unit="objects",
         listeners=(ProgressBar(),) if common.progress and not common.json else (),
     )
@@ -90,18 +91,29 @@ def _copy(
         recorder.progress.advance(objects, bytes=size_bytes)
 
     try:
-        moved = transfer_all(transfers, jobs=common.jobs, verify=verify, on_moved=on_moved)
+        moved = transfer_all(_metered(transfers, recorder), jobs=common.jobs, verify=verify, on_moved=on_moved)
     except BaseException as error:
         recorder.fail(error)
         if isinstance(error, TransferError):
             for uri, failure in error.failures.items():
                 show_error(f"{uri}: {failure}", "", code="transfer", as_json=common.json)
         raise
+    for each in moved:
+        recorder.add_output(each.transfer.target.uri_of(each.transfer.target_key), each.info, sha256=each.sha256)
     recorder.finish(recorder.complete())
     for each in moved:
         _show(printer, each.transfer, verb)
     printer.summary(f"{len(moved):,} objects, {human_size(moved_bytes)}", objects=len(moved), size_bytes=moved_bytes)
     return moved
+
+
+def _metered(transfers: list[Transfer], recorder: RunRecorder) -> Iterator[Transfer]:
+    """Count requests and bytes; stores that are one and the same stay so, or they could not copy by themselves."""
+    views: dict[int, Store] = {}
+    for each in transfers:
+        source = views.setdefault(id(each.source), recorder.metered(each.source))
+        target = views.setdefault(id(each.target), recorder.metered(each.target))
+        yield Transfer(source, each.source_key, target, each.target_key, each.info)
 
 
 def _plan(sources: list[str], target: str, *, recursive: bool, include: str, common: Common) -> Iterator[Transfer]:

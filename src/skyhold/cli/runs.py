@@ -66,8 +66,18 @@ def verify(receipt: str, /, *, common: Common = _DEFAULT) -> int:
 
     verification = verify_receipt(_receipt_of(receipt, common), reopen)
     for line in verification.lines:
-        words = f"{_MARKS[line.state]} {line.subject}: {line.found}"
-        printer.item(words, subject=line.subject, state=line.state, found=line.found)
+        words = f"{_MARKS[line.state]} {line.check} of {line.subject}: {line.found}"
+        if line.state != "ok":
+            words += f"\n    expected {line.expected}; {line.remedy}"
+        printer.item(
+            words,
+            subject=line.subject,
+            check=line.check,
+            state=line.state,
+            expected=line.expected,
+            found=line.found,
+            remedy=line.remedy,
+        )
     if not verification.ok:
         raise VerificationError(
             f"the store is not what {receipt!r} says", remedy="Run the work again, or restore the outputs"
@@ -97,7 +107,7 @@ def describe(receipt: Receipt) -> str:
     lines += [f"  rejected {group.count:>8,}  {group.field} {group.message}" for group in receipt.rejects]
     lines += [f"  read     {each.uri} ({human_size(each.size_bytes or 0)})" for each in receipt.inputs]
     lines += [f"  wrote    {each.uri} ({human_size(each.size_bytes or 0)})" for each in receipt.outputs]
-    if receipt.requests:
+    if any(receipt.requests.values()):
         requests = ", ".join(f"{count} {kind}" for kind, count in receipt.requests.items() if count)
         moved = f"{human_size(receipt.bytes_in)} in, {human_size(receipt.bytes_out)} out"
         lines.append(f"  requests {requests}; {moved}")

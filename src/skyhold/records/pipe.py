@@ -29,14 +29,12 @@ from skyhold.records.report import Report
 from skyhold.records.validation.outcome import FieldRoute
 from skyhold.records.validation.plan import ValidationPlan
 from skyhold.runs.progress import Listener
-from skyhold.runs.receipt import Artifact, Receipt
+from skyhold.runs.receipt import RECEIPT_SUFFIX, Artifact, Receipt
 from skyhold.runs.recording import RunRecorder
 from skyhold.storage.contract import Store
-from skyhold.storage.wrappers.metered import Meter, MeteredStore
+from skyhold.storage.wrappers.metered import MeteredStore
 
 __all__ = ["Pipe"]
-
-_RECEIPT_SUFFIX = ".receipt.json"
 
 
 class Pipe:
@@ -52,7 +50,7 @@ class Pipe:
         schema_model: A pydantic model, dataclass or TypedDict. Without one, columns keep their types.
         executor: Who validates; any ``concurrent.futures.Executor`` of threads.
         max_errors: Stop the run, writing nothing, when more rows than this are rejected.
-        on_progress: Called with every `skyhold.runs.progress.Event`, in the pipe's thread.
+        on_progress: Called with every `skyhold.runs.progress.Event`, one at a time and in order.
 
     Example:
         >>> from skyhold.storage.opening import open_store
@@ -94,7 +92,7 @@ class Pipe:
         self._recorder = RunRecorder(
             "pipe", f"{input_adapter.uri} → {output_adapter.uri}", asked=asked, unit="rows", listeners=listeners
         )
-        self._meter = Meter()
+        self._meter = self._recorder.meter
         self._rejects = RejectCounts()
         self._told = False
         self._stop = threading.Event()
@@ -278,21 +276,10 @@ class Pipe:
             )
 
     def _publish_receipt(self) -> Receipt:
-        counts = {"rows_read": 0, "rows_written": 0, "rows_rejected": 0}
-        self._recorder.progress.advance(**counts)
-        usage, cost = self._meter.usage, self.report.cost
+        self._recorder.progress.advance(rows_read=0, rows_written=0, rows_rejected=0)  # counts of an empty input
         self._recorder.rejects = self._rejects.groups()
-        self._recorder.usage = {
-            "requests": usage.requests,
-            "bytes_in": usage.bytes_in,
-            "bytes_out": usage.bytes_out,
-            "cost": cost.as_dict() if cost else None,
-        }
-        receipt = self._recorder.complete()
-        store, key = self._output.open_beside(_RECEIPT_SUFFIX, self._metered)
-        store.write(key, receipt.to_json().encode())
-        self._recorder.finish(receipt)
-        return receipt
+        store, key = self._output.open_beside(RECEIPT_SUFFIX, self._metered)
+        return self._recorder.publish(store, key)
 
 
 def _validate(batch: Batch, plan: ValidationPlan | None) -> tuple[Batch, pa.RecordBatch, list[RejectedRow]]:

@@ -11,11 +11,13 @@ from obstore.store import AzureStore, GCSStore, S3Store
 
 from skyhold.errors import (
     AccessError,
+    BadCredentialsError,
     ConfigError,
     InvalidKeyError,
     InvalidRangeError,
     KeyNotFoundError,
     NotFoundError,
+    SkyholdError,
     StorageError,
 )
 from skyhold.storage.attempts import RetryPolicy
@@ -81,6 +83,7 @@ class CloudBackend(Backend):
         self.part_bytes = settings.part_bytes
         self._scheme = connection.scheme
         self._reopen = reopen
+        self._provider = connection.provider
         self._region = str(connection.settings.get("region", ""))
         self._endpoint = str(connection.settings.get("endpoint", ""))
         self._bucket_seen = False
@@ -292,6 +295,9 @@ class CloudBackend(Backend):
             translated = translate(error, context)
             if translated is None:
                 raise
+            reason = getattr(self._provider, "last_error", None)
+            if isinstance(translated, BadCredentialsError) and isinstance(reason, SkyholdError):
+                raise reason from error  # it knows what was searched, and why nothing was found
             raise translated from error
 
 
