@@ -96,7 +96,18 @@ def test_only_optional_fields_are_nullable() -> None:
     assert not plan_of(int).output_schema.field("f").nullable
 
 
-@pytest.mark.parametrize("config", [{"strict": True}, {"str_to_lower": True}, {"regex_engine": "python-re"}], ids=str)
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"strict": True},
+        {"str_to_lower": True},
+        {"str_to_upper": True},
+        {"str_min_length": 2},
+        {"str_max_length": 4},
+        {"regex_engine": "python-re"},
+    ],
+    ids=str,
+)
 def test_a_setting_that_the_kernels_do_not_know_leaves_no_kernel(config: dict[str, Any]) -> None:
     assert plan_of(str, **config).explain()[0].route != "kernel"
 
