@@ -15,33 +15,33 @@ _INTERRUPTED = 130
 _USAGE = 2
 
 _COMMANDS = {
-    "ls": "skyhold.cli.listing:ls",
-    "du": "skyhold.cli.listing:du",
-    "find": "skyhold.cli.listing:find",
-    "cat": "skyhold.cli.reading:cat",
-    "stat": "skyhold.cli.reading:stat",
-    "presign": "skyhold.cli.reading:presign",
-    "cp": "skyhold.cli.copying:cp",
-    "mv": "skyhold.cli.copying:mv",
-    "rm": "skyhold.cli.removing:rm",
-    "mb": "skyhold.cli.buckets:mb",
-    "check": "skyhold.cli.buckets:check",
-    "verify": "skyhold.cli.runs:verify",
-    "demo": "skyhold.cli.demo:demo",
+    "ls": ("skyhold.cli.listing:ls", "List what lies in a folder, bucket or prefix."),
+    "du": ("skyhold.cli.listing:du", "Add up sizes."),
+    "find": ("skyhold.cli.listing:find", "Find objects by name and size."),
+    "cat": ("skyhold.cli.reading:cat", "Write objects to standard output."),
+    "stat": ("skyhold.cli.reading:stat", "Show what is known of an object."),
+    "presign": ("skyhold.cli.reading:presign", "Print a link that is good for a while."),
+    "cp": ("skyhold.cli.copying:cp", "Copy over any pair of URIs."),
+    "mv": ("skyhold.cli.copying:mv", "Move over any pair of URIs."),
+    "rm": ("skyhold.cli.removing:rm", "Delete, with a guard."),
+    "mb": ("skyhold.cli.buckets:mb", "Make a bucket, a container or a folder."),
+    "check": ("skyhold.cli.buckets:check", "Try line by line what works in a store."),
+    "verify": ("skyhold.cli.runs:verify", "Check a receipt against the store."),
+    "demo": ("skyhold.cli.demo:demo", "The main job on real flight records."),
 }
 
 
 def make_app() -> App:
     """Return the application with all its commands."""
     app = App(name="skyhold", version=__version__, help="Keep engineering work in object storage and run it there.")
-    for name, target in _COMMANDS.items():
-        app.command(target, name=name)
+    for name, (target, words) in _COMMANDS.items():  # loaded when called, so their words stand here
+        app.command(target, name=name, help=words)
     storage = App(name="storage", help="Upkeep of buckets.")
-    storage.command("skyhold.cli.buckets:sweep", name="sweep")
+    storage.command("skyhold.cli.buckets:sweep", name="sweep", help="Abort uploads that a kill left behind.")
     app.command(storage)
     runs = App(name="runs", help="What ran on this machine, and how it ended.")
-    runs.command("skyhold.cli.runs:list_runs", name="ls")
-    runs.command("skyhold.cli.runs:show_run", name="show")
+    runs.command("skyhold.cli.runs:list_runs", name="ls", help="List the newest runs.")
+    runs.command("skyhold.cli.runs:show_run", name="show", help="Show one run.")
     app.command(runs)
     return app
 
