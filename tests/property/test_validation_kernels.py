@@ -160,6 +160,7 @@ NASTY = [
         "e\u0301",
         "\ufeff1",
     ),
+    *("ok", "ja", "enabled", "2024-01-01T00", "2024-01-01T00Z", "2024-01-01Z", "20240101T000000"),
     *("red ", "RED", "blue", "Colour.RED", "a\n", "b  c", "\u00a0Ada", "Ada\u3000", "\u200bAda", "Ada\x1f", "Ada\x85"),
 ]
 PLAIN = sorted({text for _, _, texts in CASES.values() for text in texts} | set(NASTY))

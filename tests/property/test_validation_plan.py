@@ -8,7 +8,7 @@ from collections.abc import Callable
 from datetime import date, datetime, time, timedelta
 from decimal import Context, Decimal
 from ipaddress import IPv4Address
-from typing import Annotated, Any, Literal, NotRequired
+from typing import Annotated, Any, Literal, NotRequired, cast
 from uuid import UUID
 
 import pyarrow as pa
@@ -426,18 +426,24 @@ def compare(model: Any, rows: list[tuple[str | None, ...]]) -> None:
 
 def overflows(values: list[Any]) -> bool:
     """Tell whether one of the values truly has no place in the output types of the models here."""
-    for value in values:
-        if isinstance(value, int) and not -(2**63) <= value < 2**63:
-            return True
-        if isinstance(value, (datetime, time)) and value.tzinfo is not None:
-            return True
-        if isinstance(value, Decimal) and (
-            abs(value) >= 10**20 or value != value.quantize(Decimal("1e-18"), context=Context(prec=60))
-        ):
-            return True
-        if isinstance(value, timedelta) and value.days > 100_000_000:
-            return True
-    return False
+    return any(has_no_place(value) for value in values)
+
+
+def has_no_place(value: Any) -> bool:
+    match value:
+        case list():
+            return overflows(cast("list[Any]", value))
+        case BaseModel():
+            return overflows([*value.__dict__.values()])
+        case int():
+            return not -(2**63) <= value < 2**63
+        case datetime() | time():
+            return value.tzinfo is not None
+        case Decimal():
+            exact = Context(prec=60)
+            return abs(value) >= 10**20 or value != value.quantize(Decimal("1e-18"), context=exact)
+        case _:
+            return isinstance(value, timedelta) and value.days > 100_000_000
 
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)
