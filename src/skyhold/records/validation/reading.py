@@ -1,8 +1,8 @@
 """From text to typed columns: by casting where a column is clean, by pattern where it is not.
 
-Arrow's own parsers are several times faster than a regular expression, but they raise on the first bad
-text, and read a few forms that pydantic refuses. So a cast is tried first and what it read is checked
-cheaply; texts that cannot start a number are then left out; only if that fails too, a pattern decides.
+Arrow's own parsers are several times faster than a regular expression, but they raise on one bad text, and
+read a few forms that pydantic refuses. So blanks and words are left out, which is what dirty columns mostly
+hold, a cast is tried, and what it read is checked cheaply; only if the cast fails, a pattern decides.
 """
 
 from datetime import date
@@ -59,11 +59,7 @@ def read_decimals(texts: Array) -> tuple[Array, Array]:
 
     Returns: Which were read (bool, without nulls), and the values (anything where not read).
     """
-    values = _cast_or_none(texts, pa.float64())
-    if values is None:
-        # A sign, a digit or a point; a blank or a word is left out, which is what dirty columns hold.
-        start = pc.and_(pc.greater_equal(texts, "-"), pc.less(texts, ":"))
-        values = _cast_or_none(pc.if_else(start, texts, None), pa.float64())
+    values = _cast_or_none(_starting(texts, "-"), pa.float64())
     if values is None:
         read = pc.match_substring_regex(texts, FLOAT_PATTERN)
         return read, _cast_where(read, texts, pa.float64())
@@ -84,12 +80,7 @@ def read_moments(texts: Array, pattern: str, target: DataType) -> tuple[Array, A
     has_zone = lengths is None
     if has_zone and pc.all(pc.ends_with(texts, "Z")).as_py():
         lengths = _ZULU_BYTES
-    values = None
-    if lengths is not None:
-        values = _cast_or_none(texts, target)
-        if values is None:
-            start = pc.and_(pc.greater_equal(texts, "0"), pc.less(texts, ":"))
-            values = _cast_or_none(pc.if_else(start, texts, None), target)
+    values = None if lengths is None else _cast_or_none(_starting(texts, "0"), target)
     if values is None or lengths is None:
         read = pc.match_substring_regex(texts, pattern)
         values = _cast_where(read, texts, target)
@@ -100,6 +91,12 @@ def read_moments(texts: Array, pattern: str, target: DataType) -> tuple[Array, A
         in_range = pc.and_(in_range, pc.less(values, pa.scalar(_LAST_DAY, pa.date32()).cast(target)))
     read = pc.and_(read, pc.fill_null(in_range, fill_value=False))
     return read, values if read.true_count == len(read) else pc.if_else(read, values, None)
+
+
+def _starting(texts: Array, first: str) -> Array:
+    """Return the texts from ``first`` to ``"9"`` in ASCII order, and null for blanks and words."""
+    start = pc.and_(pc.greater_equal(texts, first), pc.less(texts, ":"))
+    return texts if start.true_count == len(start) else pc.if_else(start, texts, None)
 
 
 def _cast_or_none(texts: Array, target: DataType) -> Array | None:
