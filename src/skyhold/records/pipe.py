@@ -6,7 +6,7 @@
 
 import os
 import threading
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor, Future
 from types import TracebackType
@@ -29,7 +29,7 @@ from skyhold.records.report import Report
 from skyhold.records.validation.outcome import FieldRoute
 from skyhold.records.validation.plan import ValidationPlan
 from skyhold.runs.progress import Listener
-from skyhold.runs.receipt import RECEIPT_SUFFIX, Artifact, Receipt
+from skyhold.runs.receipt import Receipt
 from skyhold.runs.recording import RunRecorder
 from skyhold.storage.contract import Store
 from skyhold.storage.wrappers.metered import MeteredStore
@@ -94,6 +94,7 @@ class Pipe:
         )
         self._meter = self._recorder.meter
         self._rejects = RejectCounts()
+        self._rows_by_source: Counter[str] = Counter()
         self._told = False
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
@@ -157,7 +158,7 @@ class Pipe:
         if self._model is None:
             return []
         with self._input.open(self._metered) as stream:
-            return ValidationPlan.build(self._model, columns=stream.columns, text=stream.text).explain()
+            return ValidationPlan.build(self._model, columns=stream.columns, text=stream.kind == "text").explain()
 
     def __enter__(self) -> Self:
         self.start()
@@ -198,7 +199,7 @@ class Pipe:
     def _transfer(self, stream: InputStream) -> None:
         plan = None
         if self._model is not None:
-            plan = ValidationPlan.build(self._model, columns=stream.columns, text=stream.text)
+            plan = ValidationPlan.build(self._model, columns=stream.columns, text=stream.kind == "text")
         output = self._output.open(plan.output_schema if plan else stream.schema, self._metered)
         if not isinstance(self._executor, SingleThreadExecutor):
             output = WriteBehind(output)
@@ -228,9 +229,10 @@ class Pipe:
         if accepted.num_rows:
             output.write(accepted)
         if rejected and errors is not None:
-            errors.write(rejects_to_batch(self._input.uri, rejected))
+            errors.write(rejects_to_batch(batch.source, rejected))
         self._rejects.add(rejected)
         read = batch.data.num_rows + len(batch.malformed)
+        self._rows_by_source[batch.source] += read
         self._recorder.progress.advance(
             read, rows_read=read, rows_written=accepted.num_rows, rows_rejected=len(rejected)
         )
@@ -265,21 +267,20 @@ class Pipe:
             raise StoppedError("the pipe was stopped; its output was not changed")
 
     def _note(self, stream: InputStream, written: list[Written]) -> None:
-        if stream.info is not None:
-            rows = self._recorder.progress.counts.get("rows_read", 0)
-            self._recorder.inputs.append(
-                Artifact(self._input.uri, stream.info.size_bytes, stream.info.e_tag, rows=rows)
-            )
+        for source in stream.sources:
+            self._recorder.add_input(source.uri, source.info, rows=self._rows_by_source[source.uri])
         for each in written:
-            self._recorder.outputs.append(
-                Artifact(each.uri, each.info.size_bytes, each.info.e_tag, each.sha256, each.rows)
-            )
+            self._recorder.add_output(each.uri, each.info, sha256=each.sha256, rows=each.rows)
 
     def _publish_receipt(self) -> Receipt:
         self._recorder.progress.advance(rows_read=0, rows_written=0, rows_rejected=0)  # counts of an empty input
         self._recorder.rejects = self._rejects.groups()
-        store, key = self._output.open_beside(RECEIPT_SUFFIX, self._metered)
-        return self._recorder.publish(store, key)
+        place = self._output.receipt_place(self._metered)
+        if place is not None:
+            return self._recorder.publish(*place)
+        receipt = self._recorder.complete()
+        self._recorder.finish(receipt)
+        return receipt
 
 
 def _validate(batch: Batch, plan: ValidationPlan | None) -> tuple[Batch, pa.RecordBatch, list[RejectedRow]]:
@@ -298,4 +299,5 @@ def _resized(batches: Iterator[Batch], rows: int | None) -> Iterator[Batch]:
         for start in range(0, batch.data.num_rows, rows):
             first = batch.row_number(start)
             skipped = tuple(number for number in batch.skipped if number > first)
-            yield Batch(batch.data.slice(start, rows), first, skipped, batch.malformed if start == 0 else ())
+            malformed = batch.malformed if start == 0 else ()
+            yield Batch(batch.data.slice(start, rows), batch.source, first, skipped, malformed)

@@ -122,7 +122,9 @@ class RunRecorder:
         return receipt
 
     def finish(self, receipt: Receipt) -> None:
-        """Note how it ended, and tell it."""
+        """Note how it ended, and tell it; a run that has ended stays as it ended."""
+        if self.receipt is not None:
+            return
         self.receipt = receipt
         self._journal.finish(receipt)
         self.progress.end(receipt.state, receipt.failure.message if receipt.failure else "")

@@ -4,20 +4,17 @@
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownParameterType=false
 # pyright: reportUnknownArgumentType=false, reportAttributeAccessIssue=false
 
-import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any
+from typing import Literal
 
 import pyarrow as pa
 
 from skyhold.storage.contract import Store
-from skyhold.storage.location import redact_uri
 from skyhold.storage.objects import ObjectInfo
-from skyhold.storage.opening import open_object
 
 __all__ = [
     "Batch",
@@ -27,8 +24,14 @@ __all__ = [
     "OpenStore",
     "OutputAdapter",
     "OutputStream",
+    "RowKind",
+    "Source",
     "Written",
 ]
+
+RowKind = Literal["text", "typed", "json"]
+"""What a cell is: ``text``, whose meaning is the model's affair; ``typed``, a value of its column's type; ``json``, one
+column of raw JSON objects, a row each, which pydantic reads itself."""
 
 OpenStore = Callable[[Store], Store]
 """What a pipe puts around each store it opens, to count requests."""
@@ -56,13 +59,15 @@ class Batch:
     """Some rows in input order.
 
     Attributes:
-        data: The rows that could be read.
+        data: The rows that could be read, in the stream's schema.
+        source: Which object or table they are from; every source counts its rows from 1.
         first_row: The number of the first, counting from 1 and counting malformed rows too.
         skipped: Numbers, ascending and from ``first_row`` on, that are not in ``data``.
         malformed: The rows that could not be read, as far as they are known by now.
     """
 
     data: pa.RecordBatch
+    source: str = ""
     first_row: int = 1
     skipped: tuple[int, ...] = ()
     malformed: tuple[MalformedRow, ...] = ()
@@ -71,7 +76,7 @@ class Batch:
         """Return the number in the input of the row at ``index`` of ``data``.
 
         Example:
-            >>> batch = Batch(pa.RecordBatch.from_pylist([{"a": 1}] * 3), first_row=5, skipped=(6,))
+            >>> batch = Batch(pa.RecordBatch.from_pylist([{"a": 1}] * 3), "x.csv", first_row=5, skipped=(6,))
             >>> [batch.row_number(index) for index in range(3)]
             [5, 7, 8]
         """
@@ -83,27 +88,35 @@ class Batch:
         return number
 
 
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One thing that is read: its URI, and the object as it was when reading began, if it is one."""
+
+    uri: str
+    info: ObjectInfo | None = None
+
+
 class InputStream(AbstractContextManager["InputStream"]):
     """An input that is being read.
 
     Attributes:
-        columns: The names of its columns.
-        text: Whether every column is text, to be read by the schema.
-        info: The object that is read, as it was when reading began; None where there is no such thing.
+        kind: What its cells are.
+        schema: Its columns, with the types that they have when no model says otherwise.
+        sources: What has been opened so far.
     """
 
-    columns: tuple[str, ...]
-    text: bool
-    info: ObjectInfo | None = None
+    kind: RowKind
+    schema: pa.Schema
+    sources: list[Source]
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The names of its columns."""
+        return tuple(self.schema.names)
 
     @abstractmethod
     def batches(self) -> Iterator[Batch]:
         """Yield the rows, once."""
-
-    @property
-    def schema(self) -> pa.Schema:
-        """The types of the rows when no model says otherwise."""
-        return pa.schema([(name, pa.string()) for name in self.columns])
 
     def close(self) -> None:
         """Let go of what is held; further batches are not read."""
@@ -115,34 +128,24 @@ class InputStream(AbstractContextManager["InputStream"]):
 
 
 class InputAdapter(ABC):
-    """Describes what to read; nothing is opened before `open`.
-
-    Args:
-        uri: Where it is.
-        **storage_options: As for `skyhold.storage.opening.open_store`.
-    """
-
-    def __init__(self, uri: str | os.PathLike[str], **storage_options: Any) -> None:
-        self._uri = os.fspath(uri)
-        self._storage_options = storage_options
+    """Describes what to read; nothing is opened before `open`. May be opened more than once."""
 
     @property
+    @abstractmethod
     def uri(self) -> str:
-        """Where it is, without secrets."""
-        return redact_uri(self._uri)
+        """What it reads, without secrets."""
 
     @abstractmethod
     def open(self, wrap: OpenStore) -> InputStream:
         """Begin to read.
 
+        Args:
+            wrap: Put around every store that is opened.
+
         Raises:
             KeyNotFoundError: There is no such object; it is never read as empty.
             MalformedInputError: It cannot be read at all.
         """
-
-    def _open_object(self, wrap: OpenStore) -> tuple[Store, str]:
-        store, key = open_object(self._uri, **self._storage_options)
-        return wrap(store), key
 
     def __repr__(self) -> str:
         """Show what it is, without secrets."""
@@ -167,39 +170,34 @@ class OutputStream(ABC):
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """One published object: its URI, info and SHA-256."""
+    """One published thing: its URI and rows; for an object, its info and the SHA-256 of its bytes too."""
 
     uri: str
-    info: ObjectInfo
-    sha256: str
     rows: int
+    info: ObjectInfo | None = None
+    sha256: str | None = None
 
 
 class OutputAdapter(ABC):
-    """Describes what to write; nothing is opened before `open`.
-
-    Args:
-        uri: Where to.
-        **storage_options: As for `skyhold.storage.opening.open_store`.
-    """
-
-    def __init__(self, uri: str | os.PathLike[str], **storage_options: Any) -> None:
-        self._uri = os.fspath(uri)
-        self._storage_options = storage_options
+    """Describes what to write; nothing is opened before `open`."""
 
     @property
+    @abstractmethod
     def uri(self) -> str:
         """Where to, without secrets."""
-        return redact_uri(self._uri)
 
     @abstractmethod
     def open(self, schema: pa.Schema, wrap: OpenStore) -> OutputStream:
-        """Begin to write rows of ``schema``; bad names and rights that can be told now are told now."""
+        """Begin to write rows of ``schema``; bad names and rights that can be told now are told now.
 
-    def open_beside(self, suffix: str, wrap: OpenStore) -> tuple[Store, str]:
-        """Return where an object beside this output goes, such as its receipt."""
-        store, key = open_object(self._uri, **self._storage_options)
-        return wrap(store), key + suffix
+        Args:
+            schema: What every batch will look like.
+            wrap: Put around every store that is opened.
+        """
+
+    def receipt_place(self, wrap: OpenStore) -> tuple[Store, str] | None:
+        """Return where the run's receipt goes; None where nothing can lie beside the output."""
+        del wrap
 
     def __repr__(self) -> str:
         """Show what it is, without secrets."""

@@ -17,18 +17,9 @@ import pyarrow.compute as pc
 import pyarrow.csv as pacsv
 
 from skyhold.errors import MalformedInputError
-from skyhold.records.formats.adapter import (
-    Batch,
-    InputAdapter,
-    InputStream,
-    MalformedRow,
-    OpenStore,
-    OutputAdapter,
-    OutputStream,
-)
-from skyhold.records.formats.sink import ObjectSink
-from skyhold.records.formats.utf8 import UNDECODABLE, Utf8Source, show_undecodable
-from skyhold.storage.contract import Store
+from skyhold.records.formats.adapter import Batch, InputStream, MalformedRow, OutputStream, Source
+from skyhold.records.formats.objects import ObjectInputAdapter, ObjectOutputAdapter, ObjectPlace, ObjectSink
+from skyhold.records.formats.utf8 import UNDECODABLE, Utf8Source, read_fully, show_undecodable
 from skyhold.storage.reader import ObjectReader
 
 __all__ = ["CSVInputAdapter", "CSVOutputAdapter"]
@@ -39,7 +30,7 @@ _HEADER_BYTES = 1024 * 1024
 _BOM = b"\xef\xbb\xbf"
 
 
-class CSVInputAdapter(InputAdapter):
+class CSVInputAdapter(ObjectInputAdapter):
     """Read one CSV object, its first row naming the columns. UTF-8, with or without a byte-order mark.
 
     A ragged row and a row that is not UTF-8 are rejected rows, not the end of the run.
@@ -66,11 +57,10 @@ class CSVInputAdapter(InputAdapter):
         self._quotechar = quotechar
         self._fieldnames = None if fieldnames is None else tuple(fieldnames)
 
-    def open(self, wrap: OpenStore) -> InputStream:
-        store, key = self._open_object(wrap)
-        reader = store.open_reader(key, block_bytes=_FETCH_BYTES)
+    def _open_one(self, place: ObjectPlace) -> InputStream:
+        reader = place.open_reader(_FETCH_BYTES)
         try:
-            return _CSVStream(reader, store.uri_of(key), self._delimiter, self._quotechar, self._fieldnames)
+            return _CSVStream(reader, place.uri, self._delimiter, self._quotechar, self._fieldnames)
         except BaseException:
             reader.close()
             raise
@@ -80,19 +70,21 @@ class _CSVStream(InputStream):
     def __init__(
         self, reader: ObjectReader, uri: str, delimiter: str, quotechar: str, fieldnames: tuple[str, ...] | None
     ) -> None:
-        self.text = True
-        self.info = reader.info
+        self.kind = "text"
+        self.sources = [Source(uri, reader.info)]
         self._reader = reader
         self._uri = uri
         self._header_rows = 0 if fieldnames else 1
         self._delimiter = delimiter
         self._quotechar = quotechar
-        self._source = Utf8Source(reader)
         self._malformed: dict[int, MalformedRow] = {}
-        self._is_header_only = not reader.size_bytes
         self._lock = threading.Lock()
-        self.columns = fieldnames or self._read_header()
-        repeated = {name for name in self.columns if self.columns.count(name) > 1}
+        self._head = read_fully(reader, _HEADER_BYTES)
+        self._source = Utf8Source(reader, head=self._head)
+        self._is_header_only = not self._head
+        names = fieldnames or self._read_header()
+        self.schema = pa.schema([(name, pa.string()) for name in names])
+        repeated = {name for name in names if names.count(name) > 1}
         if repeated:
             raise MalformedInputError(
                 f"{uri!r} has more than one column called {min(repeated)!r}",
@@ -100,8 +92,7 @@ class _CSVStream(InputStream):
             )
 
     def _read_header(self) -> tuple[str, ...]:
-        head = self._reader.read(_HEADER_BYTES).removeprefix(_BOM)
-        self._reader.seek(0)
+        head = self._head.removeprefix(_BOM)
         if not head.strip():
             raise MalformedInputError(
                 f"{self._uri!r} is empty: it has no header", remedy="Give fieldnames= if an empty file is meant"
@@ -113,7 +104,7 @@ class _CSVStream(InputStream):
             "".join(names).encode()
         except (csv.Error, UnicodeEncodeError, StopIteration) as error:
             raise MalformedInputError(f"the header of {self._uri!r} cannot be read: {error}") from error
-        if self._reader.size_bytes <= _HEADER_BYTES:
+        if len(self._head) < _HEADER_BYTES:
             # Arrow cannot skip a header that no line end follows.
             self._is_header_only = b"\n" not in head.strip() and b"\r" not in head.strip()
         return names
@@ -134,7 +125,7 @@ class _CSVStream(InputStream):
             ) from error
         left = self._take_malformed()
         if left:
-            yield Batch(pa.RecordBatch.from_pylist([], self.schema), next_row, malformed=left)
+            yield Batch(pa.RecordBatch.from_pylist([], self.schema), self._uri, next_row, malformed=left)
 
     def _parse(self) -> Iterator[pa.RecordBatch]:
         options: dict[str, Any] = {
@@ -184,7 +175,7 @@ class _CSVStream(InputStream):
                 break
             end += 1
         malformed = self._take_malformed(end)
-        return Batch(data, first_row, tuple(row.row for row in malformed), malformed)
+        return Batch(data, self._uri, first_row, tuple(row.row for row in malformed), malformed)
 
     def close(self) -> None:
         self._reader.close()
@@ -206,10 +197,10 @@ def _without_undecodable(batch: Batch) -> Batch:
     ]
     skipped = tuple(sorted([*batch.skipped, *(row.row for row in malformed)]))
     together = tuple(sorted([*batch.malformed, *malformed], key=lambda row: row.row))
-    return Batch(batch.data.filter(pc.invert(bad)), batch.first_row, skipped, together)
+    return Batch(batch.data.filter(pc.invert(bad)), batch.source, batch.first_row, skipped, together)
 
 
-class CSVOutputAdapter(OutputAdapter):
+class CSVOutputAdapter(ObjectOutputAdapter):
     r"""Write one CSV object: UTF-8, a header, ``\n`` line ends, quotes where they are needed.
 
     Args:
@@ -222,14 +213,13 @@ class CSVOutputAdapter(OutputAdapter):
         super().__init__(uri, **storage_options)
         self._delimiter = delimiter
 
-    def open(self, schema: pa.Schema, wrap: OpenStore) -> OutputStream:
-        store, key = self.open_beside("", wrap)
-        return _CSVSink(store, key, schema, self._delimiter)
+    def _open_one(self, place: ObjectPlace, schema: pa.Schema) -> OutputStream:
+        return _CSVSink(place, schema, self._delimiter)
 
 
 class _CSVSink(ObjectSink):
-    def __init__(self, store: Store, key: str, schema: pa.Schema, delimiter: str) -> None:
-        super().__init__(store, key)
+    def __init__(self, place: ObjectPlace, schema: pa.Schema, delimiter: str) -> None:
+        super().__init__(place)
         options = pacsv.WriteOptions(include_header=True, delimiter=delimiter, quoting_style="needed")
         self._file = pa.PythonFile(self._writer, mode="w")
         self._csv = pacsv.CSVWriter(self._file, schema, write_options=options)

@@ -11,16 +11,15 @@ from typing import Any, Literal
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from skyhold.records.formats.adapter import OpenStore, OutputAdapter, OutputStream
-from skyhold.records.formats.sink import ObjectSink
-from skyhold.storage.contract import Store
+from skyhold.records.formats.adapter import OutputStream
+from skyhold.records.formats.objects import ObjectOutputAdapter, ObjectPlace, ObjectSink
 
 __all__ = ["ParquetOutputAdapter"]
 
 Compression = Literal["zstd", "snappy", "gzip", "lz4", "none"]
 
 
-class ParquetOutputAdapter(OutputAdapter):
+class ParquetOutputAdapter(ObjectOutputAdapter):
     """Write one Parquet object.
 
     Args:
@@ -42,16 +41,13 @@ class ParquetOutputAdapter(OutputAdapter):
         self._compression: Compression = compression
         self._row_group_rows = row_group_rows
 
-    def open(self, schema: pa.Schema, wrap: OpenStore) -> OutputStream:
-        store, key = self.open_beside("", wrap)
-        return _ParquetSink(store, key, schema, self._compression, self._row_group_rows)
+    def _open_one(self, place: ObjectPlace, schema: pa.Schema) -> OutputStream:
+        return _ParquetSink(place, schema, self._compression, self._row_group_rows)
 
 
 class _ParquetSink(ObjectSink):
-    def __init__(
-        self, store: Store, key: str, schema: pa.Schema, compression: Compression, row_group_rows: int
-    ) -> None:
-        super().__init__(store, key)
+    def __init__(self, place: ObjectPlace, schema: pa.Schema, compression: Compression, row_group_rows: int) -> None:
+        super().__init__(place)
         self._schema = schema
         self._row_group_rows = row_group_rows
         self._waiting: list[pa.RecordBatch] = []

@@ -4,15 +4,28 @@ import codecs
 import io
 from typing import Protocol
 
-__all__ = ["UNDECODABLE", "Utf8Source", "show_undecodable"]
+__all__ = ["UNDECODABLE", "Readable", "Utf8Source", "read_fully", "show_undecodable"]
 
 _BASE = 0x10FE00
 UNDECODABLE = "[\U0010fe00-\U0010feff]"
 """Pattern of the characters that stand for undecodable bytes: the last private-use block that Unicode leaves to us."""
 
 
-class _Readable(Protocol):
-    def read(self, size: int = -1, /) -> bytes: ...
+class Readable(Protocol):
+    """Anything that gives bytes, and none at its end only."""
+
+    def read(self, size: int = -1, /) -> bytes:
+        """Return up to ``size`` bytes."""
+        ...
+
+
+def read_fully(source: Readable, size: int) -> bytes:
+    """Return ``size`` bytes, fewer at the end only."""
+    parts: list[bytes] = []
+    while size > 0 and (part := source.read(size)):
+        parts.append(part)
+        size -= len(part)
+    return b"".join(parts)
 
 
 def _escape(error: UnicodeError) -> tuple[str, int]:
@@ -29,6 +42,7 @@ class Utf8Source(io.RawIOBase):
 
     Args:
         source: What is read.
+        head: What was read of it before, and comes first.
 
     Attributes:
         escaped: Whether anything undecodable has come so far.
@@ -39,9 +53,10 @@ class Utf8Source(io.RawIOBase):
         ('a\\xffb', True)
     """
 
-    def __init__(self, source: _Readable) -> None:
+    def __init__(self, source: Readable, *, head: bytes = b"") -> None:
         super().__init__()
         self._source = source
+        self._head = head
         self._pending = b""
         self._ready = b""
         self._ended = False
@@ -54,7 +69,7 @@ class Utf8Source(io.RawIOBase):
     def read(self, size: int = -1, /) -> bytes:
         """Return ``size`` bytes, fewer at the end only: Arrow takes each read for a block that ends between rows."""
         while not self._ended and (size < 0 or len(self._ready) < size):
-            raw = self._source.read(size)
+            raw, self._head = self._head or self._source.read(size), b""
             self._ended = not raw
             self._ready += self._decoded(self._pending + raw, is_last=self._ended)
         if size < 0 or len(self._ready) <= size:
