@@ -213,7 +213,7 @@ def test_a_default_factory_makes_a_value_for_each_row() -> None:
 
 
 def test_input_that_is_not_text_goes_to_pydantic_as_it_is() -> None:
-    plan = ValidationPlan.build(Point, columns=["x", "y"], text=False)
+    plan = ValidationPlan.build(Point, columns=pa.schema([("x", pa.int64()), ("y", pa.float64())]), kind="typed")
     outcome = plan.validate(pa.record_batch({"x": pa.array([1, None]), "y": pa.array([None, 2.5])}))
     assert outcome.accepted.to_pylist() == [{"x": 1, "y": None}]
     assert outcome.rejects[0].errors[0].type == "int_type"

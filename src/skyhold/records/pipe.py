@@ -158,7 +158,7 @@ class Pipe:
         if self._model is None:
             return []
         with self._input.open(self._metered) as stream:
-            return ValidationPlan.build(self._model, columns=stream.columns, text=stream.kind == "text").explain()
+            return ValidationPlan.build(self._model, columns=stream.schema, kind=stream.kind).explain()
 
     def __enter__(self) -> Self:
         self.start()
@@ -199,7 +199,7 @@ class Pipe:
     def _transfer(self, stream: InputStream) -> None:
         plan = None
         if self._model is not None:
-            plan = ValidationPlan.build(self._model, columns=stream.columns, text=stream.kind == "text")
+            plan = ValidationPlan.build(self._model, columns=stream.schema, kind=stream.kind)
         output = self._output.open(plan.output_schema if plan else stream.schema, self._metered)
         if not isinstance(self._executor, SingleThreadExecutor):
             output = WriteBehind(output)

@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Literal
 
 import pyarrow as pa
 
+from skyhold.records.validation.outcome import RowKind
 from skyhold.storage.contract import Store
 from skyhold.storage.objects import ObjectInfo
 
@@ -28,10 +28,6 @@ __all__ = [
     "Source",
     "Written",
 ]
-
-RowKind = Literal["text", "typed", "json"]
-"""What a cell is: ``text``, whose meaning is the model's affair; ``typed``, a value of its column's type; ``json``, one
-column of raw JSON objects, a row each, which pydantic reads itself."""
 
 OpenStore = Callable[[Store], Store]
 """What a pipe puts around each store it opens, to count requests."""

@@ -3,10 +3,11 @@
 import importlib
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-__all__ = ["Array", "DataType", "RecordBatch", "Schema", "pa", "pc"]
+__all__ = ["Array", "DataType", "RecordBatch", "Schema", "pa", "pc", "pj"]
 
 pa: Any = importlib.import_module("pyarrow")
 pc: Any = importlib.import_module("pyarrow.compute")
+pj: Any = importlib.import_module("pyarrow.json")
 
 if TYPE_CHECKING:
     Array: TypeAlias = Any

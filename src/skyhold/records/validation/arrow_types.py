@@ -75,6 +75,8 @@ class OutputType:
 _JSON = OutputType(pa.string(), to_json_text)
 _TEXT = OutputType(pa.string(), to_text)
 _PRINTED_TEXT = OutputType(pa.string(), to_printed)
+_NAIVE = OutputType(pa.timestamp("us"), to_naive_datetime)
+_AWARE = OutputType(pa.timestamp("us", tz="UTC"), to_aware_datetime)
 _SIMPLE: dict[str, OutputType] = {
     "str": _TEXT,
     "int": OutputType(pa.int64(), to_number),
@@ -97,9 +99,18 @@ _INNER = {
 }
 
 
-def field_output(field: FieldShape, shape: ModelShape) -> OutputType:
-    """Return a field's output type, nullable where None can come out of it."""
+def field_output(field: FieldShape, shape: ModelShape, cells: DataType | None = None) -> OutputType:
+    """Return a field's output type, nullable where None can come out of it.
+
+    Args:
+        field: The field.
+        shape: Its model's.
+        cells: The type of the column that feeds it, where that is known. A ``datetime`` that may or may not have a
+            zone takes over whether this has one.
+    """
     base = output_type(field.schema, shape.definitions)
+    if cells is not None and pa.types.is_timestamp(cells) and cells.tz is not None and _is_plain_datetime(field.schema):
+        base = _AWARE
     none_default = field.schema["type"] == "default" and field.schema.get("default", ...) is None
     absent = shape.kind == "typed-dict" and not field.required
     return OutputType(
@@ -107,6 +118,12 @@ def field_output(field: FieldShape, shape: ModelShape) -> OutputType:
         base.convert,
         nullable=none_default or absent or accepts_none(field.schema, shape.definitions),
     )
+
+
+def _is_plain_datetime(schema: CoreDict) -> bool:
+    while schema["type"] in ("default", "nullable"):
+        schema = schema["schema"]
+    return schema["type"] == "datetime" and "tz_constraint" not in schema
 
 
 def output_type(schema: CoreDict, definitions: Mapping[str, CoreDict], depth: int = 0) -> OutputType:  # noqa: PLR0911 - one return a kind
@@ -138,9 +155,9 @@ def _scalar_type(  # noqa: PLR0911 - one return a kind
 ) -> OutputType:
     match schema["type"]:
         case "datetime" if schema.get("tz_constraint", "naive") == "naive":
-            return OutputType(pa.timestamp("us"), to_naive_datetime)
+            return _NAIVE
         case "datetime":
-            return OutputType(pa.timestamp("us", tz="UTC"), to_aware_datetime)
+            return _AWARE
         case "decimal":
             return _decimal_type(schema)
         case "literal":

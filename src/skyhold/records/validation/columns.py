@@ -8,6 +8,7 @@ from pydantic_core import CoreConfig, CoreSchema, SchemaValidator, core_schema
 from skyhold.records.validation.arrow import Array, pa, pc
 from skyhold.records.validation.arrow_types import OutputType
 from skyhold.records.validation.kernels import Kernel
+from skyhold.records.validation.python_values import Unreadable
 from skyhold.records.validation.shape import FieldShape, ModelShape
 from skyhold.records.validation.values import OverflowedError
 
@@ -24,11 +25,11 @@ _FAILED = _Failed()
 class FieldJudge(Protocol):
     """Judges one field of many rows at once; never accepts what pydantic would refuse."""
 
-    def judge(self, texts: Array, rows: int) -> tuple[Array, Array]:
+    def judge(self, cells: Array, rows: int) -> tuple[Array, Array]:
         """Judge one column.
 
         Args:
-            texts: The column that feeds the field, without nulls; None if there is none.
+            cells: The column that feeds the field; None if there is none.
             rows: How many rows there are.
 
         Returns: Which rows are accepted, and the typed values (anything where not accepted).
@@ -37,20 +38,30 @@ class FieldJudge(Protocol):
 
 
 class KernelJudge:
-    """A kernel, with empty cells as None where the field takes None."""
+    """A kernel, beside a test for what is no value at all.
 
-    def __init__(self, kernel: Kernel, *, empty_is_none: bool) -> None:
+    Args:
+        kernel: Judges the values.
+        is_none: Finds the cells that are None; without it there are none.
+        takes_none: Whether those are accepted.
+    """
+
+    def __init__(
+        self, kernel: Kernel, *, is_none: Callable[[Array], Array] | None = None, takes_none: bool = True
+    ) -> None:
         self._kernel = kernel
-        self._empty_is_none = empty_is_none
+        self._is_none = is_none
+        self._takes_none = takes_none
 
-    def judge(self, texts: Array, rows: int) -> tuple[Array, Array]:
+    def judge(self, cells: Array, rows: int) -> tuple[Array, Array]:
         del rows
-        accepted, typed = self._kernel.accept(texts)
-        if self._empty_is_none:
-            empty = pc.equal(pc.binary_length(texts), 0)
-            if empty.true_count:
-                return pc.or_(accepted, empty), pc.if_else(empty, None, typed)
-        return accepted, typed
+        accepted, typed = self._kernel.accept(cells)
+        none = None if self._is_none is None else self._is_none(cells)
+        if none is None or not none.true_count:
+            return accepted, typed
+        if self._takes_none:
+            return pc.or_(accepted, none), pc.if_else(none, None, typed)
+        return pc.and_not(accepted, none), typed
 
 
 class ColumnJudge:
@@ -60,29 +71,31 @@ class ColumnJudge:
     are in go to pydantic whole, which words the errors.
     """
 
-    def __init__(self, field: FieldShape, shape: ModelShape, output: OutputType, *, empty_is_none: bool) -> None:
+    def __init__(
+        self, field: FieldShape, shape: ModelShape, output: OutputType, values: Callable[[Array], list[Any]]
+    ) -> None:
         marked = core_schema.with_default_schema(cast("CoreSchema", field.schema), default=_FAILED, on_error="default")
         listed: CoreSchema = core_schema.list_schema(marked)
         if shape.definitions:
             listed = core_schema.definitions_schema(listed, cast("list[CoreSchema]", list(shape.definitions.values())))
         self._validator = SchemaValidator(listed, cast("CoreConfig", shape.config))
         self._output = output
-        self._empty_is_none = empty_is_none
+        self._values = values
 
-    def judge(self, texts: Array, rows: int) -> tuple[Array, Array]:
-        cells: list[str | None] = texts.to_pylist()
-        if self._empty_is_none:
-            cells = [cell or None for cell in cells]
+    def judge(self, cells: Array, rows: int) -> tuple[Array, Array]:
+        values = self._values(cells)
         try:
-            found: list[Any] = self._validator.validate_python(cells)
+            found: list[Any] = self._validator.validate_python(values)
         except Exception:  # noqa: BLE001 - validators may raise anything
             found = []
-        if len(found) != rows:
+        if len(found) != rows or any(type(value) is Unreadable for value in values):
             # A validator raised something of its own, or left a value out: ask for each value by itself.
-            found = [self._judge_one(cell) for cell in cells]
+            found = [self._judge_one(value) for value in values]
         return _build(found, self._output)
 
-    def _judge_one(self, cell: str | None) -> object:
+    def _judge_one(self, cell: object) -> object:
+        if type(cell) is Unreadable:
+            return _FAILED
         try:
             found: list[Any] = self._validator.validate_python([cell])
         except Exception:  # noqa: BLE001 - validators may raise anything
@@ -98,8 +111,8 @@ class DefaultJudge:
         self._output = output
         self._once = once
 
-    def judge(self, texts: Array, rows: int) -> tuple[Array, Array]:
-        del texts
+    def judge(self, cells: Array, rows: int) -> tuple[Array, Array]:
+        del cells
         if not self._once:
             return _build([self._make_one() for _ in range(rows)], self._output)
         accepted, typed = _build([self._make_one()], self._output)

@@ -91,7 +91,10 @@ class NumberKernel:
 
     def accept(self, texts: Array) -> tuple[Array, Array]:
         read = read_integers if pa.types.is_integer(self.arrow_type) else read_decimals
-        accepted, values = read(texts)
+        return self.check(*read(texts))
+
+    def check(self, accepted: Array, values: Array) -> tuple[Array, Array]:
+        """Judge numbers that have been read."""
         accepted = _within(values, accepted, self.bounds, self.arrow_type)
         if self.multiple_of is not None:
             factor = pa.scalar(self.multiple_of, self.arrow_type)
@@ -118,7 +121,10 @@ class TimeKernel:
     bounds: Bounds = ()
 
     def accept(self, texts: Array) -> tuple[Array, Array]:
-        accepted, values = read_moments(texts, self.pattern, self.arrow_type)
+        return self.check(*read_moments(texts, self.pattern, self.arrow_type))
+
+    def check(self, accepted: Array, values: Array) -> tuple[Array, Array]:
+        """Judge times that have been read."""
         return _within(values, accepted, self.bounds, self.arrow_type), values
 
 

@@ -9,7 +9,11 @@ from pydantic import ValidationError
 
 from skyhold.records.validation.arrow import Array, DataType, RecordBatch
 
-__all__ = ["FieldError", "FieldRoute", "Outcome", "Reject", "format_path", "read_errors"]
+__all__ = ["FieldError", "FieldRoute", "Outcome", "Reject", "RowKind", "format_path", "read_errors"]
+
+RowKind = Literal["text", "typed", "json"]
+"""What a cell is: ``text``, whose meaning is the model's affair; ``typed``, a value of its column's type; ``json``, one
+column of raw JSON objects, a row each, which pydantic reads itself."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,11 +7,14 @@ from pydantic import TypeAdapter
 from pydantic_core import CoreConfig, CoreSchema, SchemaValidator, core_schema
 
 from skyhold.errors import SchemaError
-from skyhold.records.validation.arrow import Array, RecordBatch, Schema, pa, pc
+from skyhold.records.validation.arrow import Array, DataType, RecordBatch, Schema, pa, pc
 from skyhold.records.validation.arrow_types import OutputType, field_output, output_type
-from skyhold.records.validation.columns import ColumnJudge, FieldJudge, KernelJudge, absent_judge
-from skyhold.records.validation.kernel_choice import choose_kernel, hasten_emails
-from skyhold.records.validation.outcome import FieldRoute, Outcome
+from skyhold.records.validation.cells import Cells, TextCells, TypedCells
+from skyhold.records.validation.columns import FieldJudge, KernelJudge, absent_judge
+from skyhold.records.validation.fitting import convert_exactly
+from skyhold.records.validation.json_cells import JsonCells
+from skyhold.records.validation.kernel_choice import hasten_emails
+from skyhold.records.validation.outcome import FieldRoute, Outcome, RowKind
 from skyhold.records.validation.rows import RowJudge
 from skyhold.records.validation.shape import FieldShape, ModelShape, accepts_none, find_record, open_model, read_shape
 from skyhold.records.validation.values import to_extra, to_nothing
@@ -57,58 +60,64 @@ class ValidationPlan:
 
     output_schema: Schema
 
-    def __init__(self, model: object, columns: Sequence[str], *, text: bool) -> None:
-        self._recipe = (model, tuple(columns), text)
-        self._columns = tuple(columns)
-        self._text = text
+    def __init__(self, model: object, columns: Sequence[str] | Schema, *, kind: RowKind) -> None:
+        self._recipe = (model, columns, kind)
+        schema: Schema = columns if kind != "text" else pa.schema([(name, pa.string()) for name in _names(columns)])
+        names, types = tuple(schema.names), {} if kind == "text" else dict(zip(schema.names, schema.types, strict=True))
         adapter = open_model(model)
-        shape = read_shape(cast("dict[str, Any]", adapter.core_schema), self._columns)
-        outputs = {field.name: field_output(field, shape) for field in shape.fields if not field.excluded}
+        shape = read_shape(cast("dict[str, Any]", adapter.core_schema), names, kind=kind)
+        self._cells = _open_cells(kind, schema, shape)
+        outputs = {
+            field.name: field_output(field, shape, types.get(field.column or ""))
+            for field in shape.fields
+            if not field.excluded
+        }
         self._extras = shape.unknown if shape.extra == "allow" else ()
         computed = {
             name: OutputType(each.arrow_type, each.convert, nullable=accepts_none(schema, shape.definitions))
             for name, schema in shape.computed
             for each in [output_type(schema, shape.definitions)]
         }
-        self._outputs = _join(outputs, dict.fromkeys(self._extras, _EXTRA), computed, self._columns)
+        extras = {name: _extra_output(types.get(name)) for name in self._extras}
+        self._outputs = _join(outputs, extras, computed, names)
         self.output_schema = pa.schema(
             [pa.field(name, each.arrow_type, nullable=each.nullable) for name, each in self._outputs.items()]
         )
-        self._none_columns = _none_columns(shape) if text else frozenset[str]()
         self._judges: dict[str, tuple[str | None, FieldJudge]] = {}
         self._routes: dict[str, FieldRoute] = {}
-        self._whole_rows = "the input is not text" if not text else shape.row_reason
+        self._whole_rows = shape.row_reason or self._cells.row_reason
         for field in shape.fields:
             self._route(field, shape)
         for name, each in computed.items():
             self._routes[name] = FieldRoute(name, None, "row", "a computed field", each.arrow_type)
-        validator, kind = _row_validator(adapter, shape)
+        validator, found = _row_validator(adapter, shape)
         self._rows = RowJudge(
-            validator,
+            validator.validate_json if kind == "json" else validator.validate_python,
             self._outputs,
-            kind=kind,
+            kind=found,
             extras=self._extras,
             computed=[*computed],
             excluded=[field.name for field in shape.fields if field.excluded],
         )
 
     @classmethod
-    def build(cls, model: object, *, columns: Sequence[str], text: bool = True) -> "ValidationPlan":
+    def build(cls, model: object, *, columns: Sequence[str] | Schema, kind: RowKind = "text") -> "ValidationPlan":
         """Choose the routes.
 
         Args:
             model: A pydantic model, a dataclass or a TypedDict: the class itself.
-            columns: The input's column names, in order.
-            text: Whether all columns are text; if not, all rows go to pydantic whole, as they are.
+            columns: The input's columns, in order: names of texts, or a schema of typed values. For lines of JSON, a
+                schema of the keys that may go into extra columns (``extra="allow"``).
+            kind: What the cells are.
 
         Raises:
             SchemaError: The model cannot be used, or column names clash.
         """
-        return cls(model, columns, text=text)
+        return cls(model, columns, kind=kind)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        model, columns, text = self._recipe
-        return (_rebuild, (model, columns, text))
+        model, columns, kind = self._recipe
+        return (_rebuild, (model, columns, kind))
 
     def explain(self) -> list[FieldRoute]:
         """Return each field's route, in the model's order (extra columns of the input have none)."""
@@ -118,22 +127,21 @@ class ValidationPlan:
         """Judge all rows of a batch. Threads may share one plan.
 
         Args:
-            batch: Columns as given to ``build``, of any string type; it may be empty or a slice.
+            batch: Columns as given to ``build``; one column of lines if they are JSON. It may be empty or a slice.
 
         Raises:
             SchemaError: The batch has other columns.
         """
-        cells = self._read_cells(batch)
+        read = self._cells.read(batch)
         rows: int = batch.num_rows
         if self._whole_rows:
-            numbers, arrays, rejects = self._rows.judge(range(rows), self._python_rows(cells, rows))
+            numbers, arrays, rejects = self._rows.judge(range(rows), read.rows(None))
             return Outcome(self._batch(arrays), pa.array(numbers, pa.int64()), rejects)
-        alive, arrays = self._judge_columns(cells, rows)
+        alive, arrays = self._judge_columns(read.columns, rows, read.readable)
         slow = pc.indices_nonzero(pc.invert(alive))
         if not len(slow):
             return Outcome(self._batch(arrays), _places(alive), [])
-        picked = {name: column.take(slow) for name, column in cells.items()}
-        numbers, slow_arrays, rejects = self._rows.judge(slow.to_pylist(), self._python_rows(picked, len(slow)))
+        numbers, slow_arrays, rejects = self._rows.judge(slow.to_pylist(), read.rows(slow))
         if numbers:
             accepted = pc.is_in(slow, value_set=pa.array(numbers, slow.type))
             order = _merge_order(alive, accepted)
@@ -150,21 +158,17 @@ class ValidationPlan:
         judge: FieldJudge
         if field.column is None:
             judge, reason = absent_judge(field, shape, output)
-            route = "column"
         else:
-            empty_is_none = field.column in self._none_columns
-            kernel = choose_kernel(field.schema, shape.config)
-            if isinstance(kernel, str):
-                judge, reason, route = ColumnJudge(field, shape, output, empty_is_none=empty_is_none), kernel, "column"
-            else:
-                judge, route = KernelJudge(kernel, empty_is_none=empty_is_none), "kernel"
-                reason = f"{type(kernel).__name__.removesuffix('Kernel').lower()} check and cast"
+            judge, reason = self._cells.judge(field, shape, output)
         self._judges[field.name] = (field.column, judge)
+        route = "kernel" if isinstance(judge, KernelJudge) else "column"
         self._routes[field.name] = FieldRoute(field.name, field.column, route, reason, shown)
 
-    def _judge_columns(self, cells: dict[str, Array], rows: int) -> tuple[Array, dict[str, Array]]:
+    def _judge_columns(
+        self, cells: dict[str, Array], rows: int, readable: Array | None
+    ) -> tuple[Array, dict[str, Array]]:
         """Return which rows every field accepts, and the output columns of those rows."""
-        alive: Array = pa.repeat(True, rows)
+        alive: Array = pa.repeat(True, rows) if readable is None else readable
         arrays: dict[str, Array] = {}
         for name, route in self._routes.items():
             if route.route == "kernel":
@@ -172,8 +176,7 @@ class ValidationPlan:
                 accepted, arrays[name] = judge.judge(cells[cast("str", column)], rows)
                 alive = pc.and_(alive, accepted)
         for name in self._extras:
-            texts = cells[name]
-            arrays[name] = pc.if_else(pc.equal(pc.binary_length(texts), 0), None, texts)
+            arrays[name] = self._cells.as_extra(cells[name])
         # Python validators see only rows that may still be accepted here: the others go to pydantic whole.
         arrays, still = _keep(arrays, alive), alive.true_count
         asked = {name: judged for name, judged in self._judges.items() if name not in arrays}
@@ -186,31 +189,26 @@ class ValidationPlan:
             return alive, arrays
         return pc.replace_with_mask(alive, alive, good), _keep(arrays, good)
 
-    def _read_cells(self, batch: RecordBatch) -> dict[str, Array]:
-        if tuple(batch.schema.names) != self._columns:
-            raise SchemaError(
-                f"the plan is for columns {list(self._columns)!r}, and the batch has {batch.schema.names!r}",
-                remedy="Build a plan for the columns of this input.",
-            )
-        columns = dict(zip(self._columns, batch.columns, strict=True))
-        return {name: _read_text(name, column) for name, column in columns.items()} if self._text else columns
-
-    def _python_rows(self, cells: dict[str, Array], rows: int) -> list[dict[str, Any]]:
-        if not cells:
-            return [{} for _ in range(rows)]
-        lists: list[list[Any]] = []
-        for name, column in cells.items():
-            found: list[Any] = column.to_pylist()
-            lists.append([each or None for each in found] if name in self._none_columns else found)
-        names = tuple(cells)
-        return [dict(zip(names, row, strict=True)) for row in zip(*lists, strict=True)]
-
     def _batch(self, arrays: dict[str, Array]) -> RecordBatch:
         return pa.RecordBatch.from_arrays([arrays[name] for name in self._outputs], schema=self.output_schema)
 
 
-def _rebuild(model: object, columns: tuple[str, ...], text: bool) -> ValidationPlan:
-    return ValidationPlan.build(model, columns=columns, text=text)
+def _rebuild(model: object, columns: Sequence[str] | Schema, kind: RowKind) -> ValidationPlan:
+    return ValidationPlan.build(model, columns=columns, kind=kind)
+
+
+def _names(columns: Any) -> Sequence[str]:
+    return columns.names if isinstance(columns, pa.Schema) else columns
+
+
+def _open_cells(kind: RowKind, schema: Schema, shape: ModelShape) -> Cells:
+    if kind == "text":
+        return TextCells(schema.names, shape)
+    return TypedCells(schema) if kind == "typed" else JsonCells(shape)
+
+
+def _extra_output(kind: DataType | None) -> OutputType:
+    return _EXTRA if kind is None else OutputType(kind, convert_exactly(kind), nullable=True)
 
 
 def _row_validator(adapter: TypeAdapter[Any], shape: ModelShape) -> tuple[SchemaValidator, str]:
@@ -246,23 +244,6 @@ def _join(
     if not (outputs := fields | extras | computed):
         raise SchemaError("the model has no fields to write", remedy="Declare at least one field.")
     return outputs
-
-
-def _none_columns(shape: ModelShape) -> frozenset[str]:
-    """Return the columns whose empty cells are None: all that they feed accepts None."""
-    takes: dict[str, bool] = dict.fromkeys(shape.unknown, shape.extra_takes_none)
-    for field in shape.fields:
-        if field.column is not None:
-            takes[field.column] = takes.get(field.column, True) and accepts_none(field.schema, shape.definitions)
-    return frozenset(name for name, none in takes.items() if none)
-
-
-def _read_text(name: str, column: Array) -> Array:
-    kind = column.type
-    if not (pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_null(kind)):
-        raise SchemaError(f"column {name!r} is {kind}, not text", remedy="Build the plan with text=False.")
-    texts = column if pa.types.is_string(kind) else pc.cast(column, pa.string())
-    return pc.fill_null(texts, "") if texts.null_count else texts
 
 
 def _keep(arrays: dict[str, Array], rows: Array) -> dict[str, Array]:

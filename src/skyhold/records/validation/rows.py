@@ -1,24 +1,31 @@
 """Whole rows through pydantic: the judge of last resort, and the only one that words errors."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, cast
 
 from pydantic import ValidationError
-from pydantic_core import SchemaValidator
 
 from skyhold.records.validation.arrow import Array
 from skyhold.records.validation.arrow_types import OutputType
 from skyhold.records.validation.outcome import FieldError, Reject, format_path, read_errors
 from skyhold.records.validation.values import OverflowedError
 
-__all__ = ["RowJudge"]
+__all__ = ["RowJudge", "UnreadableRow"]
+
+
+@dataclass(frozen=True, slots=True)
+class UnreadableRow:
+    """What stands for a row that cannot be given to pydantic, and why."""
+
+    errors: tuple[FieldError, ...]
 
 
 class RowJudge:
     """Validates rows one by one and turns the accepted ones into columns.
 
     Args:
-        validator: The model's validator.
+        validate: Gives pydantic's result for one row, or raises.
         outputs: Output type by field; extra columns after the fields, computed fields last.
         extras: Which outputs are columns that no field takes.
         kind: How an accepted row looks: ``"model"``, ``"fields"`` (of a model without hooks), ``"dataclass"`` or
@@ -29,7 +36,7 @@ class RowJudge:
 
     def __init__(
         self,
-        validator: SchemaValidator,
+        validate: Callable[[Any], Any],
         outputs: Mapping[str, OutputType],
         *,
         kind: str,
@@ -37,16 +44,14 @@ class RowJudge:
         computed: Sequence[str],
         excluded: Sequence[str],
     ) -> None:
-        self._validator = validator
+        self._validate = validate
         self._outputs = dict(outputs)
         self._kind = kind
         self._extras = frozenset(extras)
         self._computed = frozenset(computed)
         self._known = frozenset({*outputs, *excluded})
 
-    def judge(
-        self, numbers: Iterable[int], rows: Iterable[dict[str, Any]]
-    ) -> tuple[list[int], dict[str, Array], list[Reject]]:
+    def judge(self, numbers: Iterable[int], rows: Iterable[Any]) -> tuple[list[int], dict[str, Array], list[Reject]]:
         """Judge rows.
 
         Returns: The numbers of the accepted rows, their columns, and the rejects; both ascending.
@@ -67,9 +72,11 @@ class RowJudge:
         }
         return accepted, arrays, rejects
 
-    def _judge_one(self, row: dict[str, Any]) -> tuple[list[object], tuple[FieldError, ...]]:
+    def _judge_one(self, row: Any) -> tuple[list[object], tuple[FieldError, ...]]:
+        if isinstance(row, UnreadableRow):
+            return [], row.errors
         try:
-            found = self._validator.validate_python(row)
+            found = self._validate(row)
             names = self._read_names(found)
         except ValidationError as exc:
             return [], read_errors(exc)

@@ -10,6 +10,7 @@ from pydantic.errors import PydanticSchemaGenerationError, PydanticUndefinedAnno
 from typing_extensions import is_typeddict
 
 from skyhold.errors import SchemaError
+from skyhold.records.validation.outcome import RowKind
 
 __all__ = [
     "CoreDict",
@@ -127,17 +128,27 @@ def open_model(model: object) -> TypeAdapter[Any]:
     return adapter
 
 
-def read_shape(schema: CoreDict, columns: Sequence[str]) -> ModelShape:
+def read_shape(schema: CoreDict, columns: Sequence[str], *, kind: RowKind = "text") -> ModelShape:
     """Take a core schema apart.
+
+    Args:
+        schema: The model's.
+        columns: What may feed fields; lines of JSON may hold any key besides.
+        kind: What the cells are.
 
     Raises:
         SchemaError: The schema describes no record with fields.
     """
     node, config, definitions, reasons = find_record(schema)
-    kind = node["type"]
+    record = node["type"]
     reasons += _unknown_keys(node, _LEAF_KEYS) + [f"config {key!r}" for key in config if key not in _CONFIG_KEYS]
     entries = read_fields(node)
-    fields = tuple(_field_shape(name, entry, config, columns, kind) for name, entry in entries.items())
+    paths = {name: _paths(name, entry, config) for name, entry in entries.items()}
+    if kind == "json":
+        columns = [*dict.fromkeys([*columns, *(str(steps[0]) for each in paths.values() for steps in each)])]
+    if kind != "text":
+        reasons += _path_reasons(paths, columns, kind)
+    fields = tuple(_field_shape(name, entry, config, paths[name], columns, record) for name, entry in entries.items())
     fed = {field.column for field in fields}
     unknown = tuple(column for column in columns if column not in fed)
     extra = node.get("extra_behavior") or config.get("extra_fields_behavior") or "ignore"
@@ -149,7 +160,7 @@ def read_shape(schema: CoreDict, columns: Sequence[str]) -> ModelShape:
         reasons.append(f"extra='forbid', and no field takes column {unknown[0]!r}")
     kept = tuple(field for field in fields if not entries[field.name].get("init_only"))
     return ModelShape(
-        kind=_KINDS[kind],
+        kind=_KINDS[record],
         fields=kept,
         computed=computed,
         config=config,
@@ -212,11 +223,30 @@ def choices_of(choices: Sequence[Any]) -> list[CoreDict]:
     return [cast("CoreDict", each[0] if isinstance(each, tuple) else each) for each in choices]
 
 
-def _field_shape(name: str, entry: CoreDict, config: CoreDict, columns: Sequence[str], kind: str) -> FieldShape:
+def _paths(name: str, entry: CoreDict, config: CoreDict) -> list[list[str | int]]:
+    """Return where a field's value may lie, the first choice first."""
     alias = entry.get("validation_alias")
     paths = _alias_paths(alias) if alias is not None and config.get("validate_by_alias", True) else []
     if alias is None or config.get("validate_by_name", False):
         paths.append([name])
+    return paths
+
+
+def _path_reasons(paths: Mapping[str, list[list[str | int]]], columns: Sequence[str], kind: RowKind) -> list[str]:
+    reasons = [
+        f"an alias of {name!r} looks inside {steps[0]!r}"
+        for name, each in paths.items()
+        for steps in each
+        if len(steps) > 1 and steps[0] in columns
+    ]
+    if kind == "json":
+        reasons += [f"{name!r} may come from several keys" for name, each in paths.items() if len(each) > 1]
+    return reasons
+
+
+def _field_shape(
+    name: str, entry: CoreDict, config: CoreDict, paths: list[list[str | int]], columns: Sequence[str], kind: str
+) -> FieldShape:
     # Pydantic never indexes into text, so a path of two steps finds nothing in a row of text.
     column = next((path[0] for path in paths if len(path) == 1 and path[0] in columns), None)
     optional = entry["schema"]["type"] == "default"

@@ -1,0 +1,92 @@
+"""Lines of JSON for validation: typed columns for the kernels, the line itself for pydantic."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from skyhold.errors import SchemaError
+from skyhold.records.validation.arrow import Array, DataType, RecordBatch, Schema, pa, pc
+from skyhold.records.validation.arrow_types import OutputType
+from skyhold.records.validation.cells import Read, kernel_words
+from skyhold.records.validation.columns import FieldJudge, KernelJudge
+from skyhold.records.validation.json_lines import LineParser
+from skyhold.records.validation.kernel_choice import choose_kernel
+from skyhold.records.validation.kernels import BoolKernel, Kernel, NumberKernel
+from skyhold.records.validation.shape import FieldShape, ModelShape, accepts_none
+from skyhold.records.validation.typed_kernels import choose_typed_kernel
+
+__all__ = ["JsonCells", "lines_of"]
+
+
+class JsonCells:
+    """Lines, a JSON object each.
+
+    A model whose fields all have kernels is judged by columns; any other has pydantic read every line.
+    """
+
+    def __init__(self, shape: ModelShape) -> None:
+        self.row_reason = shape.row_reason or _row_reason(shape)
+        self._parser = None if self.row_reason else LineParser(_keys(shape), forbid=shape.extra == "forbid")
+
+    def judge(self, field: FieldShape, shape: ModelShape, output: OutputType) -> tuple[FieldJudge, str]:
+        kernel = choose_typed_kernel(field.schema, shape.config, _key_type(field, shape), output.arrow_type)
+        assert not isinstance(kernel, str)
+        # A key that is absent reads as null: they are alike only where the default is None.
+        optional = field.schema["type"] == "default" and field.schema.get("default", ...) is None
+        takes_none = optional and accepts_none(field.schema, shape.definitions)
+        return KernelJudge(kernel, is_none=pc.is_null, takes_none=takes_none), kernel_words(kernel)
+
+    def as_extra(self, cells: Array) -> Array:
+        raise NotImplementedError  # lines with extra keys are read whole
+
+    def read(self, batch: RecordBatch) -> Read:
+        lines = lines_of(batch)
+
+        def rows(places: Array | None) -> Sequence[Any]:
+            return (lines if places is None else lines.take(places)).to_pylist()
+
+        if self._parser is None:
+            return Read({}, None, rows)
+        columns, readable = self._parser.parse(lines)
+        return Read(columns, readable, rows)
+
+
+def lines_of(batch: RecordBatch) -> Array:
+    """Return the lines of a batch.
+
+    Raises:
+        SchemaError: It is no column of bytes alone.
+    """
+    if batch.num_columns != 1 or not pa.types.is_binary(batch.schema.types[0]):
+        raise SchemaError(f"lines of JSON are one column of bytes, and the batch has {batch.schema.names!r}")
+    return batch.column(0)
+
+
+def _row_reason(shape: ModelShape) -> str:
+    if shape.extra == "allow":
+        return "extra='allow' keeps what a line holds beside the fields"
+    types: dict[str, DataType] = {}
+    for field in shape.fields:
+        if field.column is None:
+            return f"no single key feeds {field.name!r}"
+        kernel = choose_kernel(field.schema, shape.config)
+        if isinstance(kernel, str):
+            return f"{field.name!r}: {kernel}"
+        kind = _type_for(kernel)
+        if types.setdefault(field.column, kind) != kind:
+            return f"two fields read key {field.column!r} differently"
+    return ""
+
+
+def _type_for(kernel: Kernel) -> DataType:
+    if isinstance(kernel, NumberKernel):
+        return kernel.arrow_type
+    return pa.bool_() if isinstance(kernel, BoolKernel) else pa.string()
+
+
+def _key_type(field: FieldShape, shape: ModelShape) -> DataType:
+    kernel = choose_kernel(field.schema, shape.config)
+    return pa.string() if isinstance(kernel, str) else _type_for(kernel)
+
+
+def _keys(shape: ModelShape) -> Schema:
+    return pa.schema(list({str(field.column): _key_type(field, shape) for field in shape.fields}.items()))

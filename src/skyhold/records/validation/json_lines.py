@@ -1,0 +1,143 @@
+"""Lines of JSON objects into typed columns: by Arrow's parser where a line is plain, and not at all where it is not."""
+
+from typing import Any, cast
+
+import orjson
+
+from skyhold.records.validation.arrow import Array, DataType, Schema, pa, pc, pj
+
+__all__ = ["LineParser"]
+
+# Arrow's parser calls itself for every level of nesting.
+_LONGEST = 8 * 1024
+_LIMIT = 1 << 63
+
+
+class LineParser:
+    """Reads lines, a JSON object each, into columns.
+
+    It leaves out every line of which Arrow's reading might differ from pydantic's: with two objects or half of
+    one, a key twice, a value of another type, or bytes that are not UTF-8.
+
+    Args:
+        schema: Keys and their types: int64, float64, bool and string at the top, anything inside lists and structs.
+        forbid: Leave out lines that have other keys too.
+
+    Example:
+        >>> lines = pa.array([b'{"a": 1}', b'{"a": "1"}', b'{"b": 2}'])
+        >>> columns, readable = LineParser(pa.schema([("a", pa.int64())])).parse(lines)
+        >>> columns["a"].to_pylist(), readable.to_pylist()
+        ([1, None, None], [True, False, True])
+    """
+
+    def __init__(self, schema: Schema, *, forbid: bool = False) -> None:
+        self._schema = schema
+        self._forbid = forbid
+        self._takes = {field.name: _python_types(field.type) for field in schema}
+
+    def parse(self, lines: Array) -> tuple[dict[str, Array], Array]:
+        """Read lines (binary, without nulls).
+
+        Returns: The columns, with null where a line has no such key, a null, or is left out; and which were read.
+        """
+        readable = _may_be_plain(lines)
+        columns = self._parse_all(_only(lines, readable))
+        if columns is None:
+            kept = _only(lines, readable)
+            plain = pa.array([self._is_plain(line) for line in kept.to_pylist()], pa.bool_())
+            columns = self._parse_all(_only(kept, plain))
+            if columns is None:
+                return self._nothing(len(lines)), pa.repeat(False, len(lines))
+            readable = pc.replace_with_mask(readable, readable, plain)
+        columns, readable = _without_negative_zeros(columns, readable)
+        if readable.true_count < len(readable):
+            places = pc.subtract(pc.cumulative_sum(pc.cast(readable, pa.int64())), 1)
+            places = pc.if_else(readable, places, None)
+            columns = {name: column.take(places) for name, column in columns.items()}
+        return columns, readable
+
+    def _parse_all(self, lines: Array) -> dict[str, Array] | None:
+        if not len(lines):
+            return self._nothing(0)
+        offsets: Any = memoryview(lines.buffers()[1]).cast("i")
+        start, end = offsets[lines.offset], offsets[lines.offset + len(lines)]
+        try:
+            pc.cast(lines, pa.string())  # which finds bytes that are not UTF-8
+            table = pj.read_json(
+                pa.BufferReader(lines.buffers()[2].slice(start, end - start)),
+                read_options=pj.ReadOptions(use_threads=False, block_size=end - start + 1),
+                parse_options=pj.ParseOptions(
+                    explicit_schema=self._schema, unexpected_field_behavior="error" if self._forbid else "ignore"
+                ),
+            )
+        except pa.ArrowInvalid:
+            return None
+        if table.num_rows != len(lines):
+            return None
+        return {name: _one_chunk(table.column(name)) for name in self._schema.names}
+
+    def _is_plain(self, line: bytes) -> bool:
+        try:
+            row: Any = orjson.loads(line)
+        except orjson.JSONDecodeError:
+            return False
+        if not isinstance(row, dict):
+            return False
+        held = cast("dict[str, object]", row)
+        if self._forbid and not held.keys() <= self._takes.keys():
+            return False
+        return all(_fits(held.get(name), kinds) for name, kinds in self._takes.items())
+
+    def _nothing(self, rows: int) -> dict[str, Array]:
+        return {field.name: pa.nulls(rows, field.type) for field in self._schema}
+
+
+def _may_be_plain(lines: Array) -> Array:
+    """Return which lines could be one object and no more, or less: between lines, ``}`` never precedes ``{`` in one."""
+    plain = pc.and_(pc.starts_with(lines, b"{"), pc.ends_with(lines, b"}"))
+    if plain.true_count < len(plain):
+        plain = pc.or_(plain, pc.match_substring_regex(lines, rb"(?s)\A[ \t\r\n]*\{.*\}[ \t\r\n]*\z"))
+    return pc.and_(plain, pc.less_equal(pc.binary_length(lines), _LONGEST))
+
+
+def _without_negative_zeros(columns: dict[str, Array], readable: Array) -> tuple[dict[str, Array], Array]:
+    """Leave out lines with -0 for a float: an int to pydantic, and so 0.0, where Arrow keeps the sign."""
+    negative: Array = None
+    for column in columns.values():
+        if pa.types.is_floating(column.type):
+            found = pc.and_(pc.equal(column, 0.0), pc.less(pc.divide(1.0, column), 0.0))
+            negative = found if negative is None else pc.or_kleene(negative, found)
+    if negative is None or not negative.true_count:
+        return columns, readable
+    kept = pc.invert(pc.fill_null(negative, fill_value=False))
+    return {name: column.filter(kept) for name, column in columns.items()}, pc.replace_with_mask(
+        readable, readable, kept
+    )
+
+
+def _only(lines: Array, mask: Array) -> Array:
+    return lines if mask.true_count == len(mask) else lines.filter(mask)
+
+
+def _one_chunk(column: Any) -> Array:
+    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
+
+
+def _python_types(kind: DataType) -> frozenset[type] | None:
+    """Return which types orjson gives for such a column; None where only Arrow can tell."""
+    types = pa.types
+    if types.is_int64(kind):
+        return frozenset({int})
+    if types.is_float64(kind):
+        return frozenset({int, float})
+    if types.is_boolean(kind):
+        return frozenset({bool})
+    return frozenset({str}) if types.is_string(kind) else None
+
+
+def _fits(value: object, kinds: frozenset[type] | None) -> bool:
+    if value is None or kinds is None:
+        return True
+    if type(value) is int and float not in kinds:
+        return int in kinds and -_LIMIT <= value < _LIMIT
+    return type(value) in kinds
