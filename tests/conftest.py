@@ -8,6 +8,7 @@ from uuid import uuid4
 import pytest
 from hypothesis import HealthCheck, settings
 
+from gcs_server import GcsServer, serving_gcs
 from skyhold.errors import MissingExtraError
 from skyhold.testing.servers import LocalServer, start_azurite, start_ministack, start_moto, start_rclone
 
@@ -62,6 +63,12 @@ def azurite(tmp_path_factory: pytest.TempPathFactory) -> Generator[LocalServer]:
         if os.environ.get("CI"):
             raise
         pytest.skip(f"{missing}. {missing.remedy}")
+
+
+@pytest.fixture(scope="session")
+def gcs() -> Generator[GcsServer]:
+    with serving_gcs() as server:
+        yield server
 
 
 def make_bucket(server: LocalServer) -> str:

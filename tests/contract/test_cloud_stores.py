@@ -5,6 +5,7 @@ from uuid import uuid4
 import pytest
 
 from conftest import make_bucket, make_container
+from gcs_server import GcsServer
 from skyhold.storage.contract import Store
 from skyhold.storage.opening import open_store
 from skyhold.testing import StoreContract
@@ -46,3 +47,10 @@ class TestAzurite(StoreContract):
     @pytest.fixture
     def store(self, azurite: LocalServer) -> Store:
         return open_store(f"az://{make_container(azurite)}/{uuid4()}", part_bytes=_PART, **azurite.options)
+
+
+class TestGoogle(StoreContract):
+    @pytest.fixture
+    def store(self, gcs: GcsServer, monkeypatch: pytest.MonkeyPatch) -> Store:
+        monkeypatch.setenv("STORAGE_EMULATOR_HOST", gcs.url)
+        return open_store(f"gs://{gcs.make_bucket()}", part_bytes=_PART)
