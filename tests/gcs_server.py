@@ -53,7 +53,7 @@ class Answer(NamedTuple):
     body: bytes = b""
 
 
-class Refusal(Exception):
+class RefusalError(Exception):
     """An error answer, as XML with a code."""
 
     def __init__(self, status: int, code: str, message: str) -> None:
@@ -79,9 +79,9 @@ _REFUSALS: dict[str, tuple[int, str]] = {
 }
 
 
-def refuse(code: str) -> Refusal:
+def refuse(code: str) -> RefusalError:
     status, message = _REFUSALS[code]
-    return Refusal(status, code, message)
+    return RefusalError(status, code, message)
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,7 @@ class GcsServer:
         knows_bearer: Says whether a bearer token is good.
         knows_signature: Says whether a signed URL is good.
         forbidden: Methods that answer 403 to whoever asks.
-        faults: What happens to the next requests: a code of an error, ``"lost"`` (done, and never answered) or ``"ok"``.
+        faults: What becomes of the next requests: a code of an error, ``"lost"`` (done, never answered) or ``"ok"``.
         page: Most entries of one page of a listing.
     """
 
@@ -151,7 +151,7 @@ class GcsServer:
                 if fault not in {"ok", "lost"}:
                     raise refuse(fault)
                 answer = self._dispatch(request)
-            except Refusal as refusal:
+            except RefusalError as refusal:
                 answer = refusal.answer
         return None if fault == "lost" else answer
 
@@ -185,7 +185,7 @@ class GcsServer:
                 raise refuse("AuthenticationRequired")
         elif "x-goog-signature" in request.query:
             if not self.knows_signature(request):
-                raise Refusal(403, "SignatureDoesNotMatch", "The signature differs from the calculated one.")
+                raise RefusalError(403, "SignatureDoesNotMatch", "The signature differs from the calculated one.")
         else:
             raise refuse("AccessDenied")
         if request.method in self.forbidden:
@@ -202,7 +202,7 @@ class GcsServer:
     def _write(self, bucket: Bucket, request: Request) -> Answer:
         _check_generation(bucket.objects.get(request.key), request)
         if "content-length" not in request.headers:
-            raise Refusal(411, "MissingContentLength", "A length is needed.")
+            raise RefusalError(411, "MissingContentLength", "A length is needed.")
         copied = request.headers.get("x-goog-copy-source")
         if copied is None:
             e_tag = f'"{hashlib.md5(request.body).hexdigest()}"'
@@ -226,10 +226,7 @@ class GcsServer:
         if request.method == "POST" and "uploads" in request.query:
             name = uuid4().hex
             bucket.uploads[name] = Upload(request.key, _kept(request.headers))
-            return _xml(
-                "InitiateMultipartUploadResult",
-                _texts(Bucket=request.bucket, Key=request.key, UploadId=name),
-            )
+            return _xml("InitiateMultipartUploadResult", _texts(Bucket=request.bucket, Key=request.key, UploadId=name))
         name = request.query.get("uploadid", "")
         upload = bucket.uploads.get(name)
         if upload is None or upload.key != request.key:
@@ -246,9 +243,8 @@ class GcsServer:
         data, e_tag = _join(upload, request.body)
         del bucket.uploads[name]
         stored = self._store(bucket, request.key, data, e_tag, upload.headers)
-        return _xml(
-            "CompleteMultipartUploadResult", _texts(Bucket=request.bucket, Key=request.key, ETag=e_tag)
-        )._replace(headers=stored.headers)
+        result = _texts(Bucket=request.bucket, Key=request.key, ETag=e_tag)
+        return _xml("CompleteMultipartUploadResult", result)._replace(headers=stored.headers)
 
 
 def _read(bucket: Bucket, request: Request) -> Answer:

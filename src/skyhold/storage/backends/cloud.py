@@ -1,7 +1,8 @@
 """S3, Azure Blob Storage and Google Cloud Storage, through obstore."""
 
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar, Literal, cast
@@ -17,10 +18,13 @@ from skyhold.errors import (
     InvalidRangeError,
     KeyNotFoundError,
     NotFoundError,
+    PreconditionFailedError,
     SkyholdError,
     StorageError,
+    UnsupportedError,
 )
-from skyhold.storage.attempts import RetryPolicy
+from skyhold.storage.attempts import Result, RetryPolicy
+from skyhold.storage.backends.conditions import check_match
 from skyhold.storage.backends.listing import folder_and_offset, matches, past
 from skyhold.storage.backends.metadata import decode_attributes, encode_attributes
 from skyhold.storage.backends.template import Backend, without_write_id
@@ -84,8 +88,9 @@ class CloudBackend(Backend):
         self._scheme = connection.scheme
         self._reopen = reopen
         self._provider = connection.provider
+        self._can_sign = connection.can_sign
         self._region = str(connection.settings.get("region", ""))
-        self._endpoint = str(connection.settings.get("endpoint", ""))
+        self._endpoint = str(connection.settings.get("endpoint") or connection.settings.get("base_url", ""))
         self._bucket_seen = False
         with self._translated("open", ""):
             self._client = _connect(connection, settings, max_retries=0)
@@ -171,7 +176,9 @@ class CloudBackend(Backend):
     def _put(
         self, key: str, data: Buffer, attributes: Attributes, *, if_absent: bool, if_match: str | None
     ) -> ObjectInfo:
-        mode: Any = "create" if if_absent else {"e_tag": if_match} if if_match is not None else "overwrite"
+        mode: Any = "create" if if_absent else "overwrite"
+        if if_match is not None:
+            mode = {"version": self._generation(key, if_match)} if self._scheme == "gs" else {"e_tag": if_match}
         with self._translated("write", key, if_absent=if_absent, if_match=if_match is not None):
             encoded = encode_attributes(attributes, scheme=self._scheme, uri=self.uri_of(key))
             put = obstore.put(
@@ -180,6 +187,23 @@ class CloudBackend(Backend):
         self._bucket_seen = True
         size_bytes = memoryview(data).nbytes
         return ObjectInfo(key, size_bytes, datetime.now(UTC), put["e_tag"], attributes)
+
+    def _generation(self, key: str, e_tag: str) -> str:
+        """Return the generation that has this e-tag: Google's conditional writes know nothing else."""
+
+        def look(_: Result) -> str:
+            with self._translated("write", key, if_match=True):
+                result = obstore.get(self._client, key, options={"head": True})
+                check_match(_info_of(key, result), e_tag, operation="write", uri=self.uri_of(key))
+                return str(result.meta["version"])
+
+        try:
+            return self._attempts.once("info", self.uri_of(key), look, request_class="read", observers=self._observers)
+        except PreconditionFailedError:
+            if not self._bucket_seen:
+                with suppress(KeyNotFoundError):
+                    self._info(key)  # it may be the bucket that is missing, which HEAD does not tell
+            raise
 
     def _open_upload(self, key: str, attributes: Attributes) -> ObjectWriter:
         encoded = encode_attributes(attributes, scheme=self._scheme, uri=self.uri_of(key))
@@ -230,12 +254,14 @@ class CloudBackend(Backend):
             yield _listed(meta)
 
     def _delete(self, keys: list[str]) -> dict[str, StorageError]:
-        failures: dict[str, StorageError] = {}
         size = _BULK[self._scheme]
+        if size == 1:
+            return self._delete_singly(keys)
+        failures: dict[str, StorageError] = {}
         for start in range(0, len(keys), size):
             batch = keys[start : start + size]
             try:
-                self._run("delete", batch[0] if size == 1 else "", lambda _, b=batch: self._delete_batch(b), "delete")
+                self._run("delete", "", lambda _, b=batch: self._delete_batch(b), "delete")
             except StorageError as error:
                 if len(batch) == 1:
                     failures[batch[0]] = error
@@ -244,13 +270,19 @@ class CloudBackend(Backend):
         return failures
 
     def _delete_singly(self, keys: list[str]) -> dict[str, StorageError]:
-        failures: dict[str, StorageError] = {}
-        for key in keys:
+        def delete(key: str) -> StorageError | None:
             try:
-                self._run("delete", key, lambda _, key=key: self._delete_batch([key]), "delete")
+                self._run("delete", key, lambda _: self._delete_batch([key]), "delete")
             except StorageError as error:
-                failures[key] = error
-        return failures
+                return error
+            return None
+
+        if len(keys) == 1:
+            outcomes = [delete(keys[0])]
+        else:
+            with ThreadPoolExecutor(min(self.concurrency, len(keys))) as pool:
+                outcomes = list(pool.map(delete, keys))
+        return {key: error for key, error in zip(keys, outcomes, strict=True) if error is not None}
 
     def _delete_batch(self, keys: list[str]) -> None:
         try:
@@ -266,6 +298,14 @@ class CloudBackend(Backend):
 
     def presign(self, key: str, *, method: Literal["GET", "PUT"] = "GET", expires_s: int = 3600) -> str:
         self._check_write(key, None)
+        if not self._can_sign:
+            raise UnsupportedError(
+                "links are signed with the private key of a service account, which this identity has not",
+                operation="presign",
+                uri=self.uri_of(key),
+                identity=self.identity,
+                remedy="Open the store with the service account's key file: credentials_file='key.json'",
+            )
         with self._translated("presign", key):
             return obstore.sign(self._client, method, key, timedelta(seconds=expires_s))
 

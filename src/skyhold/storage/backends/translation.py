@@ -56,6 +56,7 @@ _CODES: dict[str, type[StorageError]] = {
     "ContainerNotFound": BucketNotFoundError,
     "ContainerBeingDeleted": BucketNotFoundError,
     "NoSuchKey": KeyNotFoundError,
+    "NoSuchUpload": StorageError,
     "BlobNotFound": KeyNotFoundError,
     "InvalidObjectState": ArchivedError,
     "BlobArchived": ArchivedError,
@@ -233,14 +234,23 @@ _WORDS: dict[type[SkyholdError], str] = {
 }
 
 
+_LIST_RIGHT = {"s3": "s3:ListBucket", "gs": "storage.objects.list"}
+
+
 def _remedy(kind: type[SkyholdError], context: Context) -> str:
     at = f" --region {context.region}" if context.region else ""
     endpoint = context.endpoint or "the endpoint"
+    scheme = context.container.partition("://")[0]
+    make = (
+        f"gcloud storage buckets create '{context.container}'"
+        if scheme == "gs"
+        else f"skyhold mb '{context.container}'{at}"
+    )
     remedies: dict[type[SkyholdError], str] = {
         KeyNotFoundError: f"See what is there: skyhold ls '{context.uri.rpartition('/')[0]}/'",
-        BucketNotFoundError: f"Check the name and the region, or create it: skyhold mb '{context.container}'{at}",
-        NotFoundOrDeniedError: "Check the key; granting s3:ListBucket lets the store tell which: "
-        f"skyhold check '{context.container}'",
+        BucketNotFoundError: f"Check the name and the region, or create it: {make}",
+        NotFoundOrDeniedError: f"Check the key; granting {_LIST_RIGHT.get(scheme, 'the right to list')} lets the store "
+        f"tell which: skyhold check '{context.container}'",
         AccessDeniedError: f"Grant the identity this right; see what it may do: skyhold check '{context.container}'",
         BadCredentialsError: f"Correct or renew the credentials, then run: skyhold check '{context.container}'",
         ArchivedError: f"Restore it first: aws s3api restore-object, for '{context.uri}'",

@@ -76,6 +76,7 @@ def resolve_connection(
         client=draft.client,
         expires_at=draft.identity.expires_at,
         recipe=recipe,
+        can_sign=draft.identity.can_sign,
     )
 
 

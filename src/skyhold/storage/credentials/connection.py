@@ -58,6 +58,7 @@ class Connection:
         client: Options of the HTTP client under obstore's names.
         expires_at: When the credentials end, where that is known beforehand.
         recipe: How to find the connection again; None when secrets were given as options.
+        can_sign: Whether links can be presigned with this identity.
     """
 
     scheme: Literal["s3", "az", "gs", "http"]
@@ -68,6 +69,7 @@ class Connection:
     client: Mapping[str, Any] = field(default_factory=dict[str, Any], repr=False)
     expires_at: datetime | None = None
     recipe: Recipe | None = field(default=None, repr=False, compare=False)
+    can_sign: bool = field(default=True, repr=False)
 
     @property
     def portable(self) -> bool:

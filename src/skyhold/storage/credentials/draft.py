@@ -22,6 +22,7 @@ class Identity:
         settings: What obstore needs to fetch them itself.
         expires_at: When they end, if that is known.
         hints: What else the source says that is no secret, such as a region: canonical option names.
+        can_sign: Whether links can be presigned with it; a mere token of Google cannot.
     """
 
     label: str
@@ -29,6 +30,7 @@ class Identity:
     settings: dict[str, Any] = field(default_factory=dict[str, Any], repr=False)
     expires_at: datetime | None = None
     hints: dict[str, str] = field(default_factory=dict[str, str])
+    can_sign: bool = True
 
 
 @dataclass(frozen=True, slots=True)

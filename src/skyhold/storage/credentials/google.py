@@ -68,7 +68,7 @@ def _from_environment(question: GoogleQuestion) -> Identity:
         return _anonymous("anonymous")
     name, text = env_text(environment, "GOOGLE_BEARER_TOKEN")
     if text:
-        return Identity(variables(name), StaticToken(variables(name), Secret(text)))
+        return _token(variables(name), Secret(text))
     name, path = env_text(environment, *PATH_VARIABLES)
     key_name, key = env_text(environment, SERVICE_KEY_VARIABLE)
     if path and key:
@@ -108,7 +108,16 @@ def _from_machine(question: GoogleQuestion, words: str) -> Identity:
 
 def _anonymous(label: str) -> Identity:
     # Without a provider, obstore asks the machine's metadata service before each anonymous write.
-    return Identity(label, StaticToken(label, Secret("anonymous")), settings={"skip_signature": True})
+    return replace(_token(label, Secret("anonymous")), settings={"skip_signature": True})
+
+
+def _token(label: str, token: Secret) -> Identity:
+    return Identity(label, StaticToken(label, token), can_sign=False)
+
+
+def _fetched(label: str, fetch: Callable[[], dict[str, Any]], place: str) -> Identity:
+    # obstore would sign in the name of the machine's account, which is another identity.
+    return Identity(label, FetchingProvider(label, fetch, place), can_sign=False)
 
 
 def _from_key(secret: Secret, label: str) -> Identity:
@@ -127,7 +136,7 @@ def _from_file(name: str, label: str, question: GoogleQuestion) -> Identity:
     kind = content.get("type", "")
     if kind in _BY_LIBRARY:
         label = f"{label}, type {kind!r}"
-        return Identity(label, FetchingProvider(label, library_source(label, path=path), path))
+        return _fetched(label, library_source(label, path=path), path)
     if kind == "authorized_user":
         return _user(name, label, content)
     if not is_service_account(content):
@@ -146,12 +155,13 @@ def _user(name: str, label: str, content: Mapping[str, Any]) -> Identity:
         Secret(str(content["refresh_token"])),
         str(content.get("token_uri") or "https://oauth2.googleapis.com/token"),
     )
-    return Identity(label, FetchingProvider(label, source.fetch, f"{source.client_id} {content['refresh_token']}"))
+    return _fetched(label, source.fetch, f"{source.client_id} {content['refresh_token']}")
 
 
 def _service(label: str, path: str, key: Secret, content: Mapping[str, Any]) -> Identity:
     hints = {"base_url": str(content.get("gcs_base_url") or "")}
-    return Identity(label, None, settings={"service_account": path, "service_account_key": key}, hints=hints)
+    settings = {"service_account": path, "service_account_key": key}
+    return Identity(label, None, settings=settings, hints=hints, can_sign=not content.get("disable_oauth"))
 
 
 def _without_gcsfs_token(given: Given) -> Given:
@@ -192,10 +202,10 @@ def _by_credential(question: GoogleQuestion) -> Identity:
     if hasattr(credential, "refresh"):
         label = f"{type(credential).__name__} ({words})"
         source = library_source(label, credential=credential)
-        return Identity(label, FetchingProvider(label, source, f"object {id(credential)}"))
+        return _fetched(label, source, f"object {id(credential)}")
     if credential == "default":
         label = f"default credentials of google-auth ({words})"
-        return Identity(label, FetchingProvider(label, library_source(label), "default"))
+        return _fetched(label, library_source(label), "default")
     if credential == "metadata":
         return _from_machine(question, words)
     raise BadOptionError(
@@ -214,7 +224,7 @@ def _by_file(option: str) -> Callable[[GoogleQuestion], Identity]:
 
 def _by_token(question: GoogleQuestion) -> Identity:
     label = question.given.named("bearer_token")
-    return Identity(label, StaticToken(label, question.given.secret("bearer_token") or Secret("")))
+    return _token(label, question.given.secret("bearer_token") or Secret(""))
 
 
 _BY_OPTIONS: dict[str, Callable[[GoogleQuestion], Identity]] = {
