@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from gcs_server import GcsServer, serving_gcs
+from google_account import ServiceAccount
 from skyhold.errors import MissingExtraError
 from skyhold.testing.servers import LocalServer, start_azurite, start_ministack, start_moto, start_rclone
 
@@ -69,6 +70,11 @@ def azurite(tmp_path_factory: pytest.TempPathFactory) -> Generator[LocalServer]:
 def gcs() -> Generator[GcsServer]:
     with serving_gcs() as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def google_account() -> ServiceAccount:
+    return ServiceAccount()
 
 
 def make_bucket(server: LocalServer) -> str:

@@ -1,11 +1,14 @@
-"""The contract on real servers."""
+"""The contract on real servers, and on a fake of Google's."""
 
+from collections.abc import Generator
+from pathlib import Path
 from uuid import uuid4
 
 import pytest
 
 from conftest import make_bucket, make_container
-from gcs_server import GcsServer
+from gcs_server import GcsServer, serving_gcs
+from google_account import ServiceAccount
 from skyhold.storage.contract import Store
 from skyhold.storage.opening import open_store
 from skyhold.testing import StoreContract
@@ -54,3 +57,14 @@ class TestGoogle(StoreContract):
     def store(self, gcs: GcsServer, monkeypatch: pytest.MonkeyPatch) -> Store:
         monkeypatch.setenv("STORAGE_EMULATOR_HOST", gcs.url)
         return open_store(f"gs://{gcs.make_bucket()}", part_bytes=_PART)
+
+
+class TestGoogleWithKeyFile(StoreContract):
+    @pytest.fixture
+    def store(
+        self, google_account: ServiceAccount, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> Generator[Store]:
+        with serving_gcs() as server:
+            google_account.guard(server)
+            monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(google_account.key_file(tmp_path, server)))
+            yield open_store(f"gcs://{server.make_bucket()}/a folder", part_bytes=_PART)

@@ -91,3 +91,11 @@ def test_a_missing_and_a_forbidden_key_look_the_same_without_the_right_to_list()
 def test_what_is_not_obstores_is_not_touched():
     assert translate(KeyboardInterrupt(), _CONTEXT) is None
     assert translate(KeyError("x"), _CONTEXT) is None
+    assert translate(OSError(28, "No space left on device"), _CONTEXT) is None
+    assert translate(errors.CredentialsError("none"), _CONTEXT) is None
+
+
+def test_what_a_writer_of_obstore_raises_is_bare_and_told_by_its_text():
+    text = _answer(403, "AccessDenied").replace("status code", "Server returned non-2xx status code")
+    assert type(translate(OSError(text), _CONTEXT)) is errors.NotFoundOrDeniedError
+    assert type(translate(OSError("Writer already closed."), _CONTEXT)) is StorageError

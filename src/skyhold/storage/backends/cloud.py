@@ -6,6 +6,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar, Literal, cast
+from urllib.parse import quote
+from uuid import uuid4
 
 import obstore
 from obstore.store import AzureStore, GCSStore, S3Store
@@ -27,7 +29,7 @@ from skyhold.storage.attempts import Result, RetryPolicy
 from skyhold.storage.backends.conditions import check_match
 from skyhold.storage.backends.listing import folder_and_offset, matches, past
 from skyhold.storage.backends.metadata import decode_attributes, encode_attributes
-from skyhold.storage.backends.template import Backend, without_write_id
+from skyhold.storage.backends.template import WRITE_ID, Backend
 from skyhold.storage.backends.translation import Context, translate
 from skyhold.storage.backends.uploading import CloudUpload
 from skyhold.storage.contract import ObjectWriter
@@ -207,6 +209,8 @@ class CloudBackend(Backend):
 
     def _open_upload(self, key: str, attributes: Attributes) -> ObjectWriter:
         encoded = encode_attributes(attributes, scheme=self._scheme, uri=self.uri_of(key))
+        write_id = uuid4().hex
+        encoded[WRITE_ID] = write_id
         return CloudUpload(
             key,
             part_bytes=self.part_bytes,
@@ -215,7 +219,8 @@ class CloudBackend(Backend):
                 self._upload_client, key, attributes=encoded, buffer_size=self.part_bytes, max_concurrency=4
             ),
             translated=lambda: self._translated("write", key),
-            info=lambda: without_write_id(self._run("info", key, lambda _: self._info(key), "read")),
+            info=lambda: self.info(key),
+            won=lambda: self._info_if_ours(key, write_id) is not None,
             measured=lambda work: self._attempts.once(
                 "write", self.uri_of(key), work, request_class="write", observers=self._observers
             ),
@@ -306,8 +311,10 @@ class CloudBackend(Backend):
                 identity=self.identity,
                 remedy="Open the store with the service account's key file: credentials_file='key.json'",
             )
+        # obstore puts a key for Google into the link as it stands, where a '?' or '%' would name another object.
+        path = quote(key) if self._scheme == "gs" else key
         with self._translated("presign", key):
-            return obstore.sign(self._client, method, key, timedelta(seconds=expires_s))
+            return obstore.sign(self._client, method, path, timedelta(seconds=expires_s))
 
     def _seen(self, info: ObjectInfo) -> ObjectInfo:
         self._bucket_seen = True

@@ -163,11 +163,13 @@ def translate(error: BaseException, context: Context) -> SkyholdError | None:
     """Return our error for one of obstore's, or None for what is not obstore's."""
     known = next((ours for theirs, ours in UPSTREAM.items() if isinstance(error, theirs)), None)
     panicked = type(error).__name__ == "PanicException"
-    if known is None and not panicked and type(error) is not ValueError:
+    by_writer = isinstance(error, OSError) and not isinstance(error, SkyholdError) and error.errno is None
+    if known is None and not panicked and not by_writer and type(error) is not ValueError:
         return None
     text = str(error)
     answer = _answer(text)
-    kind: type[SkyholdError] = known or (StorageError if panicked else BadOptionError)
+    # Its writers raise bare built-in errors, whatever happened: only the text tells.
+    kind: type[SkyholdError] = known or (StorageError if panicked or by_writer else BadOptionError)
     kind = _classify(kind, answer, text, context)
     found = _found(kind, answer, text)
     remedy = _remedy(kind, context)

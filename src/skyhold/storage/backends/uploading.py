@@ -22,6 +22,7 @@ class CloudUpload(ObjectWriter):
         open_multipart: Begins a multipart upload.
         translated: Turns the client's errors into ours.
         info: Reads the info of the published object.
+        won: Says whether this very upload is what stands under the name, for when the answer to its end was lost.
         measured: Runs the multipart upload's end as one measured operation.
     """
 
@@ -34,6 +35,7 @@ class CloudUpload(ObjectWriter):
         open_multipart: Callable[[], Any],
         translated: Callable[[], AbstractContextManager[None]],
         info: Callable[[], ObjectInfo],
+        won: Callable[[], bool],
         measured: Callable[[Callable[[Result], None]], None],
     ) -> None:
         super().__init__(key)
@@ -42,6 +44,7 @@ class CloudUpload(ObjectWriter):
         self._open_multipart = open_multipart
         self._translated = translated
         self._info = info
+        self._won = won
         self._measured = measured
         self._first = bytearray()
         self._multipart: Any = None
@@ -79,9 +82,10 @@ class CloudUpload(ObjectWriter):
         try:
             with self._translated():
                 self._multipart.close()
-        except BaseException:
+        except BaseException as error:
             self._drop()
-            raise
+            if not (isinstance(error, StorageError) and self._won()):
+                raise
 
     def _discard(self) -> None:
         self._first = bytearray()
@@ -93,7 +97,7 @@ class CloudUpload(ObjectWriter):
         self._drop()
 
     def _drop(self) -> None:
-        with suppress(StorageError), self._translated():
+        with suppress(StorageError), self._translated():  # one whose end failed has aborted by itself, and refuses
             stop = InterruptedError("the upload is abandoned")
             self._multipart.__exit__(type(stop), stop, None)
 
