@@ -149,6 +149,17 @@ class TestOthers:
         assert token_of(connection) == "tok"
         assert connection.identity == f"option {next(iter(options))!r}"
 
+    def test_links_are_signed_only_with_a_key_of_ones_own_or_in_the_machines_name(self, tmp_path: Path) -> None:
+        def can_sign(**options: Any) -> bool:
+            return resolve(options).can_sign
+
+        assert can_sign(service_account_key=json.dumps(SERVICE))
+        assert can_sign(credential="metadata")
+        assert not can_sign(service_account_key=json.dumps(WITHOUT_OAUTH))
+        assert not can_sign(credentials_file=write_json(tmp_path, USER))
+        assert not can_sign(bearer_token="a-token")
+        assert not can_sign(anonymous=True)
+
     def test_a_bearer_token_of_the_environment(self) -> None:
         assert resolve({}, {"GOOGLE_BEARER_TOKEN": "tok"}).identity == "environment variable GOOGLE_BEARER_TOKEN"
 
