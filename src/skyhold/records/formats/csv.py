@@ -18,9 +18,9 @@ import pyarrow.csv as pacsv
 
 from skyhold.errors import MalformedInputError
 from skyhold.records.formats.adapter import Batch, InputStream, MalformedRow, OutputStream, Source
-from skyhold.records.formats.objects import ObjectInputAdapter, ObjectOutputAdapter, ObjectPlace, ObjectSink
+from skyhold.records.formats.compression import ByteStream, codec_of_name
+from skyhold.records.formats.objects import ObjectOutputAdapter, ObjectPlace, ObjectSink, TextInputAdapter
 from skyhold.records.formats.utf8 import UNDECODABLE, Utf8Source, read_fully, show_undecodable
-from skyhold.storage.reader import ObjectReader
 
 __all__ = ["CSVInputAdapter", "CSVOutputAdapter"]
 
@@ -30,7 +30,7 @@ _HEADER_BYTES = 1024 * 1024
 _BOM = b"\xef\xbb\xbf"
 
 
-class CSVInputAdapter(ObjectInputAdapter):
+class CSVInputAdapter(TextInputAdapter):
     """Read one CSV object, its first row naming the columns. UTF-8, with or without a byte-order mark.
 
     A ragged row and a row that is not UTF-8 are rejected rows, not the end of the run.
@@ -58,7 +58,7 @@ class CSVInputAdapter(ObjectInputAdapter):
         self._fieldnames = None if fieldnames is None else tuple(fieldnames)
 
     def _open_one(self, place: ObjectPlace) -> InputStream:
-        reader = place.open_reader(_FETCH_BYTES)
+        reader = place.open_bytes(_FETCH_BYTES)
         try:
             return _CSVStream(reader, place.uri, self._delimiter, self._quotechar, self._fieldnames)
         except BaseException:
@@ -68,7 +68,7 @@ class CSVInputAdapter(ObjectInputAdapter):
 
 class _CSVStream(InputStream):
     def __init__(
-        self, reader: ObjectReader, uri: str, delimiter: str, quotechar: str, fieldnames: tuple[str, ...] | None
+        self, reader: ByteStream, uri: str, delimiter: str, quotechar: str, fieldnames: tuple[str, ...] | None
     ) -> None:
         self.kind = "text"
         self.sources = [Source(uri, reader.info)]
@@ -219,7 +219,7 @@ class CSVOutputAdapter(ObjectOutputAdapter):
 
 class _CSVSink(ObjectSink):
     def __init__(self, place: ObjectPlace, schema: pa.Schema, delimiter: str) -> None:
-        super().__init__(place)
+        super().__init__(place, codec_of_name(place.key))
         options = pacsv.WriteOptions(include_header=True, delimiter=delimiter, quoting_style="needed")
         self._file = pa.PythonFile(self._writer, mode="w")
         self._csv = pacsv.CSVWriter(self._file, schema, write_options=options)

@@ -12,6 +12,14 @@ from typing import Any
 import pyarrow as pa
 
 from skyhold.records.formats.adapter import InputAdapter, InputStream, OpenStore, OutputAdapter, OutputStream, Written
+from skyhold.records.formats.compression import (
+    ByteStream,
+    Codec,
+    CompressingWriter,
+    Compression,
+    check_compression,
+    open_decompressed,
+)
 from skyhold.runs.hashing import HashingWriter
 from skyhold.runs.receipt import RECEIPT_SUFFIX
 from skyhold.storage.contract import Store
@@ -19,15 +27,22 @@ from skyhold.storage.location import redact_uri
 from skyhold.storage.opening import open_object
 from skyhold.storage.reader import ObjectReader
 
-__all__ = ["ObjectInputAdapter", "ObjectOutputAdapter", "ObjectPlace", "ObjectSink"]
+__all__ = ["ObjectInputAdapter", "ObjectOutputAdapter", "ObjectPlace", "ObjectSink", "TextInputAdapter"]
 
 
 @dataclass(frozen=True, slots=True)
 class ObjectPlace:
-    """An object that is or will be: its store and key."""
+    """An object that is or will be.
+
+    Attributes:
+        store: Where it is.
+        key: Its name there.
+        compression: How `open_bytes` reads it.
+    """
 
     store: Store
     key: str
+    compression: Compression = "auto"
 
     @property
     def uri(self) -> str:
@@ -37,6 +52,20 @@ class ObjectPlace:
     def open_reader(self, block_bytes: int) -> ObjectReader:
         """Return a seekable file over it; errors as `skyhold.storage.contract.Store.open_reader`."""
         return self.store.open_reader(self.key, block_bytes=block_bytes)
+
+    def open_bytes(self, block_bytes: int) -> ByteStream:
+        """Return its content, decompressed as ``compression`` says, to be read forwards.
+
+        Raises:
+            MalformedInputError: It is not what its name or ``compression`` says; also while reading, when it is
+                damaged or ends too early.
+        """
+        reader = self.open_reader(block_bytes)
+        try:
+            return open_decompressed(reader, self.uri, self.compression)
+        except BaseException:
+            reader.close()
+            raise
 
 
 class ObjectInputAdapter(InputAdapter):
@@ -57,11 +86,32 @@ class ObjectInputAdapter(InputAdapter):
 
     def open(self, wrap: OpenStore) -> InputStream:
         store, key = open_object(self._uri, **self._storage_options)
-        return self._open_one(ObjectPlace(wrap(store), key))
+        return self._open_one(self._place(wrap(store), key))
+
+    def _place(self, store: Store, key: str) -> ObjectPlace:
+        """Return an object as this adapter reads it."""
+        return ObjectPlace(store, key)
 
     @abstractmethod
     def _open_one(self, place: ObjectPlace) -> InputStream:
         """Begin to read one object; on failure, let go of what was opened."""
+
+
+class TextInputAdapter(ObjectInputAdapter):
+    """Reads an object of text, which may be compressed.
+
+    Args:
+        uri: Where it is.
+        compression: ``"auto"`` tells by the first bytes and the suffix; or a codec; or None for the bytes as they are.
+        **options: As for `ObjectInputAdapter`.
+    """
+
+    def __init__(self, uri: str | os.PathLike[str], *, compression: Compression = "auto", **options: Any) -> None:
+        super().__init__(uri, **options)
+        self._compression = check_compression(compression)
+
+    def _place(self, store: Store, key: str) -> ObjectPlace:
+        return ObjectPlace(store, key, self._compression)
 
 
 class ObjectOutputAdapter(OutputAdapter):
@@ -97,11 +147,17 @@ class ObjectOutputAdapter(OutputAdapter):
 
 
 class ObjectSink(OutputStream):
-    """Writes one object, hashing it on the way."""
+    """Writes one object, hashing it on the way.
 
-    def __init__(self, place: ObjectPlace) -> None:
+    Args:
+        place: Where to.
+        codec: How to compress it whole; size and hash are those of the stored bytes.
+    """
+
+    def __init__(self, place: ObjectPlace, codec: Codec | None = None) -> None:
         self._uri = place.uri
-        self._writer = HashingWriter(place.store.open_writer(place.key))
+        self._stored = HashingWriter(place.store.open_writer(place.key))
+        self._writer = CompressingWriter(self._stored, codec) if codec else self._stored
         self._rows = 0
 
     def write(self, batch: pa.RecordBatch) -> None:
@@ -116,7 +172,7 @@ class ObjectSink(OutputStream):
             raise
         self._writer.close()
         assert self._writer.info is not None
-        return [Written(self._uri, self._rows, self._writer.info, self._writer.sha256)]
+        return [Written(self._uri, self._rows, self._writer.info, self._stored.sha256)]
 
     def abort(self) -> None:
         self._writer.abort()
