@@ -2,14 +2,14 @@
 
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from skyhold.errors import BadUriError
 
-__all__ = ["Location", "Scheme", "parse_location", "redact_uri"]
+__all__ = ["Location", "Scheme", "parse_location", "redact_uri", "split_pattern"]
 
 Scheme = Literal["s3", "az", "gs", "http", "file", "memory", "mock"]
 
@@ -31,6 +31,7 @@ _SCHEMES: dict[str, Scheme] = {
     "mock": "mock",
 }
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://")
+_WILDCARD = re.compile(r"[*?]|\[!?+(?:\][^/\]]*|[^/\]]+)\]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +120,38 @@ def parse_location(uri: str | os.PathLike[str]) -> Location:
     if scheme == "az":
         return _azure(text, container, key)
     return Location(scheme, container, key)
+
+
+def split_pattern(uri: str | os.PathLike[str]) -> tuple[Location, str] | None:
+    """Take a URI that means many objects apart: the folder above the first wildcard, and the pattern inside it.
+
+    A URI that ends in ``/`` means all objects below: its pattern is ``**``. ``*``, ``?`` and ``[`` ask for nothing in
+    ``https://`` URIs, where they are a query's.
+
+    Returns: None where the URI means one object.
+
+    Raises:
+        BadUriError: As `parse_location`.
+
+    Example:
+        >>> folder, pattern = split_pattern("s3://logs/app/2024-*/**/*.csv")
+        >>> folder.key, pattern
+        ('app/', '2024-*/**/*.csv')
+        >>> split_pattern("s3://logs/app/2024.csv")
+    """
+    location = parse_location(uri)
+    if location.scheme == "http":
+        return None
+    is_path = location.scheme in {"file", "mock"}
+    path = location.container if is_path else location.key
+    if path.endswith("/") or (not path and os.fspath(uri).endswith("/")):
+        path += "**"
+    wildcard = _WILDCARD.search(path)
+    if wildcard is None:
+        return None
+    start = path.rfind("/", 0, wildcard.start()) + 1
+    folder, pattern = path[:start], path[start:]
+    return replace(location, container=folder) if is_path else replace(location, key=folder), pattern
 
 
 def redact_uri(uri: str) -> str:

@@ -10,12 +10,12 @@ from typing import Any
 from skyhold.errors import BadOptionError
 from skyhold.storage.attempts import RetryPolicy
 from skyhold.storage.contract import Store
-from skyhold.storage.location import Location, Scheme, parse_location
+from skyhold.storage.location import Location, Scheme, parse_location, split_pattern
 from skyhold.storage.wrappers.cached import CachedStore
 from skyhold.storage.wrappers.prefixed import PrefixedStore
 from skyhold.storage.wrappers.readonly import ReadonlyStore
 
-__all__ = ["COMMON_OPTIONS", "open_object", "open_store"]
+__all__ = ["COMMON_OPTIONS", "open_object", "open_pattern", "open_store"]
 
 _CLIENTS: dict[tuple[Any, ...], Store] = {}
 _LOCK = threading.Lock()
@@ -74,6 +74,23 @@ def open_object(uri: str | os.PathLike[str], **options: Any) -> tuple[Store, str
     """
     location, key = parse_location(uri).split_object()
     return _open(location, options), key
+
+
+def open_pattern(uri: str | os.PathLike[str], **options: Any) -> tuple[Store, str] | None:
+    """Return the store of the folder that a pattern begins with, and the pattern inside it; None for one object.
+
+    Raises:
+        BadUriError: The URI cannot be read.
+
+    Example:
+        >>> open_pattern("memory://opening-example/logs/2024-*/")
+        (<PrefixedStore 'memory://opening-example/logs'>, '2024-*/**')
+    """
+    split = split_pattern(uri)
+    if split is None:
+        return None
+    location, pattern = split
+    return _open(location, options), pattern
 
 
 def _open(location: Location, options: Mapping[str, Any]) -> Store:

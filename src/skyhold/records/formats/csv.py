@@ -19,7 +19,7 @@ import pyarrow.csv as pacsv
 from skyhold.errors import MalformedInputError
 from skyhold.records.formats.adapter import Batch, InputStream, MalformedRow, OutputStream, Source
 from skyhold.records.formats.compression import ByteStream, codec_of_name
-from skyhold.records.formats.objects import ObjectOutputAdapter, ObjectPlace, ObjectSink, TextInputAdapter
+from skyhold.records.formats.objects import ObjectOutputAdapter, ObjectPlace, ObjectSink, ObjectUris, TextInputAdapter
 from skyhold.records.formats.utf8 import UNDECODABLE, Utf8Source, read_fully, show_undecodable
 
 __all__ = ["CSVInputAdapter", "CSVOutputAdapter"]
@@ -36,23 +36,24 @@ class CSVInputAdapter(TextInputAdapter):
     A ragged row and a row that is not UTF-8 are rejected rows, not the end of the run.
 
     Args:
-        uri: Where it is.
+        uri: Where it is; a pattern, a folder or a sequence of URIs reads many.
         delimiter: One character between cells.
         quotechar: One character around cells that hold the delimiter, the quote or a line's end.
         fieldnames: The columns' names of a file that has no header.
-        **storage_options: As for `skyhold.storage.opening.open_store`.
+        **options: ``compression``, ``glob`` and ``source_column`` as for
+            `skyhold.records.formats.objects.TextInputAdapter`, and storage options.
     """
 
     def __init__(
         self,
-        uri: str | os.PathLike[str],
+        uri: ObjectUris,
         *,
         delimiter: str = ",",
         quotechar: str = '"',
         fieldnames: Sequence[str] | None = None,
-        **storage_options: Any,
+        **options: Any,
     ) -> None:
-        super().__init__(uri, **storage_options)
+        super().__init__(uri, **options)
         self._delimiter = delimiter
         self._quotechar = quotechar
         self._fieldnames = None if fieldnames is None else tuple(fieldnames)

@@ -6,11 +6,14 @@
 
 import os
 from abc import abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import pyarrow as pa
 
+from skyhold.errors import BadUriError
 from skyhold.records.formats.adapter import InputAdapter, InputStream, OpenStore, OutputAdapter, OutputStream, Written
 from skyhold.records.formats.compression import (
     ByteStream,
@@ -20,14 +23,19 @@ from skyhold.records.formats.compression import (
     check_compression,
     open_decompressed,
 )
+from skyhold.records.formats.finding import find_keys
+from skyhold.records.formats.many import ManyStream
 from skyhold.runs.hashing import HashingWriter
 from skyhold.runs.receipt import RECEIPT_SUFFIX
 from skyhold.storage.contract import Store
 from skyhold.storage.location import redact_uri
-from skyhold.storage.opening import open_object
+from skyhold.storage.opening import open_object, open_pattern
 from skyhold.storage.reader import ObjectReader
 
-__all__ = ["ObjectInputAdapter", "ObjectOutputAdapter", "ObjectPlace", "ObjectSink", "TextInputAdapter"]
+__all__ = ["ObjectInputAdapter", "ObjectOutputAdapter", "ObjectPlace", "ObjectSink", "ObjectUris", "TextInputAdapter"]
+
+
+_SHOWN_URIS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,25 +76,69 @@ class ObjectPlace:
             raise
 
 
+ObjectUris = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
+"""One object; a pattern; a folder, ending in ``/``; or several of these."""
+
+
 class ObjectInputAdapter(InputAdapter):
-    """Reads an object of some format.
+    """Reads one object of some format, or many as if they were one.
+
+    Many objects are meant by a pattern (`skyhold.records.formats.finding.compile_pattern`), by a URI that ends in ``/``
+    and stands for everything below it, and by a sequence of URIs. They are listed when reading begins, and read in
+    order of their keys, a sequence in its own order. All must have the same columns, in any order.
 
     Args:
-        uri: Where it is.
+        uri: What to read.
+        glob: Whether ``*``, ``?``, ``[`` and a ``/`` at the end mean more than themselves.
+        source_column: Name of a column to add, with the URI of each row's object.
         **storage_options: As for `skyhold.storage.opening.open_store`.
     """
 
-    def __init__(self, uri: str | os.PathLike[str], **storage_options: Any) -> None:
-        self._uri = os.fspath(uri)
+    def __init__(
+        self, uri: ObjectUris, *, glob: bool = True, source_column: str | None = None, **storage_options: Any
+    ) -> None:
+        self._is_one = isinstance(uri, str | os.PathLike)
+        self._uris = [os.fspath(each) for each in ([uri] if isinstance(uri, str | os.PathLike) else uri)]
+        if not self._uris:
+            raise BadUriError("an empty sequence of URIs names nothing to read")
+        self._glob = glob
+        self._source_column = source_column
         self._storage_options = storage_options
 
     @property
     def uri(self) -> str:
-        return redact_uri(self._uri)
+        shown = [redact_uri(each) for each in self._uris[:_SHOWN_URIS]]
+        more = len(self._uris) - len(shown)
+        return ", ".join([*shown, f"and {more:,} more"] if more else shown)
 
     def open(self, wrap: OpenStore) -> InputStream:
-        store, key = open_object(self._uri, **self._storage_options)
-        return self._open_one(self._place(wrap(store), key))
+        places, are_many = self._find(wrap)
+        if not are_many and self._source_column is None:
+            return self._open_one(places[0])
+        return ManyStream((partial(self._open_one, place) for place in places), source_column=self._source_column)
+
+    def first_place(self) -> ObjectPlace:
+        """Return the first object that would be read; errors as `open`, except that it is not opened."""
+        return self._find(lambda store: store)[0][0]
+
+    def _find(self, wrap: OpenStore) -> tuple[list[ObjectPlace], bool]:
+        """Return the objects, and whether more than one was asked for."""
+        places: dict[str, ObjectPlace] = {}
+        are_many = not self._is_one
+        for uri in self._uris:
+            folder = open_pattern(uri, **self._storage_options) if self._glob else None
+            if folder is None:
+                store, key = open_object(uri, **self._storage_options)
+                store, keys = wrap(store), [key]
+            else:
+                are_many = True
+                store, pattern = wrap(folder[0]), folder[1]
+                keys = find_keys(store, pattern, shown=redact_uri(uri))
+            for place in (self._place(store, key) for key in keys):
+                if place.uri in places:
+                    raise BadUriError(f"{place.uri!r} is among the inputs twice", remedy="Name each object once")
+                places[place.uri] = place
+        return list(places.values()), are_many
 
     def _place(self, store: Store, key: str) -> ObjectPlace:
         """Return an object as this adapter reads it."""
@@ -106,9 +158,9 @@ class TextInputAdapter(ObjectInputAdapter):
         **options: As for `ObjectInputAdapter`.
     """
 
-    def __init__(self, uri: str | os.PathLike[str], *, compression: Compression = "auto", **options: Any) -> None:
+    def __init__(self, uri: ObjectUris, *, compression: Compression = "auto", **options: Any) -> None:
         super().__init__(uri, **options)
-        self._compression = check_compression(compression)
+        self._compression: Compression = check_compression(compression)
 
     def _place(self, store: Store, key: str) -> ObjectPlace:
         return ObjectPlace(store, key, self._compression)

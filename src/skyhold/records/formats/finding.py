@@ -1,0 +1,92 @@
+"""From a pattern to the objects that it means."""
+
+import re
+
+from skyhold.errors import BadUriError, KeyNotFoundError
+from skyhold.runs.receipt import RECEIPT_SUFFIX
+from skyhold.storage.contract import Store
+
+__all__ = ["compile_pattern", "find_keys"]
+
+_TOKEN = re.compile(r"\*+|\?|\[(!?+)(\][^/\]]*|[^/\]]+)\]|.", re.DOTALL)
+_NOT_HIDDEN = "(?![._])"
+_ANY_PART = f"{_NOT_HIDDEN}[^/]+"
+_IN_CLASS = re.compile(r"([\\\[\]^&~|])")
+
+
+def find_keys(store: Store, pattern: str, *, shown: str) -> list[str]:
+    """Return the keys that match, in key order. Only what the pattern's literal beginning allows is listed.
+
+    Args:
+        store: Where to look.
+        pattern: As for `compile_pattern`, relative to the store.
+        shown: The pattern as the user gave it, for errors.
+
+    Raises:
+        KeyNotFoundError: Nothing matches.
+    """
+    matches = compile_pattern(pattern).fullmatch
+    wants_receipts = pattern.endswith(RECEIPT_SUFFIX)
+    listed = 0
+    found: list[str] = []
+    for info in store.list(_literal_beginning(pattern)):
+        listed += 1
+        if matches(info.key) and (wants_receipts or not info.key.endswith(RECEIPT_SUFFIX)):
+            found.append(info.key)
+    if not found:
+        raise KeyNotFoundError(
+            f"no object matches; looked at {listed:,}",
+            operation="list",
+            uri=shown,
+            remedy="Check the spelling; names that begin with '.' or '_' are matched only where the pattern has that "
+            "character; give glob=False for a key that really holds '*', '?' or '['",
+        )
+    return found
+
+
+def compile_pattern(pattern: str) -> re.Pattern[str]:
+    """Return a pattern of keys as a regular expression.
+
+    ``*`` is any text within a part of the key, ``?`` one character, ``[a-f]`` and ``[!a-f]`` one character of a set;
+    a part ``**`` is any number of parts, and none as well, except at the end, where it is at least one. A part that
+    begins with a wildcard does not match names that begin with ``.`` or ``_``: those are for programs' own notes.
+
+    Raises:
+        BadUriError: A set is turned round, such as ``[z-a]``.
+
+    Example:
+        >>> matches = compile_pattern("2024-*/**/*.csv").fullmatch
+        >>> [key for key in ("2024-1/a.csv", "2024-1/b/c/a.csv", "2024-1/_old/a.csv", "2023/a.csv") if matches(key)]
+        ['2024-1/a.csv', '2024-1/b/c/a.csv']
+    """
+    *folders, last = pattern.split("/")
+    expression = "".join(f"(?:{_ANY_PART}/)*" if part == "**" else f"{_part(part)}/" for part in folders)
+    expression += f"(?:{_ANY_PART}/)*{_ANY_PART}" if last == "**" else _part(last)
+    try:
+        return re.compile(expression, re.DOTALL)
+    except re.error as error:
+        raise BadUriError(f"the pattern {pattern!r} cannot be read: {error}") from error
+
+
+def _part(part: str) -> str:
+    expression = "".join(_translate(token) for token in _TOKEN.finditer(part))
+    return _NOT_HIDDEN + expression if part.startswith(("*", "?", "[!")) else expression
+
+
+def _translate(token: re.Match[str]) -> str:
+    text = token.group()
+    if text.startswith("*"):
+        return "[^/]*"
+    if text == "?":
+        return "[^/]"
+    if len(text) > 1:
+        negated, members = token.groups()
+        escaped = _IN_CLASS.sub(r"\\\1", members)
+        return f"[^/{escaped}]" if negated else f"[{escaped}]"
+    return re.escape(text)
+
+
+def _literal_beginning(pattern: str) -> str:
+    tokens = _TOKEN.finditer(pattern)
+    end = next((token.start() for token in tokens if token.group()[0] in "*?" or len(token.group()) > 1), len(pattern))
+    return pattern[:end]
