@@ -11,7 +11,7 @@ __all__ = ["compile_pattern", "find_keys"]
 _TOKEN = re.compile(r"\*+|\?|\[(!?+)(\][^/\]]*|[^/\]]+)\]|.", re.DOTALL)
 _NOT_HIDDEN = "(?![._])"
 _ANY_PART = f"{_NOT_HIDDEN}[^/]+"
-_IN_CLASS = re.compile(r"([\\\[\]^&~|])")
+_MEMBER = re.compile(r"(.)-(.)|(.)", re.DOTALL)
 
 
 def find_keys(store: Store, pattern: str, *, shown: str) -> list[str]:
@@ -81,9 +81,14 @@ def _translate(token: re.Match[str]) -> str:
         return "[^/]"
     if len(text) > 1:
         negated, members = token.groups()
-        escaped = _IN_CLASS.sub(r"\\\1", members)
+        escaped = "".join(map(_member, _MEMBER.finditer(members)))
         return f"[^/{escaped}]" if negated else f"[{escaped}]"
     return re.escape(text)
+
+
+def _member(member: re.Match[str]) -> str:
+    first, last, single = member.groups()
+    return re.escape(single) if single else f"{re.escape(first)}-{re.escape(last)}"
 
 
 def _literal_beginning(pattern: str) -> str:
