@@ -8,6 +8,7 @@ from skyhold._version import __version__
 if TYPE_CHECKING:
     from skyhold.execution.threads import MultiThreadExecutor, SingleThreadExecutor
     from skyhold.records.formats.csv import CSVInputAdapter, CSVOutputAdapter
+    from skyhold.records.formats.json import JSONInputAdapter, JSONOutputAdapter
     from skyhold.records.formats.parquet import ParquetOutputAdapter
     from skyhold.records.pipe import Pipe
     from skyhold.storage.opening import open_object, open_store
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 __all__ = [
     "CSVInputAdapter",
     "CSVOutputAdapter",
+    "JSONInputAdapter",
+    "JSONOutputAdapter",
     "MultiThreadExecutor",
     "ParquetOutputAdapter",
     "Pipe",
@@ -27,6 +30,8 @@ __all__ = [
 _HOMES = {
     "CSVInputAdapter": "skyhold.records.formats.csv",
     "CSVOutputAdapter": "skyhold.records.formats.csv",
+    "JSONInputAdapter": "skyhold.records.formats.json",
+    "JSONOutputAdapter": "skyhold.records.formats.json",
     "MultiThreadExecutor": "skyhold.execution.threads",
     "ParquetOutputAdapter": "skyhold.records.formats.parquet",
     "Pipe": "skyhold.records.pipe",

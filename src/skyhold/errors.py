@@ -373,6 +373,13 @@ class MalformedInputError(RecordsError, ValueError):
     code = "malformed_input"
 
 
+class UnwritableValueError(RecordsError, ValueError):
+    """The output's format has no form for a value, and the pipe changes none."""
+
+    code = "unwritable_value"
+    exit_code = 8
+
+
 class RejectLimitError(RecordsError, ValueError):
     """More rows were rejected than ``max_errors`` allows."""
 

@@ -26,7 +26,8 @@ from skyhold.records.rejects import (
     rejects_to_batch,
 )
 from skyhold.records.report import Report
-from skyhold.records.validation.outcome import FieldRoute
+from skyhold.records.validation.inference import InferredPlan
+from skyhold.records.validation.outcome import FieldRoute, RowKind
 from skyhold.records.validation.plan import ValidationPlan
 from skyhold.runs.progress import Listener
 from skyhold.runs.receipt import Receipt
@@ -197,9 +198,7 @@ class Pipe:
             self.report.mark_ended()
 
     def _transfer(self, stream: InputStream) -> None:
-        plan = None
-        if self._model is not None:
-            plan = ValidationPlan.build(self._model, columns=stream.schema, kind=stream.kind)
+        plan = self._plan(stream)
         output = self._output.open(plan.output_schema if plan else stream.schema, self._metered)
         if not isinstance(self._executor, SingleThreadExecutor):
             output = WriteBehind(output)
@@ -216,6 +215,11 @@ class Pipe:
                 errors.abort()
             raise
         self._note(stream, written)
+
+    def _plan(self, stream: InputStream) -> ValidationPlan | InferredPlan | None:
+        if self._model is not None:
+            return ValidationPlan.build(self._model, columns=stream.schema, kind=stream.kind)
+        return InferredPlan(stream.schema) if stream.kind == "json" else None
 
     def _write(
         self,
@@ -245,7 +249,7 @@ class Pipe:
             )
 
     def _validated(
-        self, stream: InputStream, plan: ValidationPlan | None
+        self, stream: InputStream, plan: ValidationPlan | InferredPlan | None
     ) -> Iterator[tuple[Batch, pa.RecordBatch, list[RejectedRow]]]:
         """Validate in the executor, a few batches ahead, and yield in input order."""
         workers = getattr(self._executor, "max_workers", None) or 1
@@ -253,7 +257,7 @@ class Pipe:
         waiting: deque[Future[tuple[Batch, pa.RecordBatch, list[RejectedRow]]]] = deque()
         try:
             for batch in _resized(stream.batches(), getattr(self._executor, "batch_size", None)):
-                waiting.append(self._executor.submit(_validate, batch, plan))
+                waiting.append(self._executor.submit(_validate, batch, plan, stream.kind))
                 if len(waiting) >= window:
                     yield waiting.popleft().result()
             while waiting:
@@ -283,11 +287,13 @@ class Pipe:
         return receipt
 
 
-def _validate(batch: Batch, plan: ValidationPlan | None) -> tuple[Batch, pa.RecordBatch, list[RejectedRow]]:
+def _validate(
+    batch: Batch, plan: ValidationPlan | InferredPlan | None, kind: RowKind
+) -> tuple[Batch, pa.RecordBatch, list[RejectedRow]]:
     if plan is None:
-        return batch, batch.data, collect_rejects(batch, ())
+        return batch, batch.data, collect_rejects(batch, (), kind)
     outcome = plan.validate(batch.data)
-    return batch, outcome.accepted, collect_rejects(batch, outcome.rejects)
+    return batch, outcome.accepted, collect_rejects(batch, outcome.rejects, kind)
 
 
 def _resized(batches: Iterator[Batch], rows: int | None) -> Iterator[Batch]:

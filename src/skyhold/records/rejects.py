@@ -4,6 +4,7 @@
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownParameterType=false
 # pyright: reportUnknownArgumentType=false, reportAttributeAccessIssue=false
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -11,7 +12,8 @@ import orjson
 import pyarrow as pa
 
 from skyhold.records.formats.adapter import Batch
-from skyhold.records.validation.outcome import FieldError, Reject
+from skyhold.records.validation.outcome import FieldError, Reject, RowKind
+from skyhold.records.validation.python_values import Unreadable, python_values
 from skyhold.runs.receipt import RejectGroup
 
 __all__ = ["REJECT_SCHEMA", "RejectCounts", "RejectedRow", "collect_rejects", "rejects_to_batch"]
@@ -42,18 +44,30 @@ class RejectedRow:
     original: str
 
 
-def collect_rejects(batch: Batch, rejects: Sequence[Reject]) -> list[RejectedRow]:
+def collect_rejects(batch: Batch, rejects: Sequence[Reject], kind: RowKind) -> list[RejectedRow]:
     """Return the refused rows of a batch with their numbers and whole originals, in input order."""
-    names = batch.data.schema.names
     found = [
         RejectedRow(row.row, (FieldError("$", row.error_type, row.message),), row.original) for row in batch.malformed
     ]
     if rejects:
         kept = batch.data.take(pa.array([reject.row for reject in rejects], pa.int64()))
-        for reject, cells in zip(rejects, kept.to_pylist(), strict=True):
-            original = _as_json({name: cells[name] for name in names})
+        for reject, original in zip(rejects, _originals(kept, kind), strict=True):
             found.append(RejectedRow(batch.row_number(reject.row), reject.errors, original))
     return sorted(found, key=lambda row: row.row)
+
+
+def _originals(rows: pa.RecordBatch, kind: RowKind) -> list[str]:
+    if kind == "json":
+        return [line.decode(errors="backslashreplace") for line in rows.column(0).to_pylist()]
+    names = rows.schema.names
+    columns = [[_readable(value) for value in python_values(column)] for column in rows.columns]
+    return [_as_json(dict(zip(names, row, strict=True))) for row in zip(*columns, strict=True)]
+
+
+def _readable(value: object) -> object:
+    if type(value) is float and not math.isfinite(value):
+        return str(value)
+    return value.why if type(value) is Unreadable else value
 
 
 def rejects_to_batch(source: str, rows: Iterable[RejectedRow]) -> pa.RecordBatch:

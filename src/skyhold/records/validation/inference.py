@@ -21,9 +21,10 @@ _BIG = pa.decimal128(38, 0)
 def infer_schema(lines: Iterable[bytes]) -> Schema:
     """Return the columns of some lines, in the order in which their keys first occur.
 
-    A key whose values are all ints becomes int64, or decimal128(38, 0) if one is past that; ints and floats mixed become
-    float64 if all of the ints are exact there; texts, booleans, lists and objects become string, bool, list and struct.
-    Where kinds are mixed, the column holds each value's JSON text. Lines that are no JSON object count for nothing.
+    A key whose values are all ints becomes int64, or decimal128(38, 0) if one is past that; ints and floats mixed
+    become float64 if all of the ints are exact there; texts, booleans, lists and objects become string, bool, list and
+    struct. Where kinds are mixed, or objects have no keys, the column holds each value's JSON text. Lines that are no
+    JSON object count for nothing.
 
     Example:
         >>> infer_schema([b'{"a": 1, "b": [1.5]}', b'{"a": 2, "b": null}']).types
@@ -68,7 +69,7 @@ def _number_type(values: Sequence[float], kinds: set[type]) -> DataType:
         if all(-_LIMIT <= value < _LIMIT for value in ints):
             return pa.int64()
         return _BIG if all(abs(value) < 10**38 for value in ints) else _MIXED
-    return pa.float64() if all(abs(value) <= 1 << 53 for value in ints) else _MIXED  # noqa: PLR2004 - exact in float64
+    return pa.float64() if all(abs(value) <= 1 << 53 for value in ints) else _MIXED
 
 
 def _struct_type(values: Sequence[Mapping[str, object]]) -> DataType:
@@ -76,7 +77,8 @@ def _struct_type(values: Sequence[Mapping[str, object]]) -> DataType:
     for value in values:
         for name, each in value.items():
             members.setdefault(name, []).append(each)
-    return pa.struct([(name, _type_of(found)) for name, found in members.items()])
+    # No format holds a struct without members.
+    return pa.struct([(name, _type_of(found)) for name, found in members.items()]) if members else _MIXED
 
 
 _MIXED = pa.large_string()
@@ -147,6 +149,8 @@ class InferredPlan:
             return {}, [FieldError("$", "object_type", "the line is no JSON object")]
         row: dict[str, object] = {}
         errors: list[FieldError] = []
+        if not self._convert:
+            return {}, [FieldError("$", "no_columns", "neither this object nor those of the sample have any key")]
         for name, value in cast("dict[str, object]", found).items():
             convert = self._convert.get(name)
             if convert is None:

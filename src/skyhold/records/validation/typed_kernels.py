@@ -113,7 +113,11 @@ def _only(readable: Array, values: Array, target: DataType) -> tuple[Array, Arra
 
 
 def _integers_as_integers(values: Array) -> tuple[Array, Array]:
-    fits = pc.less_equal(values, pa.scalar(_LARGEST, pa.uint64())) if pa.types.is_uint64(values.type) else pc.is_valid(values)
+    fits = (
+        pc.less_equal(values, pa.scalar(_LARGEST, pa.uint64()))
+        if pa.types.is_uint64(values.type)
+        else pc.is_valid(values)
+    )
     return _only(fits, values, pa.int64())
 
 

@@ -1,0 +1,208 @@
+r"""JSON: lines of objects, or one array of them."""
+
+# pyarrow is untyped:
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownParameterType=false
+# pyright: reportUnknownArgumentType=false, reportAttributeAccessIssue=false
+
+import itertools
+import os
+from collections.abc import Iterator
+from typing import Any, Literal
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from skyhold.errors import BadOptionError, MalformedInputError
+from skyhold.records.formats.adapter import Batch, InputStream, OutputStream, Source
+from skyhold.records.formats.compression import ByteStream, codec_of_name
+from skyhold.records.formats.json_array import elements
+from skyhold.records.formats.json_text import JsonEncoder, NonFinite
+from skyhold.records.formats.objects import ObjectOutputAdapter, ObjectPlace, ObjectSink, ObjectUris, TextInputAdapter
+from skyhold.records.formats.utf8 import read_fully
+from skyhold.records.validation.inference import infer_schema
+
+__all__ = ["JSONInputAdapter", "JSONOutputAdapter", "JsonFormat"]
+
+JsonFormat = Literal["jsonl", "array"]
+"""``jsonl``: a line for each object; ``array``: one array of them."""
+
+_BLOCK_BYTES = 2 * 1024 * 1024
+_FETCH_BYTES = 4 * 1024 * 1024
+_LONGEST = 256 * 1024 * 1024
+_BOM = b"\xef\xbb\xbf"
+_LINES = pa.schema([pa.field("line", pa.binary())])
+
+
+class JSONInputAdapter(TextInputAdapter):
+    """Read lines of JSON objects, or one JSON array of objects; UTF-8, with or without a byte-order mark.
+
+    With a model, pydantic's JSON mode judges each object (``model_validate_json``). Without one, the columns are those
+    of a sample (`skyhold.records.validation.inference.infer_schema`), and a later object that does not fit them exactly
+    is a rejected row. Blank lines are no rows.
+
+    Args:
+        uri: Where it is; a pattern, a folder or a sequence of URIs reads many.
+        format: ``"auto"`` takes a file whose first character is ``[`` for an array.
+        limit: Read at most so many rows.
+        sample_rows: How many rows the sample has, at most; it ends with the first block of 2 MiB too.
+        **options: ``compression``, ``glob`` as for `skyhold.records.formats.objects.TextInputAdapter`, and storage
+            options.
+    """
+
+    def __init__(
+        self,
+        uri: ObjectUris,
+        *,
+        format: JsonFormat | Literal["auto"] = "auto",  # noqa: A002 - the name that users know
+        limit: int | None = None,
+        sample_rows: int = 10_000,
+        **options: Any,
+    ) -> None:
+        super().__init__(uri, **options)
+        if format not in ("auto", "jsonl", "array"):
+            raise BadOptionError(f"format={format!r} is none of 'auto', 'jsonl', 'array'")
+        self._format: JsonFormat | Literal["auto"] = format
+        self._limit = limit
+        self._sample_rows = sample_rows
+
+    def _open_one(self, place: ObjectPlace) -> InputStream:
+        source = place.open_bytes(_FETCH_BYTES)
+        try:
+            return _JsonStream(source, place.uri, self._format, self._limit, self._sample_rows)
+        except BaseException:
+            source.close()
+            raise
+
+
+class _JsonStream(InputStream):
+    def __init__(
+        self, source: ByteStream, uri: str, kind: JsonFormat | Literal["auto"], limit: int | None, sample_rows: int
+    ) -> None:
+        self.kind = "json"
+        self.sources = [Source(uri, source.info)]
+        self._source = source
+        self._uri = uri
+        self._limit = limit
+        head = read_fully(source, _BLOCK_BYTES).removeprefix(_BOM)
+        if head[:2] in (b"\xff\xfe", b"\xfe\xff"):
+            raise MalformedInputError(f"{uri!r} is UTF-16, and JSON is UTF-8", remedy="Convert it: iconv -t UTF-8")
+        is_array = kind == "array" or (kind == "auto" and head.lstrip()[:1] == b"[")
+        lines = self._elements(head) if is_array else self._split_lines(head)
+        sample = self._take_sample(lines, sample_rows)
+        self.schema = infer_schema(
+            itertools.islice((line for part in sample for line in part.to_pylist()), sample_rows)
+        )
+        self._lines = itertools.chain(sample, lines)
+
+    @staticmethod
+    def _take_sample(lines: Iterator[pa.Array], rows: int) -> list[pa.Array]:
+        taken: list[pa.Array] = []
+        while sum(map(len, taken)) < rows and sum(part.nbytes for part in taken) < _BLOCK_BYTES // 2:
+            if (part := next(lines, None)) is None:
+                break
+            taken.append(part)
+        return taken
+
+    def batches(self) -> Iterator[Batch]:
+        row = 1
+        for lines in self._lines:
+            left = len(lines) if self._limit is None else self._limit - row + 1
+            if left <= 0:
+                return
+            data = pa.RecordBatch.from_arrays([lines.slice(0, left)], schema=_LINES)
+            yield Batch(data, self._uri, row)
+            row += data.num_rows
+
+    def _elements(self, head: bytes) -> Iterator[pa.Array]:
+        for found in elements(self._source, self._uri, head=head, block_bytes=_BLOCK_BYTES, longest=_LONGEST):
+            yield pa.array(found, pa.binary())
+
+    def _split_lines(self, head: bytes) -> Iterator[pa.Array]:
+        block, parts, held = head, list[bytes](), 0
+        while block:
+            end = block.rfind(b"\n") + 1
+            if end:
+                yield from _without_blanks(b"".join([*parts, block[: end - 1]]))
+                parts, held = [block[end:]], len(block) - end
+            else:
+                parts.append(block)
+                held += len(block)
+                if held > _LONGEST:
+                    raise MalformedInputError(f"{self._uri!r} has a line of more than {_LONGEST:,} bytes")
+            block = self._source.read(_BLOCK_BYTES)
+        yield from _without_blanks(b"".join(parts))
+
+    def close(self) -> None:
+        self._source.close()
+
+
+def _without_blanks(block: bytes) -> Iterator[pa.Array]:
+    lines = pc.split_pattern(pa.array([block], pa.binary()), pattern=b"\n").flatten()
+    plain = pc.starts_with(lines, b"{")
+    if plain.true_count < len(plain):
+        lines = lines.filter(pc.invert(pc.match_substring_regex(lines, rb"\A[ \t\r]*\z")))
+    if len(lines):
+        yield lines
+
+
+class JSONOutputAdapter(ObjectOutputAdapter):
+    """Write JSON objects, a line for each or in one array.
+
+    Dates and times are ISO 8601; decimals and bytes (base64) are texts, decimals without places are numbers.
+
+    Args:
+        uri: Where to; a suffix such as ``.gz`` compresses.
+        format: Lines or an array; ``"auto"`` takes ``.json`` for an array, before the suffix of a compression too.
+        indent: 2 spreads each object over lines of its own, in an array only.
+        non_finite: What becomes of NaN and infinities, which JSON has not: ``"refuse"`` fails the run, ``"null"``
+            writes null.
+        **storage_options: As for `skyhold.storage.opening.open_store`.
+    """
+
+    def __init__(
+        self,
+        uri: str | os.PathLike[str],
+        *,
+        format: JsonFormat | Literal["auto"] = "auto",  # noqa: A002 - the name that users know
+        indent: Literal[2] | None = None,
+        non_finite: NonFinite = "refuse",
+        **storage_options: Any,
+    ) -> None:
+        super().__init__(uri, **storage_options)
+        if format not in ("auto", "jsonl", "array"):
+            raise BadOptionError(f"format={format!r} is none of 'auto', 'jsonl', 'array'")
+        if indent not in (None, 2):
+            raise BadOptionError(f"indent={indent!r}: objects are indented by 2 or not at all")
+        self._format = format
+        self._indent = indent
+        self._non_finite: NonFinite = non_finite
+
+    def _open_one(self, place: ObjectPlace, schema: pa.Schema) -> OutputStream:
+        codec = codec_of_name(place.key)
+        name = place.key.rpartition(".")[0] if codec else place.key
+        is_array = self._format == "array" or (self._format == "auto" and name.lower().endswith(".json"))
+        if self._indent and not is_array:
+            raise BadOptionError("indent=2 needs format='array': a line of its own is what makes an object in JSONL")
+        return _JsonSink(place, codec, JsonEncoder(schema, self._non_finite, indent=bool(self._indent)), is_array)
+
+
+class _JsonSink(ObjectSink):
+    def __init__(self, place: ObjectPlace, codec: Any, encoder: JsonEncoder, is_array: bool) -> None:
+        super().__init__(place, codec)
+        self._encoder = encoder
+        self._is_array = is_array
+        self._is_first = True
+
+    def _encode(self, batch: pa.RecordBatch) -> None:
+        objects = self._encoder.encode(batch)
+        if not objects:
+            return
+        if not self._is_array:
+            self._writer.write(b"\n".join(objects) + b"\n")
+            return
+        self._writer.write((b"[\n" if self._is_first else b",\n") + b",\n".join(objects))
+        self._is_first = False
+
+    def _finish(self) -> None:
+        if self._is_array:
+            self._writer.write(b"[]\n" if self._is_first else b"\n]\n")
