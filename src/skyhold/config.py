@@ -29,24 +29,30 @@ _OTHERS_MAY_READ = stat.S_IRWXG | stat.S_IRWXO
 
 # Ends of option names whose values are secrets. `key` alone is s3fs's name of the access key's *id*.
 _SECRET_NAME = re.compile(
-    r"(?:^|_)(?:secret|token|password|sas|sas_key|access_signature|connection_string|credential_json|secret_access_key"
-    r"|secret_key|access_key|account_key|customer_key|customer_key_base64|encryption_key|service_account_key"
-    r"|shared_key|client_secret|storage_key|master_key|ssecustomerkey)$"
+    r"(?:^|_)(?:secret|token|password|passwd|passphrase|authorization|cookie|sas|sas_key|access_signature"
+    r"|connection_string|credential_json|api_?key|private_?key|secret_?access_?key|session_?token|secret_?key"
+    r"|access_?key|account_?key|customer_key|customer_key_base64|encryption_key|service_account_key"
+    r"|shared_?key|client_?secret|storage_?key|master_key|ssecustomerkey)$"
 )
+_HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 
+# Messages can be long, so that each pattern takes time in proportion to its text: none begins with a repetition.
 _SHAPES: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL), ""),
-    (re.compile(r"([A-Za-z][A-Za-z0-9+.-]*://[^/@:\s'\"]*):[^/\s'\"]*@"), r"\1:{}@"),
-    (re.compile(r"(?i)\b(AccountKey|SharedAccessSignature|SharedAccessKey)(\s*=\s*)[^;\s'\"]+"), r"\1\2{}"),
+    (re.compile(r"(?<=[A-Za-z0-9+.-]://)([^/@:\s'\"]*):(?!\*\*redacted)[^/\s'\"]*@"), r"\1:{}@"),
+    (re.compile(r"(?i)\b(AccountKey|SharedAccessSignature|SharedAccessKey)(\s*=\s*)(?!\*\*redacted)[^;\s'\"]+"),
+     r"\1\2{}"),
     (re.compile(r"(?i)\b(sig|x-amz-signature|x-amz-credential|x-amz-security-token|x-goog-signature"
-                r"|x-goog-credential|access_token|refresh_token|client_secret|client_assertion)=[^&\s'\"]+"), r"\1={}"),
+                r"|x-goog-credential|access_token|refresh_token|client_secret|client_assertion)="
+                r"(?!\*\*redacted)[^&\s'\"]+"), r"\1={}"),
     (re.compile(r"(?i)\b(Bearer|Basic|SharedKey)(\s+)[A-Za-z0-9._~+/:=-]{6,}"), r"\1\2{}"),
     (re.compile(r"(?i)(Signature=)[0-9a-f]{16,}"), r"\1{}"),
     (re.compile(r"\b((?:AKIA|ASIA|AROA|AIDA)[A-Z0-9]{12,})\b"), ""),
     (re.compile(r"\bya29\.[A-Za-z0-9._-]+"), ""),
-    (re.compile(r"(?i)([\"']?(?:[a-z_]*(?:secret_access_key|secretaccesskey|session_token|sessiontoken|account_key"
-                r"|client_secret|private_key|password|refresh_token|access_token|sas_token|connection_string"
-                r"|security_token|customer_key|secret))[\"']?\s*[:=]\s*)(\"[^\"]*\"|'[^']*'|[^\s,;&}\)]+)"), r"\1{}"),
+    (re.compile(r"(?i)((?:secret|session_?token|account_?key|api[_-]?key|private_?key|password|passwd|passphrase"
+                r"|refresh_?token|access_?token|sas_?token|connection_?string|security_?token|customer_?key"
+                r"|secret_?access_?key|secret_?key)[\"']?\s*[:=]\s*)"
+                r"(?!\*\*redacted)(?:\"[^\"]*\"|'[^']*'|[^\s,;&}\)]+)"), r"\1{}"),
 )  # fmt: skip
 
 
@@ -251,10 +257,11 @@ def is_secret_name(option: str) -> bool:
     """Return whether an option of this name holds a secret.
 
     Example:
-        >>> [is_secret_name(name) for name in ("aws_secret_access_key", "region", "kms_key_id", "token_file")]
-        [True, False, False, False]
+        >>> [is_secret_name(name) for name in ("aws_secret_access_key", "apiKey", "kms_key_id", "token_file")]
+        [True, True, False, False]
     """
-    return _SECRET_NAME.search(option.lower().replace("-", "_")) is not None
+    spellings = (option, _HUMP.sub("_", option))
+    return any(_SECRET_NAME.search(name.lower().replace("-", "_")) for name in spellings)
 
 
 def redact(text: str) -> str:

@@ -15,8 +15,7 @@ _REDACTED = "**redacted**"
 _DEEPEST = 12
 _LONGEST = 1000
 _MARK_LENGTH = 40
-_HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
-_ALSO_SECRET = re.compile(r"(?:^|_)(?:api_?key|authorization|cookie|credentials?|passwd|passphrase|private_key)$")
+_CREDENTIALS = re.compile(r"(?i)credentials?$")
 
 
 def redact_asked(asked: Mapping[str, Any]) -> dict[str, Any]:
@@ -74,8 +73,7 @@ def _cut(text: str, size: int) -> str:
 
 
 def _is_secret(name: str) -> bool:
-    name = _HUMP.sub("_", name).replace("-", "_").lower()
-    return is_secret_name(name) or _ALSO_SECRET.search(name) is not None
+    return is_secret_name(name) or _CREDENTIALS.search(name) is not None
 
 
 def _plain(name: str, value: Any, depth: int) -> Any:
