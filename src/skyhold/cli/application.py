@@ -33,7 +33,12 @@ _COMMANDS = {
 
 def make_app() -> App:
     """Return the application with all its commands."""
-    app = App(name="skyhold", version=__version__, help="Keep engineering work in object storage and run it there.")
+    app = App(
+        name="skyhold",
+        version=__version__,
+        help="Keep engineering work in object storage and run it there.",
+        suppress_keyboard_interrupt=False,  # `run` says that it was interrupted
+    )
     for name, (target, words) in _COMMANDS.items():  # loaded when called, so their words stand here
         app.command(target, name=name, help=words)
     storage = App(name="storage", help="Upkeep of buckets.")

@@ -8,7 +8,7 @@ from cyclopts import Parameter
 
 from skyhold.cli.options import Common, Place, locate
 from skyhold.cli.output import Printer, human_size, show_error
-from skyhold.errors import BadUriError, KeyNotFoundError, TransferError
+from skyhold.errors import BadUriError, KeyNotFoundError, SkyholdError, TransferError
 from skyhold.runs.bar import ProgressBar
 from skyhold.runs.recording import RunRecorder
 from skyhold.storage.contract import Store
@@ -95,8 +95,7 @@ def _copy(
     except BaseException as error:
         recorder.fail(error)
         if isinstance(error, TransferError):
-            for uri, failure in error.failures.items():
-                show_error(f"{uri}: {failure}", "", code="transfer", as_json=common.json)
+            _tell_failures(error, alone=len(transfers) == 1, as_json=common.json)
         raise
     for each in moved:
         recorder.add_output(each.transfer.target.uri_of(each.transfer.target_key), each.info, sha256=each.sha256)
@@ -105,6 +104,14 @@ def _copy(
         _show(printer, each.transfer, verb)
     printer.summary(f"{len(moved):,} objects, {human_size(moved_bytes)}", objects=len(moved), size_bytes=moved_bytes)
     return moved
+
+
+def _tell_failures(error: TransferError, *, alone: bool, as_json: bool) -> None:
+    """Show every failure; where one object was asked for, its failure is the command's, with its exit code."""
+    for uri, failure in error.failures.items():
+        if alone and isinstance(failure, SkyholdError):
+            raise failure from error
+        show_error(f"{uri}: {failure}", "", code="transfer", as_json=as_json)
 
 
 def _metered(transfers: list[Transfer], recorder: RunRecorder) -> Iterator[Transfer]:
