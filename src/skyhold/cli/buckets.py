@@ -1,17 +1,22 @@
 """``mb``, ``check``, ``storage sweep``: buckets as a whole."""
 
+from contextlib import closing
 from datetime import timedelta
+from functools import partial
 
 from skyhold.cli.options import Common
 from skyhold.cli.output import Printer
-from skyhold.storage.buckets import abort_uploads, bucket_settings, list_left_uploads, make_bucket
+from skyhold.storage.bucket_settings import bucket_settings, has_settings
+from skyhold.storage.buckets import abort_uploads, list_left_uploads, make_bucket
 from skyhold.storage.checkup import check_store
+from skyhold.storage.libraries import connect, endpoint_of
 from skyhold.storage.location import parse_location
 from skyhold.storage.opening import open_store
 
 __all__ = ["check", "mb", "sweep"]
 
 _DEFAULT = Common()
+_SMALLEST_PART = 5 * 1024 * 1024  # that S3 takes
 _MARKS = {"ok": "✓", "warning": "!", "failed": "✗", "unknown": "?"}
 
 
@@ -42,17 +47,24 @@ def check(uri: str, /, *, common: Common = _DEFAULT) -> int:
     """
     printer = Printer(as_json=common.json)
     options = common.options_for(uri)
+    settings = None
+    endpoint = ""
+    if has_settings(uri):
+        endpoint = endpoint_of(connect(parse_location(uri), options))
+        options = {"part_bytes": _SMALLEST_PART, **options}
+        settings = partial(bucket_settings, uri, **options)
     store = open_store(uri, **options)
-    printer.item(f"  {store.uri} as {store.identity or 'nobody in particular'}", uri=store.uri, identity=store.identity)
-    on_s3 = parse_location(uri).scheme == "s3"
-    settings = (lambda: bucket_settings(uri, **options)) if on_s3 else None
+    identity = store.identity or "nobody in particular"
+    words = f"  {store.uri} as {identity}{f' at {endpoint}' if endpoint else ''}"
+    printer.item(words, uri=store.uri, identity=store.identity, endpoint=endpoint)
     counts = dict.fromkeys(_MARKS, 0)
-    for line in check_store(store, settings):
-        counts[line.state] += 1
-        words = f"{_MARKS[line.state]} {line.name}: {line.found}"
-        if line.remedy and line.state != "ok":
-            words += f"\n    {line.remedy}"
-        printer.item(words, name=line.name, state=line.state, found=line.found, remedy=line.remedy)
+    with closing(check_store(store, settings, part_bytes=int(options.get("part_bytes", _SMALLEST_PART)))) as lines:
+        for line in lines:
+            counts[line.state] += 1
+            words = f"{_MARKS[line.state]} {line.name}: {line.found}"
+            if line.remedy and line.state != "ok":
+                words += f"\n    {line.remedy}"
+            printer.item(words, name=line.name, state=line.state, found=line.found, remedy=line.remedy)
     printer.summary(", ".join(f"{count} {state}" for state, count in counts.items() if count), **counts)
     return 1 if counts["failed"] else 0
 
