@@ -3,11 +3,12 @@
 from contextlib import closing
 from datetime import timedelta
 from functools import partial
+from typing import Any
 
 from skyhold.cli.options import Common
 from skyhold.cli.output import Printer
 from skyhold.storage.bucket_settings import bucket_settings, has_settings
-from skyhold.storage.buckets import abort_uploads, list_left_uploads, make_bucket
+from skyhold.storage.buckets import abort_uploads, delete_versions, list_left_uploads, make_bucket
 from skyhold.storage.checkup import check_store
 from skyhold.storage.libraries import connect, endpoint_of
 from skyhold.storage.location import parse_location
@@ -53,12 +54,17 @@ def check(uri: str, /, *, common: Common = _DEFAULT) -> int:
         endpoint = endpoint_of(connect(parse_location(uri), options))
         options = {"part_bytes": _SMALLEST_PART, **options}
         settings = partial(bucket_settings, uri, **options)
+    purge = partial(_delete_versions, options) if parse_location(uri).scheme == "s3" else None
     store = open_store(uri, **options)
     identity = store.identity or "nobody in particular"
     words = f"  {store.uri} as {identity}{f' at {endpoint}' if endpoint else ''}"
     printer.item(words, uri=store.uri, identity=store.identity, endpoint=endpoint)
+    if common.dry_run:
+        printer.summary("would write a probe object, try it and delete it", dry_run=True)
+        return 0
     counts = dict.fromkeys(_MARKS, 0)
-    with closing(check_store(store, settings, part_bytes=int(options.get("part_bytes", _SMALLEST_PART)))) as lines:
+    part_bytes = int(options.get("part_bytes", _SMALLEST_PART))
+    with closing(check_store(store, settings, part_bytes=part_bytes, purge=purge)) as lines:
         for line in lines:
             counts[line.state] += 1
             words = f"{_MARKS[line.state]} {line.name}: {line.found}"
@@ -67,6 +73,10 @@ def check(uri: str, /, *, common: Common = _DEFAULT) -> int:
             printer.item(words, name=line.name, state=line.state, found=line.found, remedy=line.remedy)
     printer.summary(", ".join(f"{count} {state}" for state, count in counts.items() if count), **counts)
     return 1 if counts["failed"] else 0
+
+
+def _delete_versions(options: dict[str, Any], uri: str) -> int:
+    return delete_versions(uri, **options)
 
 
 def sweep(uri: str, /, *, older_than_hours: float = 24.0, common: Common = _DEFAULT) -> int:

@@ -18,7 +18,7 @@ from skyhold.errors import (
 from skyhold.storage.libraries import azure_client, connect, s3_client
 from skyhold.storage.location import Location, parse_location
 
-__all__ = ["LeftUpload", "abort_uploads", "list_left_uploads", "make_bucket"]
+__all__ = ["LeftUpload", "abort_uploads", "delete_versions", "list_left_uploads", "make_bucket"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +100,34 @@ def abort_uploads(uri: str, uploads: list[LeftUpload], **options: Any) -> None:
                 Bucket=location.container, Key=upload.key, UploadId=upload.upload_id
             ),
         )
+
+
+def delete_versions(uri: str, **options: Any) -> int:
+    """Delete every version of one object for good, in a bucket that keeps versions; return how many there were.
+
+    Args:
+        uri: The object.
+        **options: As for `skyhold.storage.opening.open_store`.
+
+    Raises:
+        MissingExtraError: boto3 is not installed.
+        UnsupportedError: The store is not S3.
+    """
+    location = _only_s3(uri, "delete versions")
+    client = s3_client(connect(location, options))
+    pages = client.get_paginator("list_object_versions").paginate(Bucket=location.container, Prefix=location.key)
+    found = with_errors("list versions", location, lambda: list(pages))
+    listed = [each for page in found for kind in ("Versions", "DeleteMarkers") for each in page.get(kind, [])]
+    versions = [each["VersionId"] for each in listed if each["Key"] == location.key]
+    for version in versions:
+        with_errors(
+            "delete version",
+            location,
+            lambda version=version: client.delete_object(
+                Bucket=location.container, Key=location.key, VersionId=version
+            ),
+        )
+    return len(versions)
 
 
 def _only_s3(uri: str, verb: str) -> Location:

@@ -51,7 +51,11 @@ class CheckLine:
 
 
 def check_store(
-    store: Store, settings: Callable[[], Iterable[CheckLine]] | None = None, *, part_bytes: int = _PART_BYTES
+    store: Store,
+    settings: Callable[[], Iterable[CheckLine]] | None = None,
+    *,
+    part_bytes: int = _PART_BYTES,
+    purge: Callable[[str], int] | None = None,
 ) -> Generator[CheckLine]:
     """Try every operation on a probe object, and take it away; then ask for the bucket's settings.
 
@@ -62,6 +66,7 @@ def check_store(
         store: What to try.
         settings: `skyhold.storage.bucket_settings.bucket_settings` for this store, or None to leave settings out.
         part_bytes: The option with which the store was opened; more than one part is a multipart upload.
+        purge: Deletes the versions that the bucket keeps of the object with this URI, and returns how many.
 
     Yields: A line as soon as it is known; nothing is raised for what a store refuses.
 
@@ -70,7 +75,7 @@ def check_store(
         >>> [line.state for line in check_store(open_store("memory://checkup-example"))][:3]
         ['ok', 'ok', 'ok']
     """
-    probe = _Probe(store, part_bytes)
+    probe = _Probe(store, part_bytes, purge)
     try:
         for step in _STEPS:
             line, hopeless = _try(step, probe)
@@ -90,11 +95,12 @@ class _NotTriedError(Exception):
 class _Probe:
     """Tries each operation on one object of its own."""
 
-    def __init__(self, store: Store, part_bytes: int) -> None:
+    def __init__(self, store: Store, part_bytes: int, purge: Callable[[str], int] | None) -> None:
         self.store = store
         self.key = f"skyhold-checkup-{uuid.uuid4().hex}"
         self.anything_worked = False
         self._part_bytes = part_bytes
+        self._purge = purge
         self._listed = ""
         self._may_exist = False
         self._exists = False
@@ -171,13 +177,24 @@ class _Probe:
         else:
             raise IntegrityError("the object is still there", uri=self.store.uri_of(self.key))
         self._may_exist = False
-        return found
+        return f"{found}{self._delete_versions()}"
 
     def take_away(self) -> None:
         """Delete the object, whatever became of the steps; a line has told already when that cannot be done."""
         if self._may_exist:
             with suppress(SkyholdError, OSError):
                 self.store.delete(self.key)
+            self._delete_versions()
+
+    def _delete_versions(self) -> str:
+        """A bucket that keeps versions keeps the probe's too, unseen and paid for."""
+        if self._purge is None:
+            return ""
+        try:
+            count = self._purge(self.store.uri_of(self.key))
+        except SkyholdError as error:
+            return f"; whether the bucket keeps old versions of {self.key!r} is not told ({error.message})"
+        return f", with {count} versions that the bucket kept" if count else ""
 
     def _need_object(self) -> None:
         if not self._exists:
@@ -247,6 +264,8 @@ def _failure(step: _Step, probe: _Probe, error: Exception, *, hopeless: bool) ->
     state = "failed" if hopeless or (step.essential and not on_purpose) else "warning"
     found = str(getattr(error, "reason", error))
     remedy = str(getattr(error, "remedy", "")) or step.remedy
+    if isinstance(error, BadCredentialsError):
+        remedy = f"Correct or renew the credentials of {probe.store.identity}"
     right = step.rights.get(parse_location(probe.store.uri).scheme)
     denied = isinstance(error, (AccessError, NotFoundOrDeniedError))
     if right and denied and not isinstance(error, (BadCredentialsError, ReadOnlyError)):

@@ -21,15 +21,15 @@ class _Bucket:
         self._client = client
         self._name = name
 
-    def get(self, what: str) -> dict[str, Any]:
-        """Return a setting; empty where the store says that it was never made."""
+    def get(self, what: str) -> dict[str, Any] | None:
+        """Return a setting; None where the store says that it was never made."""
         exceptions: Any = import_module("botocore.exceptions")
         try:
             return getattr(self._client, f"get_{what}")(Bucket=self._name)
         except exceptions.ClientError as error:
             code = str(error.response.get("Error", {}).get("Code", ""))
             if code.endswith("NotFoundError") or (code.startswith("NoSuch") and code != "NoSuchBucket"):
-                return {}
+                return None
             raise
 
 
@@ -46,21 +46,22 @@ def s3_settings(connection: Connection) -> Iterator[CheckLine]:
 
 
 def _versioning(bucket: _Bucket) -> Told:
-    found = bucket.get("bucket_versioning")
+    found = bucket.get("bucket_versioning") or {}
     if found.get("Status") == "Enabled":
         return Told(good=True, found=f"on, MFA delete {'on' if found.get('MFADelete') == 'Enabled' else 'off'}")
     return Told(good=False, found=str(found.get("Status", "off")).lower())
 
 
 def _encryption(bucket: _Bucket) -> Told:
-    rules = bucket.get("bucket_encryption").get("ServerSideEncryptionConfiguration", {}).get("Rules", [])
+    found = bucket.get("bucket_encryption") or {}
+    rules = found.get("ServerSideEncryptionConfiguration", {}).get("Rules", [])
     ways = [rule.get("ApplyServerSideEncryptionByDefault", {}) for rule in rules]
     words = [" ".join(filter(None, (way.get("SSEAlgorithm"), way.get("KMSMasterKeyID")))) for way in ways]
     return Told(good=True, found=f"on: {', '.join(words)}") if any(words) else Told(good=False, found="off")
 
 
 def _public_access(bucket: _Bucket) -> Told:
-    found = bucket.get("public_access_block").get("PublicAccessBlockConfiguration", {})
+    found = (bucket.get("public_access_block") or {}).get("PublicAccessBlockConfiguration", {})
     off = [name for name in _ACCESS_BLOCKS if not found.get(name)]
     if not off:
         return Told(good=True, found="all of it")
@@ -68,13 +69,17 @@ def _public_access(bucket: _Bucket) -> Told:
 
 
 def _policy(bucket: _Bucket) -> Told:
-    if bucket.get("bucket_policy_status").get("PolicyStatus", {}).get("IsPublic"):
-        return Told(good=False, found="the policy lets everybody in")
-    return Told(good=True, found="the policy lets nobody in unnamed")
+    found = bucket.get("bucket_policy_status")
+    if found is None:
+        return Told(good=True, found="there is none")
+    public = found.get("PolicyStatus", {}).get("IsPublic")
+    if public is None:  # some servers answer what they do not know with a listing
+        return Told(good=None, found="not told: the answer does not say")
+    return Told(good=not public, found="the policy lets everybody in" if public else "it names who may come in")
 
 
 def _log(bucket: _Bucket) -> Told:
-    found = bucket.get("bucket_logging").get("LoggingEnabled")
+    found = (bucket.get("bucket_logging") or {}).get("LoggingEnabled")
     return Told(good=True, found=f"to s3://{found['TargetBucket']}") if found else Told(good=False, found="off")
 
 
