@@ -17,6 +17,8 @@ from azure.storage.blob import (
 
 from conftest import AZURITE_KEY, make_bucket, make_container
 from skyhold.cli.application import run
+from skyhold.errors import BadUriError
+from skyhold.storage.buckets import delete_versions
 from skyhold.testing.servers import LocalServer
 
 Lines = dict[str, dict[str, str]]
@@ -95,6 +97,18 @@ def test_nothing_of_the_probe_stays_in_a_bucket_that_keeps_versions(moto: LocalS
     listed = client.list_object_versions(Bucket=bucket)
     assert [each["Key"] for each in listed["Versions"]] == ["deep/skyhold"]
     assert "DeleteMarkers" not in listed
+
+
+def test_versions_of_one_object_are_deleted_and_of_no_other(moto: LocalServer):
+    client, bucket = s3_client(moto), make_bucket(moto)
+    client.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+    for key in ("a", "a", "a/b", "ab"):
+        client.put_object(Bucket=bucket, Key=key, Body=b"1")
+    client.delete_object(Bucket=bucket, Key="a")
+    assert delete_versions(f"s3://{bucket}/a", **moto.options) == 3
+    assert [each["Key"] for each in client.list_object_versions(Bucket=bucket)["Versions"]] == ["a/b", "ab"]
+    with pytest.raises(BadUriError):
+        delete_versions(f"s3://{bucket}", **moto.options)
 
 
 def test_the_header_names_identity_and_endpoint_and_no_secret(moto: LocalServer, check: Check):

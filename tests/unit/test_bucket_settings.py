@@ -12,9 +12,11 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from skyhold.errors import CredentialsError, MissingExtraError, UnsupportedError
+from skyhold.errors import BadOptionError, CredentialsError, MissingExtraError, UnsupportedError
 from skyhold.storage.bucket_settings import bucket_settings
 from skyhold.storage.checkup import CheckLine
+from skyhold.storage.libraries import azure_client, connect
+from skyhold.storage.location import parse_location
 from unit.credentials_server import Recorder, Request, recording
 
 BUCKET = "/storage/v1/b/models"
@@ -180,6 +182,15 @@ def test_a_library_that_is_missing_names_its_extra(
     with pytest.raises(MissingExtraError) as caught:
         list(bucket_settings(uri, **options))
     assert caught.value.remedy == f"Run: pip install 'skyhold[{extra}]'"
+
+
+def test_a_token_for_azure_is_used_as_one_and_never_sent_in_clear():
+    """Left out, it would make every question an anonymous one."""
+    location, options = parse_location("az://c"), {"account_name": "models", "token": "hidden-token"}
+    credential = azure_client(connect(location, options)).credential
+    assert credential.get_token("https://storage.azure.com/.default").token == "hidden-token"
+    with pytest.raises(BadOptionError, match="https"):
+        list(bucket_settings("az://c", **options, endpoint="http://127.0.0.1:9/models"))
 
 
 def test_options_of_the_store_itself_are_not_taken_for_credentials(server: Recorder):

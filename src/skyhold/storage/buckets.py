@@ -112,20 +112,19 @@ def delete_versions(uri: str, **options: Any) -> int:
     Raises:
         MissingExtraError: boto3 is not installed.
         UnsupportedError: The store is not S3.
+        BadUriError: The URI names no object.
     """
-    location = _only_s3(uri, "delete versions")
+    location, key = _only_s3(uri, "delete versions").split_object()
     client = s3_client(connect(location, options))
-    pages = client.get_paginator("list_object_versions").paginate(Bucket=location.container, Prefix=location.key)
+    pages = client.get_paginator("list_object_versions").paginate(Bucket=location.container, Prefix=key)
     found = with_errors("list versions", location, lambda: list(pages))
     listed = [each for page in found for kind in ("Versions", "DeleteMarkers") for each in page.get(kind, [])]
-    versions = [each["VersionId"] for each in listed if each["Key"] == location.key]
+    versions = [each["VersionId"] for each in listed if each["Key"] == key]  # a prefix is the start of others too
     for version in versions:
         with_errors(
             "delete version",
             location,
-            lambda version=version: client.delete_object(
-                Bucket=location.container, Key=location.key, VersionId=version
-            ),
+            lambda version=version: client.delete_object(Bucket=location.container, Key=key, VersionId=version),
         )
     return len(versions)
 

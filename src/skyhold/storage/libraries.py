@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from importlib import import_module
 from typing import Any
 
-from skyhold.errors import MissingExtraError
+from skyhold.errors import BadOptionError, MissingExtraError
 from skyhold.storage.credentials import Connection, resolve_connection
 from skyhold.storage.credentials.providers import Provider
 from skyhold.storage.location import Location
@@ -70,6 +70,7 @@ def azure_client(connection: Connection) -> Any:
 
     Raises:
         MissingExtraError: It is not installed.
+        BadOptionError: The identity is a token, and the endpoint has no TLS.
     """
     try:
         blob = import_module("azure.storage.blob")
@@ -80,6 +81,8 @@ def azure_client(connection: Connection) -> Any:
     if given.get("access_key"):
         credential = {"account_name": connection.settings["account_name"], "account_key": given["access_key"]}
     elif given.get("token") and connection.provider:
+        if not endpoint_of(connection).startswith("https://"):
+            raise BadOptionError("a token is sent over https:// only", remedy="Give an https:// endpoint, or a key")
         credential = _Bearer(connection.provider)
     return blob.BlobServiceClient(
         endpoint_of(connection),
