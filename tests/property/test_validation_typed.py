@@ -122,7 +122,8 @@ def to_rows(outcome: Outcome) -> list[Any]:
 @pytest.mark.parametrize("optional", [False, True], ids=["required", "optional"])
 @pytest.mark.parametrize("kind", KINDS, ids=str)
 def test_typed_columns_are_judged_as_whole_rows_are(kind: Any, *, optional: bool) -> None:
-    model = create_model("M", f=(kind | None, None) if optional else (kind, ...))
+    field: Any = (kind | None, None) if optional else (kind, ...)
+    model = create_model("M", f=field)
     for cells, values in EDGES.items():
         schema = pa.schema([pa.field("f", cells)])
         batch = pa.record_batch([pa.array([*values, None, *values[:1]], cells)], schema=schema)

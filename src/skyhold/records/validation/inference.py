@@ -128,16 +128,18 @@ class InferredPlan:
 
     def _judge(self, numbers: Sequence[int], lines: Sequence[bytes]) -> Outcome:
         accepted: list[int] = []
-        rows: list[dict[str, object]] = []
+        columns: dict[str, list[object]] = {name: [] for name in self._convert}
         rejects: list[Reject] = []
         for number, line in zip(numbers, lines, strict=True):
             row, errors = self._read(line)
             if errors:
                 rejects.append(Reject(number, tuple(errors)))
-            else:
-                accepted.append(number)
-                rows.append(row)
-        batch = pa.RecordBatch.from_pylist(rows, schema=self.output_schema)
+                continue
+            accepted.append(number)
+            for name, column in columns.items():
+                column.append(row.get(name))
+        arrays = [pa.array(columns[field.name], field.type) for field in self.output_schema]
+        batch = pa.RecordBatch.from_arrays(arrays, schema=self.output_schema)
         return Outcome(batch, pa.array(accepted, pa.int64()), rejects)
 
     def _read(self, line: bytes) -> tuple[dict[str, object], list[FieldError]]:

@@ -1,5 +1,7 @@
 """Lines of JSON objects into typed columns: by Arrow's parser where a line is plain, and not at all where it is not."""
 
+import re
+from collections.abc import Callable
 from typing import Any, cast
 
 import orjson
@@ -33,6 +35,7 @@ class LineParser:
     def __init__(self, schema: Schema, *, forbid: bool = False) -> None:
         self._schema = schema
         self._forbid = forbid
+        self._suspicious = _wrong_types(schema)
         self._takes = {field.name: _python_types(field.type) for field in schema}
 
     def parse(self, lines: Array) -> tuple[dict[str, Array], Array]:
@@ -41,14 +44,16 @@ class LineParser:
         Returns: The columns, with null where a line has no such key, a null, or is left out; and which were read.
         """
         readable = _may_be_plain(lines)
-        columns = self._parse_all(_only(lines, readable))
-        if columns is None:
-            kept = _only(lines, readable)
-            plain = pa.array([self._is_plain(line) for line in kept.to_pylist()], pa.bool_())
-            columns = self._parse_all(_only(kept, plain))
+        kept = _only(lines, readable)
+        columns = self._parse_all(kept)
+        # Arrow does not say which line it stumbles over. Most often a pattern can tell, else Python looks at each.
+        for look in (self._look_for_types, self._look_at_each):
             if columns is None:
-                return self._nothing(len(lines)), pa.repeat(False, len(lines))
-            readable = pc.replace_with_mask(readable, readable, plain)
+                plain = look(kept)
+                readable, kept = pc.replace_with_mask(readable, readable, plain), _only(kept, plain)
+                columns = self._parse_all(kept)
+        if columns is None:
+            return self._nothing(len(lines)), pa.repeat(False, len(lines))
         columns, readable = _without_negative_zeros(columns, readable)
         if readable.true_count < len(readable):
             places = pc.subtract(pc.cumulative_sum(pc.cast(readable, pa.int64())), 1)
@@ -75,6 +80,12 @@ class LineParser:
         if table.num_rows != len(lines):
             return None
         return {name: _one_chunk(table.column(name)) for name in self._schema.names}
+
+    def _look_for_types(self, lines: Array) -> Array:
+        return pc.invert(pc.match_substring_regex(lines, self._suspicious))
+
+    def _look_at_each(self, lines: Array) -> Array:
+        return pa.array([self._is_plain(line) for line in lines.to_pylist()], pa.bool_())
 
     def _is_plain(self, line: bytes) -> bool:
         try:
@@ -121,6 +132,25 @@ def _only(lines: Array, mask: Array) -> Array:
 
 def _one_chunk(column: Any) -> Array:
     return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
+
+
+def _wrong_types(schema: Schema) -> bytes:
+    """Return a pattern of keys that are followed by a value of another type, wherever in a line that is."""
+    by_form: dict[bytes, list[bytes]] = {}
+    for field in schema:
+        form = next((form for is_type, form in _WRONG if is_type(field.type)), None)
+        if form is not None:
+            by_form.setdefault(form, []).append(re.escape(orjson.dumps(field.name)))
+    found = [rb"(?:" + b"|".join(names) + rb")[ \t\r\n]*:[ \t\r\n]*" + form for form, names in by_form.items()]
+    return b"|".join(found) or rb"[^\x00-\xff]"
+
+
+_WRONG: tuple[tuple[Callable[[DataType], bool], bytes], ...] = (
+    (pa.types.is_int64, rb"(?:[^-0-9n \t\r\n]|-?[0-9]*[.eE]|-?[0-9]{19})"),
+    (pa.types.is_float64, rb"[^-0-9n \t\r\n]"),
+    (pa.types.is_boolean, rb"[^tfn \t\r\n]"),
+    (pa.types.is_string, rb"[^\"n \t\r\n]"),
+)
 
 
 def _python_types(kind: DataType) -> frozenset[type] | None:
