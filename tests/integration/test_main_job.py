@@ -92,7 +92,7 @@ def test_a_bucket_gives_typed_parquet_rejects_and_a_receipt(moto: LocalServer):
     ]
     assert str(table.schema.field("age").type) == "int64"
     errors = pq.read_table(io.BytesIO(store.read("errors.parquet"))).to_pylist()
-    assert [(error["row"], error["field"], error["error_type"]) for error in errors] == [
+    assert [(error["row_number"], error["field"], error["error_type"]) for error in errors] == [
         (2, "$.email", "value_error"),
         (3, "$", "ragged_row"),
         (5, "$.age", "int_parsing"),
@@ -155,7 +155,7 @@ def test_rows_that_straddle_blocks_and_damage_keep_their_numbers(folder: Path):
         executor=MultiThreadExecutor(2),
     ).run()
     bad = [1, 17, 2500, 2501, 3333, 8999, 9000]
-    assert pq.read_table(folder / "errors.parquet")["row"].to_pylist() == bad
+    assert pq.read_table(folder / "errors.parquet")["row_number"].to_pylist() == bad
     good = [n for n in range(1, 9001) if n not in bad]
     assert [int(a) for a in pq.read_table(folder / "out.parquet")["a"].to_pylist()] == good
 

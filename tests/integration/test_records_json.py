@@ -64,7 +64,7 @@ def test_lines_are_judged_by_the_model_and_bad_ones_kept_as_they_are() -> None:
         {"user": 1, "kind": "login", "at": NEW_YEAR, "score": 0.0, "tags": ["a", "b"]},
         {"user": 3, "kind": "logout", "at": None, "score": 1.0, "tags": []},
     ]
-    assert [(each["row"], each["error_type"]) for each in errors] == [
+    assert [(each["row_number"], each["error_type"]) for each in errors] == [
         (2, "greater_than_equal"),
         (3, "json_invalid"),
         (4, "json_invalid"),
@@ -72,6 +72,18 @@ def test_lines_are_judged_by_the_model_and_bad_ones_kept_as_they_are() -> None:
     assert [each["original"] for each in errors][:2] == [lines[1].decode(), "not JSON"]
     assert errors[2]["original"] == r'{"user": 2, "kind": "\xff"}'
     assert report.error_count == 3
+
+
+def test_rejected_lines_have_their_place_and_what_was_found_there() -> None:
+    _, _, errors = run(b'\n{"user": 1, "kind": "a"}\n \n{"user": 0, "kind": "a"}\n{"kind": 1}\n', model=Event)
+    assert [(each["row_number"], each["line"], each["field"], each["input"]) for each in errors] == [
+        (2, 4, "$.user", "0"),
+        (3, 5, "$.user", None),
+    ]
+    assert [(each["type"], each["input"]) for each in json.loads(errors[1]["errors"])] == [
+        ("missing", None),
+        ("string_type", "1"),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -149,7 +161,7 @@ def test_without_a_model_types_are_kept_and_what_does_not_fit_is_rejected() -> N
     assert table.column("big").to_pylist() == [Decimal(2**70), Decimal(1), None]
     assert table.column("m").to_pylist() == ["1", '"one"', None]
     assert table.column("f").to_pylist() == [1.5, 2.0, 7.0]
-    assert [(each["row"], each["field"], each["error_type"]) for each in errors] == [
+    assert [(each["row_number"], each["field"], each["error_type"]) for each in errors] == [
         (3, "$.i", "output_overflow"),
         (4, "$.i", "output_overflow"),
         (5, "$.new", "unexpected_key"),
@@ -179,8 +191,8 @@ def test_without_a_model_the_sample_itself_always_fits_and_is_kept(rows: list[di
 
 def assert_same(ours: Any, theirs: Any) -> None:
     if isinstance(theirs, dict):
-        assert {name for name, each in ours.items() if each is not None} <= set(theirs)  # pyright: ignore[reportUnknownArgumentType]
-        assert all(ours[name] == each for name, each in theirs.items())  # pyright: ignore[reportUnknownVariableType]
+        assert {name for name, each in ours.items() if each is not None} <= set(theirs)
+        assert all(ours[name] == each for name, each in theirs.items())
     else:
         assert ours == theirs
 
@@ -189,7 +201,7 @@ def test_rows_are_numbered_across_blocks_and_limited() -> None:
     line = b'{"user": %d, "kind": "' + b"x" * 1000 + b'"}\n'
     content = b"".join(line % (number if number % 1000 else 0) for number in range(1, 5001))
     _, table, errors = run(content, model=Event)
-    assert [each["row"] for each in errors] == [1000, 2000, 3000, 4000, 5000]
+    assert [each["row_number"] for each in errors] == [1000, 2000, 3000, 4000, 5000]
     assert table.num_rows == 4995
     report, table, _ = run(content, model=Event, limit=1500)
     assert (report.total_processed, table.num_rows) == (1500, 1499)

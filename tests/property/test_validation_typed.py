@@ -103,7 +103,8 @@ def rowwise(model: Any) -> Any:
     def same(self: Any) -> Any:
         return self
 
-    return create_model("Rowwise", __base__=model, __validators__={"same": model_validator(mode="after")(same)})
+    validators: dict[str, Any] = {"same": model_validator(mode="after")(same)}
+    return create_model("Rowwise", __base__=model, __validators__=validators)
 
 
 def assert_alike(ours: Outcome, theirs: Outcome, rows: int) -> None:

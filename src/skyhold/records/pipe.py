@@ -19,10 +19,11 @@ from skyhold.execution.threads import SingleThreadExecutor
 from skyhold.records.behind import WriteBehind
 from skyhold.records.formats.adapter import Batch, InputAdapter, InputStream, OutputAdapter, OutputStream, Written
 from skyhold.records.rejects import (
-    REJECT_SCHEMA,
     RejectCounts,
     RejectedRow,
+    RejectedRows,
     collect_rejects,
+    reject_schema,
     rejects_to_batch,
 )
 from skyhold.records.report import Report
@@ -204,9 +205,12 @@ class Pipe:
             output = WriteBehind(output)
         errors: OutputStream | None = None
         try:
-            errors = self._errors.open(REJECT_SCHEMA, self._metered) if self._errors else None
+            columns = reject_schema(stream.schema, stream.kind)
+            errors = self._errors.open(columns, self._metered) if self._errors else None
             for batch, accepted, rejected in self._validated(stream, plan):
-                self._write(batch, accepted, rejected, output, errors)
+                if rejected.rows and errors is not None:
+                    errors.write(rejects_to_batch(batch.source, rejected, columns))
+                self._write(batch, accepted, rejected.rows, output)
             self._check_stop()
             written = [*(errors.close() if errors else []), *output.close()]
         except BaseException:
@@ -227,13 +231,10 @@ class Pipe:
         accepted: pa.RecordBatch,
         rejected: list[RejectedRow],
         output: OutputStream,
-        errors: OutputStream | None,
     ) -> None:
         self._check_stop()
         if accepted.num_rows:
             output.write(accepted)
-        if rejected and errors is not None:
-            errors.write(rejects_to_batch(batch.source, rejected))
         self._rejects.add(rejected)
         read = batch.data.num_rows + len(batch.malformed)
         self._rows_by_source[batch.source] += read
@@ -250,11 +251,11 @@ class Pipe:
 
     def _validated(
         self, stream: InputStream, plan: ValidationPlan | InferredPlan | None
-    ) -> Iterator[tuple[Batch, pa.RecordBatch, list[RejectedRow]]]:
+    ) -> Iterator[tuple[Batch, pa.RecordBatch, RejectedRows]]:
         """Validate in the executor, a few batches ahead, and yield in input order."""
         workers = getattr(self._executor, "max_workers", None) or 1
         window = 1 if isinstance(self._executor, SingleThreadExecutor) else min(workers, os.cpu_count() or 1) + 1
-        waiting: deque[Future[tuple[Batch, pa.RecordBatch, list[RejectedRow]]]] = deque()
+        waiting: deque[Future[tuple[Batch, pa.RecordBatch, RejectedRows]]] = deque()
         try:
             for batch in _resized(stream.batches(), getattr(self._executor, "batch_size", None)):
                 waiting.append(self._executor.submit(_validate, batch, plan, stream.kind))
@@ -289,7 +290,7 @@ class Pipe:
 
 def _validate(
     batch: Batch, plan: ValidationPlan | InferredPlan | None, kind: RowKind
-) -> tuple[Batch, pa.RecordBatch, list[RejectedRow]]:
+) -> tuple[Batch, pa.RecordBatch, RejectedRows]:
     if plan is None:
         return batch, batch.data, collect_rejects(batch, (), kind)
     outcome = plan.validate(batch.data)
@@ -303,7 +304,4 @@ def _resized(batches: Iterator[Batch], rows: int | None) -> Iterator[Batch]:
             yield batch
             continue
         for start in range(0, batch.data.num_rows, rows):
-            first = batch.row_number(start)
-            skipped = tuple(number for number in batch.skipped if number > first)
-            malformed = batch.malformed if start == 0 else ()
-            yield Batch(batch.data.slice(start, rows), batch.source, first, skipped, malformed)
+            yield batch.slice(start, rows)

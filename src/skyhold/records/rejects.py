@@ -16,44 +16,91 @@ from skyhold.records.validation.outcome import FieldError, Reject, RowKind
 from skyhold.records.validation.python_values import Unreadable, python_values
 from skyhold.runs.receipt import RejectGroup
 
-__all__ = ["REJECT_SCHEMA", "RejectCounts", "RejectedRow", "collect_rejects", "rejects_to_batch"]
+__all__ = ["RejectCounts", "RejectedRow", "RejectedRows", "collect_rejects", "reject_schema", "rejects_to_batch"]
 
-REJECT_SCHEMA = pa.schema(
+_FIXED = pa.schema(
     [
         pa.field("source", pa.string()),
-        pa.field("row", pa.int64()),
+        pa.field("row_number", pa.int64()),
+        pa.field("line", pa.int64()),
         pa.field("field", pa.string()),
         pa.field("error_type", pa.string()),
         pa.field("message", pa.string()),
+        pa.field("input", pa.string()),
         pa.field("errors", pa.string()),
         pa.field("original", pa.string()),
     ]
 )
-"""One line for each rejected row: where it came from, its number (1 is the first row of data), the first fault, all
-faults as JSON, and the whole row: a JSON object of its cells, or its raw text where it could not be split."""
-
 _SAMPLES = 5
 
 
 @dataclass(frozen=True, slots=True)
 class RejectedRow:
-    """A row that was refused, and why."""
+    """A row that was refused, and why; its line in the file, where that is known."""
 
     row: int
+    line: int | None
     errors: tuple[FieldError, ...]
     original: str
 
 
-def collect_rejects(batch: Batch, rejects: Sequence[Reject], kind: RowKind) -> list[RejectedRow]:
+@dataclass(frozen=True, slots=True)
+class RejectedRows:
+    """Refused rows of one batch, in input order.
+
+    Attributes:
+        rows: What is said of each.
+        cells: Their cells in the input's columns, null where a row could not be split into any; None for JSON lines.
+    """
+
+    rows: list[RejectedRow]
+    cells: pa.RecordBatch | None
+
+
+def reject_schema(schema: pa.Schema, kind: RowKind) -> pa.Schema:
+    """Return the error output's columns: a line for each rejected row.
+
+    They are where it came from, its number (1 is the first row of data), its line, the first fault with the input that
+    caused it, all faults as JSON, and the whole row as text: a JSON object of its cells, or what the file has. Then
+    the input's own columns, as they were; one whose name is taken is called ``original_<name>``.
+
+    Args:
+        schema: The input's columns.
+        kind: What its cells are; lines of JSON have no columns of their own.
+    """
+    if kind == "json":
+        return _FIXED
+    taken = set(_FIXED.names)
+    own: list[pa.Field] = []
+    for field in schema:
+        name = field.name
+        while name in taken:
+            name = f"original_{name}"
+        taken.add(name)
+        own.append(field.with_name(name).with_nullable(True))
+    return pa.schema([*_FIXED, *own])
+
+
+def collect_rejects(batch: Batch, rejects: Sequence[Reject], kind: RowKind) -> RejectedRows:
     """Return the refused rows of a batch with their numbers and whole originals, in input order."""
+    kept = (
+        batch.data.take(pa.array([reject.row for reject in rejects], pa.int64())) if rejects else batch.data.slice(0, 0)
+    )
     found = [
-        RejectedRow(row.row, (FieldError("$", row.error_type, row.message),), row.original) for row in batch.malformed
+        (
+            RejectedRow(batch.row_number(reject.row), batch.line_number(reject.row), reject.errors, original),
+            place,
+        )
+        for place, (reject, original) in enumerate(zip(rejects, _originals(kept, kind), strict=True))
     ]
-    if rejects:
-        kept = batch.data.take(pa.array([reject.row for reject in rejects], pa.int64()))
-        for reject, original in zip(rejects, _originals(kept, kind), strict=True):
-            found.append(RejectedRow(batch.row_number(reject.row), reject.errors, original))
-    return sorted(found, key=lambda row: row.row)
+    malformed = [
+        (RejectedRow(row.row, row.line, (FieldError("$", row.error_type, row.message),), row.original), None)
+        for row in batch.malformed
+    ]
+    if malformed:
+        found = sorted([*found, *malformed], key=lambda pair: pair[0].row)
+        kept = kept.take(pa.array([place for _, place in found], pa.int64()))
+    return RejectedRows([row for row, _ in found], None if kind == "json" else kept)
 
 
 def _originals(rows: pa.RecordBatch, kind: RowKind) -> list[str]:
@@ -70,23 +117,30 @@ def _readable(value: object) -> object:
     return value.why if type(value) is Unreadable else value
 
 
-def rejects_to_batch(source: str, rows: Iterable[RejectedRow]) -> pa.RecordBatch:
-    """Return refused rows as the error output's columns."""
-    lines = [
-        {
-            "source": source,
-            "row": row.row,
-            "field": row.errors[0].path,
-            "error_type": row.errors[0].type,
-            "message": row.errors[0].message,
-            "errors": _as_json(
-                [{"field": each.path, "type": each.type, "message": each.message} for each in row.errors]
-            ),
-            "original": row.original,
-        }
-        for row in rows
+def rejects_to_batch(source: str, rejected: RejectedRows, schema: pa.Schema) -> pa.RecordBatch:
+    """Return refused rows as the error output's columns, those of `reject_schema`."""
+    rows = rejected.rows
+    first = [row.errors[0] for row in rows]
+    fixed = [
+        [source] * len(rows),
+        [row.row for row in rows],
+        [row.line for row in rows],
+        [error.path for error in first],
+        [error.type for error in first],
+        [error.message for error in first],
+        [error.input for error in first],
+        [_errors_as_json(row.errors) for row in rows],
+        [row.original for row in rows],
     ]
-    return pa.RecordBatch.from_pylist(lines, REJECT_SCHEMA)
+    arrays = [pa.array(values, field.type) for values, field in zip(fixed, _FIXED, strict=True)]
+    own = [] if rejected.cells is None else rejected.cells.columns
+    return pa.RecordBatch.from_arrays([*arrays, *own], schema=schema)
+
+
+def _errors_as_json(errors: Iterable[FieldError]) -> str:
+    return _as_json(
+        [{"field": each.path, "type": each.type, "message": each.message, "input": each.input} for each in errors]
+    )
 
 
 def _as_json(value: object) -> str:

@@ -42,12 +42,14 @@ class MalformedRow:
         error_type: Stable name of the fault.
         message: What was expected and found.
         original: The row's text, as far as it can be told.
+        line: Where it begins in the file, 1 being the first line; None where that is not known.
     """
 
     row: int
     error_type: str
     message: str
     original: str
+    line: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,8 @@ class Batch:
         first_row: The number of the first, counting from 1 and counting malformed rows too.
         skipped: Numbers, ascending and from ``first_row`` on, that are not in ``data``.
         malformed: The rows that could not be read, as far as they are known by now.
+        lines: The line in the file where each row of ``data`` begins, 1 being the first: an int64 array, or the first
+            number where they follow each other; None where that is not known.
     """
 
     data: pa.RecordBatch
@@ -67,6 +71,26 @@ class Batch:
     first_row: int = 1
     skipped: tuple[int, ...] = ()
     malformed: tuple[MalformedRow, ...] = ()
+    lines: int | pa.Array | None = None
+
+    def slice(self, start: int, rows: int) -> "Batch":
+        """Return some of its rows; malformed rows stay with those from 0 on."""
+        first = self.row_number(start)
+        lines = self.lines
+        return Batch(
+            self.data.slice(start, rows),
+            self.source,
+            first,
+            tuple(number for number in self.skipped if number > first),
+            self.malformed if start == 0 else (),
+            lines + start if isinstance(lines, int) else lines if lines is None else lines.slice(start, rows),
+        )
+
+    def line_number(self, index: int) -> int | None:
+        """Return the line where the row at ``index`` of ``data`` begins, if it is known."""
+        if self.lines is None:
+            return None
+        return self.lines + index if isinstance(self.lines, int) else self.lines[index].as_py()
 
     def row_number(self, index: int) -> int:
         """Return the number in the input of the row at ``index`` of ``data``.

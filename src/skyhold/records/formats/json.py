@@ -7,7 +7,7 @@ r"""JSON: lines of objects, or one array of them."""
 import itertools
 import os
 from collections.abc import Iterator
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -28,6 +28,7 @@ JsonFormat = Literal["jsonl", "array"]
 
 _BLOCK_BYTES = 2 * 1024 * 1024
 _FETCH_BYTES = 4 * 1024 * 1024
+_SAMPLE_BYTES = _BLOCK_BYTES // 2
 _LONGEST = 256 * 1024 * 1024
 _BOM = b"\xef\xbb\xbf"
 _LINES = pa.schema([pa.field("line", pa.binary())])
@@ -90,14 +91,16 @@ class _JsonStream(InputStream):
         lines = self._elements(head) if is_array else self._split_lines(head)
         sample = self._take_sample(lines, sample_rows)
         self.schema = infer_schema(
-            itertools.islice((line for part in sample for line in part.to_pylist()), sample_rows)
+            itertools.islice((line for part in sample for line in part.texts.to_pylist()), sample_rows)
         )
         self._lines = itertools.chain(sample, lines)
 
     @staticmethod
-    def _take_sample(lines: Iterator[pa.Array], rows: int) -> list[pa.Array]:
-        taken: list[pa.Array] = []
-        while sum(map(len, taken)) < rows and sum(part.nbytes for part in taken) < _BLOCK_BYTES // 2:
+    def _take_sample(lines: "Iterator[_Lines]", rows: int) -> "list[_Lines]":
+        taken: list[_Lines] = []
+        while (
+            sum(len(part.texts) for part in taken) < rows and sum(part.texts.nbytes for part in taken) < _SAMPLE_BYTES
+        ):
             if (part := next(lines, None)) is None:
                 break
             taken.append(part)
@@ -106,23 +109,25 @@ class _JsonStream(InputStream):
     def batches(self) -> Iterator[Batch]:
         row = 1
         for lines in self._lines:
-            left = len(lines) if self._limit is None else self._limit - row + 1
+            left = len(lines.texts) if self._limit is None else self._limit - row + 1
             if left <= 0:
                 return
-            data = pa.RecordBatch.from_arrays([lines.slice(0, left)], schema=_LINES)
-            yield Batch(data, self._uri, row)
+            data = pa.RecordBatch.from_arrays([lines.texts.slice(0, left)], schema=_LINES)
+            yield Batch(data, self._uri, row, lines=lines.numbers)
             row += data.num_rows
 
-    def _elements(self, head: bytes) -> Iterator[pa.Array]:
+    def _elements(self, head: bytes) -> "Iterator[_Lines]":
         for found in elements(self._source, self._uri, head=head, block_bytes=_BLOCK_BYTES, longest=_LONGEST):
-            yield pa.array(found, pa.binary())
+            yield _Lines(pa.array(found, pa.binary()), None)
 
-    def _split_lines(self, head: bytes) -> Iterator[pa.Array]:
-        block, parts, held = head, list[bytes](), 0
+    def _split_lines(self, head: bytes) -> "Iterator[_Lines]":
+        block, parts, held, first = head, list[bytes](), 0, 1
         while block:
             end = block.rfind(b"\n") + 1
             if end:
-                yield from _without_blanks(b"".join([*parts, block[: end - 1]]))
+                lines = _split(b"".join([*parts, block[: end - 1]]))
+                yield from _without_blanks(lines, first)
+                first += len(lines)
                 parts, held = [block[end:]], len(block) - end
             else:
                 parts.append(block)
@@ -130,19 +135,31 @@ class _JsonStream(InputStream):
                 if held > _LONGEST:
                     raise MalformedInputError(f"{self._uri!r} has a line of more than {_LONGEST:,} bytes")
             block = self._source.read(_BLOCK_BYTES)
-        yield from _without_blanks(b"".join(parts))
+        yield from _without_blanks(_split(b"".join(parts)), first)
 
     def close(self) -> None:
         self._source.close()
 
 
-def _without_blanks(block: bytes) -> Iterator[pa.Array]:
-    lines = pc.split_pattern(pa.array([block], pa.binary()), pattern=b"\n").flatten()
+class _Lines(NamedTuple):
+    """Texts of objects, and the number of each one's line, or of the first where none is left out."""
+
+    texts: pa.Array
+    numbers: int | pa.Array | None
+
+
+def _split(block: bytes) -> pa.Array:
+    return pc.split_pattern(pa.array([block], pa.binary()), pattern=b"\n").flatten()
+
+
+def _without_blanks(lines: pa.Array, first: int) -> "Iterator[_Lines]":
     plain = pc.starts_with(lines, b"{")
-    if plain.true_count < len(plain):
-        lines = lines.filter(pc.invert(pc.match_substring_regex(lines, rb"\A[ \t\r]*\z")))
-    if len(lines):
-        yield lines
+    if plain.true_count == len(lines):
+        yield _Lines(lines, first)
+        return
+    kept = pc.invert(pc.match_substring_regex(lines, rb"\A[ \t\r]*\z"))
+    if kept.true_count:
+        yield _Lines(lines.filter(kept), pc.cast(pc.add(pc.indices_nonzero(kept), first), pa.int64()))
 
 
 class JSONOutputAdapter(ObjectOutputAdapter):

@@ -6,10 +6,13 @@ from dataclasses import dataclass
 from typing import Literal
 
 from pydantic import ValidationError
+from pydantic_core import to_json
 
 from skyhold.records.validation.arrow import Array, DataType, RecordBatch
 
-__all__ = ["FieldError", "FieldRoute", "Outcome", "Reject", "RowKind", "format_path", "read_errors"]
+__all__ = ["FieldError", "FieldRoute", "Outcome", "Reject", "RowKind", "format_path", "read_errors", "show_input"]
+
+_SHOWN = 1_000
 
 RowKind = Literal["text", "typed", "json"]
 """What a cell is: ``text``, whose meaning is the model's affair; ``typed``, a value of its column's type; ``json``, one
@@ -24,11 +27,13 @@ class FieldError:
         path: Where, such as ``"$.user.age"`` or ``"$.tags[2]"``; ``"$"`` is the row as a whole.
         type: A stable name: pydantic's error type, ``"output_overflow"`` or ``"validator_error"``.
         message: What was wrong, in words.
+        input: What was found there, as text; JSON if it was none. None where nothing was.
     """
 
     path: str
     type: str
     message: str
+    input: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,5 +104,29 @@ def format_path(location: Sequence[int | str]) -> str:
 
 def read_errors(error: ValidationError) -> tuple[FieldError, ...]:
     """Return pydantic's errors as ours, in its order."""
-    details = error.errors(include_url=False, include_context=False, include_input=False)
-    return tuple(FieldError(format_path(each["loc"]), each["type"], each["msg"]) for each in details)
+    details = error.errors(include_url=False, include_context=False)
+    return tuple(
+        FieldError(format_path(each["loc"]), each["type"], each["msg"], show_input(each["input"]))
+        if each["loc"] and each["type"] != "missing"
+        else FieldError(format_path(each["loc"]), each["type"], each["msg"])  # the input is the whole row
+        for each in details
+    )
+
+
+def show_input(value: object) -> str | None:
+    """Return a value as text, cut at 1,000 characters.
+
+    Example:
+        >>> show_input("x"), show_input([1, None]), show_input(None)
+        ('x', '[1,null]', None)
+    """
+    if value is None:
+        return None
+    if isinstance(value, str):
+        text = value
+    else:
+        try:
+            text = to_json(value, inf_nan_mode="strings", bytes_mode="base64", fallback=repr).decode()
+        except Exception:  # noqa: BLE001 - a value may refuse to be shown in any way it likes
+            text = f"({type(value).__name__})"
+    return text[:_SHOWN].encode("utf-8", "backslashreplace").decode()
