@@ -13,17 +13,17 @@ import obstore
 from obstore.store import AzureStore, GCSStore, S3Store
 
 from skyhold.errors import (
-    AccessError,
     BadCredentialsError,
     ConfigError,
     InvalidKeyError,
     InvalidRangeError,
     KeyNotFoundError,
-    NotFoundError,
+    NetworkError,
     PreconditionFailedError,
     SkyholdError,
     StorageError,
     UnsupportedError,
+    WrongRegionError,
 )
 from skyhold.storage.attempts import Result, RetryPolicy
 from skyhold.storage.backends.conditions import check_match
@@ -122,22 +122,23 @@ class CloudBackend(Backend):
             with self._translated("info", key):
                 result = obstore.get(self._client, key, options={"head": True})
                 return self._seen(_info_of(key, result))
-        except (NotFoundError, AccessError) as error:
+        except (NetworkError, WrongRegionError):
+            raise
+        except StorageError as error:
             if self._bucket_seen and isinstance(error, KeyNotFoundError):
                 raise
             return self._explain(key, error)
 
     def _explain(self, key: str, error: StorageError) -> ObjectInfo:
-        """Ask again by GET: the answer to HEAD has no body, so it cannot say what is missing or denied."""
+        """Ask again by GET: the answer to HEAD has no body, so it cannot say what is missing, denied or wrong."""
         try:
-            info, _ = self._read(key, ByteRange(0, 1), None)
-        except KeyNotFoundError as missing:
+            with self._translated("info", key):
+                return self._seen(_info_of(key, obstore.get(self._client, key, options={"range": (0, 1)})))
+        except KeyNotFoundError:
             self._bucket_seen = True
-            missing.operation = "info"
             raise
-        except InvalidRangeError:
+        except (InvalidRangeError, _RangeIgnoredError):
             raise error from None
-        return info
 
     def _read(self, key: str, byte_range: ByteRange | None, if_match: str | None) -> tuple[ObjectInfo, bytes]:
         options: dict[str, Any] = {"if_match": if_match} if if_match else {}

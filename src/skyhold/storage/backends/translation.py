@@ -61,6 +61,7 @@ _CODES: dict[str, type[StorageError]] = {
     "InvalidObjectState": ArchivedError,
     "BlobArchived": ArchivedError,
     "BlobBeingRehydrated": ArchivedError,
+    "ObjectNotInActiveTierError": ArchivedError,
     "AccessDenied": AccessDeniedError,
     "AllAccessDisabled": AccessDeniedError,
     "AuthorizationFailure": AccessDeniedError,
@@ -125,13 +126,19 @@ _TEXTS: tuple[tuple[str, type[SkyholdError]], ...] = (
     ("requestkind: connect", UnreachableError),
     ("error performing token request", BadCredentialsError),
     ("without a region", WrongRegionError),
+    ("redirect without location", WrongRegionError),  # AWS answers 301 with the region in a header that is not kept
 )
+
+
+_UNKNOWN_CLASS = re.compile(r"<Code>InvalidStorageClass<|<HeaderName>x-ms-access-tier<", re.IGNORECASE)
+_FOREIGN_KEY = re.compile(r'Path "(.*?)"(?:: Encountered| contained)', re.DOTALL)
 
 
 class _Answer(NamedTuple):
     status: int | None
     code: str
     message: str
+    region: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,12 +177,37 @@ def translate(error: BaseException, context: Context) -> SkyholdError | None:
     answer = _answer(text)
     # Its writers raise bare built-in errors, whatever happened: only the text tells.
     kind: type[SkyholdError] = known or (StorageError if panicked or by_writer else BadOptionError)
+    foreign = _FOREIGN_KEY.search(text) if kind is InvalidKeyError and context.verb == "list" else None
+    if foreign is not None:
+        return _foreign_key(foreign.group(1), context)
+    if _UNKNOWN_CLASS.search(text):
+        return _unknown_class(answer, context)
     kind = _classify(kind, answer, text, context)
     found = _found(kind, answer, text)
-    remedy = _remedy(kind, context)
+    remedy = _remedy(kind, context, answer.region)
     if issubclass(kind, StorageError):
         return kind(found, operation=context.verb, uri=context.uri, identity=context.identity, remedy=remedy)
     return kind(f"{context.verb} {context.uri!r}: {found}", remedy=remedy)
+
+
+def _foreign_key(key: str, context: Context) -> InvalidKeyError:
+    return InvalidKeyError(
+        f"another program wrote the key {key!r}, which cannot be named here, so the listing is not complete",
+        operation=context.verb,
+        uri=context.uri,
+        identity=context.identity,
+        remedy="Rename or delete that object with the program that wrote it, or list a folder that leaves it out",
+    )
+
+
+def _unknown_class(answer: _Answer, context: Context) -> UnsupportedError:
+    return UnsupportedError(
+        f"the store has no such storage class ({_said(answer)})",
+        operation=context.verb,
+        uri=context.uri,
+        identity=context.identity,
+        remedy="Use a class of this store, such as 'STANDARD_IA' on S3, 'Cool' on Azure, 'NEARLINE' on Google",
+    )
 
 
 def _classify(kind: type[SkyholdError], answer: _Answer, text: str, context: Context) -> type[SkyholdError]:
@@ -201,21 +233,27 @@ def _answer(text: str) -> _Answer:
     status = re.search(r"status code: (\d{3})", text)
     code = re.search(r"<Code>([^<]*)</Code>", text) or re.search(r'"(?:code|reason)":\s*"(\w+)"', text)
     message = re.search(r"<Message>([^<]*)</Message>", text)
+    region = re.search(r"<Region>([\w-]+)</Region>", text)
     return _Answer(
         int(status.group(1)) if status else None,
         code.group(1) if code else "",
         message.group(1).strip().partition("\n")[0] if message else "",
+        region.group(1) if region else "",
     )
 
 
 def _found(kind: type[SkyholdError], answer: _Answer, text: str) -> str:
-    server = ", ".join(part for part in (str(answer.status or ""), answer.code, answer.message) if part)
+    server = _said(answer)
     words = _WORDS.get(kind, "")
     if words and server:
         return f"{words} ({server})"
     first_line = text.partition("\n")[0]
     tail = first_line.rpartition(" - ")[2] if "Error performing" in first_line else first_line
     return words or (f"the store answered {server}" if server else tail[:300])
+
+
+def _said(answer: _Answer) -> str:
+    return ", ".join(part for part in (str(answer.status or ""), answer.code, answer.message) if part)
 
 
 _WORDS: dict[type[SkyholdError], str] = {
@@ -239,7 +277,7 @@ _WORDS: dict[type[SkyholdError], str] = {
 _LIST_RIGHT = {"s3": "s3:ListBucket", "gs": "storage.objects.list"}
 
 
-def _remedy(kind: type[SkyholdError], context: Context) -> str:
+def _remedy(kind: type[SkyholdError], context: Context, bucket_region: str = "") -> str:
     at = f" --region {context.region}" if context.region else ""
     endpoint = context.endpoint or "the endpoint"
     scheme = context.container.partition("://")[0]
@@ -255,12 +293,30 @@ def _remedy(kind: type[SkyholdError], context: Context) -> str:
         f"tell which: skyhold check '{context.container}'",
         AccessDeniedError: f"Grant the identity this right; see what it may do: skyhold check '{context.container}'",
         BadCredentialsError: f"Correct or renew the credentials, then run: skyhold check '{context.container}'",
-        ArchivedError: f"Restore it first: aws s3api restore-object, for '{context.uri}'",
+        ArchivedError: f"Restore it, wait, then try again: {_restore_command(context)}",
         AlreadyExistsError: "Choose another key, or delete the object first",
         PreconditionFailedError: "Read the object again, then decide",
         ThrottledError: "Use fewer requests at once (option concurrency=) or more patience (retry_timeout_s=)",
-        WrongRegionError: f"Set the bucket's region, for example: export AWS_REGION=eu-west-1 (now {context.region!r})",
+        WrongRegionError: _region_remedy(context, bucket_region),
         UnreachableError: f"Check that {endpoint} is right and answers: curl -sI {endpoint}",
         StoreTimeoutError: f"Check the network to {endpoint} and the region, or raise timeout_s=",
     }
     return remedies.get(kind, "")
+
+
+def _restore_command(context: Context) -> str:
+    container = context.container.partition("://")[2]
+    key = context.uri.removeprefix(context.container).lstrip("/")
+    if context.container.startswith("az://"):
+        return f"az storage blob set-tier --container-name '{container}' --name '{key}' --tier Hot"
+    return f"aws s3api restore-object --bucket '{container}' --key '{key}' --restore-request Days=7"
+
+
+def _region_remedy(context: Context, bucket_region: str) -> str:
+    if bucket_region:
+        return f"Set the bucket's region: export AWS_REGION={bucket_region} (now {context.region!r})"
+    bucket = context.container.partition("://")[2]
+    return (
+        f"See the bucket's region: curl -sI https://s3.amazonaws.com/{bucket} | grep -i bucket-region; "
+        f"then set it as AWS_REGION (now {context.region!r})"
+    )
