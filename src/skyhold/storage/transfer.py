@@ -2,13 +2,14 @@
 
 import hashlib
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 
-from skyhold.errors import IntegrityError, SkyholdError, TransferError
+from skyhold.errors import ConflictError, IntegrityError, SkyholdError, StoppedError, TransferError
 from skyhold.storage.contract import Store
-from skyhold.storage.objects import Attributes, ObjectInfo
+from skyhold.storage.objects import Attributes, ByteRange, ObjectInfo
 
 __all__ = ["SHA256", "Transfer", "Transferred", "transfer_all"]
 
@@ -18,6 +19,11 @@ SHA256 = "sha256"
 _SMALL_BYTES = 8 * 1024 * 1024
 _BUDGET_BYTES = 256 * 1024 * 1024
 _READ_AHEAD = 4
+_STREAM_BYTES = _SMALL_BYTES * (_READ_AHEAD + 2) + 5 * 16 * 1024 * 1024
+"""What a large object holds at most: blocks that were read, and the default parts that a writer has in flight."""
+
+_COPY_LIMIT_BYTES = 5 * 1024**3
+_MOST_THREADS = 128
 _ANY_TYPE = {"binary/octet-stream", "application/octet-stream"}
 
 Moved = Callable[[int, int], None]
@@ -52,17 +58,154 @@ class _Budget:
         self._most = size_bytes
         self._changed = threading.Condition()
 
-    def take(self, size_bytes: int) -> int:
+    @contextmanager
+    def of(self, size_bytes: int) -> Generator[None]:
+        """Wait for room, and hold it; what is larger than all there is waits for all."""
         size_bytes = min(size_bytes, self._most)
         with self._changed:
             self._changed.wait_for(lambda: self._free >= size_bytes)
             self._free -= size_bytes
-        return size_bytes
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._free += size_bytes
+                self._changed.notify_all()
 
-    def give_back(self, size_bytes: int) -> None:
-        with self._changed:
-            self._free += size_bytes
-            self._changed.notify_all()
+
+@dataclass(frozen=True, slots=True)
+class _Mover:
+    """What the workers of one call share."""
+
+    budget: _Budget
+    verify: bool
+    told: Moved
+    stopped: threading.Event = field(default_factory=threading.Event)
+
+    def move(self, transfer: Transfer) -> Transferred:
+        if transfer.source is transfer.target and _size_of(transfer) <= _COPY_LIMIT_BYTES:
+            moved = self._copy(transfer)
+        else:
+            moved = self._pass_through(transfer)
+        self.told(0, 1)
+        return moved
+
+    def _copy(self, transfer: Transfer) -> Transferred:
+        transfer.source.copy(transfer.source_key, transfer.target_key)
+        if self.verify:
+            self._compare(transfer, self._sha256_of(transfer.source, transfer.source_key))
+        return Transferred(transfer, transfer.target.info(transfer.target_key), None)
+
+    def _pass_through(self, transfer: Transfer) -> Transferred:
+        moved = None
+        known = transfer.info.size_bytes if transfer.info else None
+        if known is None or known <= _SMALL_BYTES:
+            with self.budget.of(_SMALL_BYTES if known is None else known):
+                self.go_on(transfer)
+                moved = self._move_small(transfer)
+        if moved is None:
+            with self.budget.of(min(known or _STREAM_BYTES, _STREAM_BYTES)):
+                self.go_on(transfer)
+                moved = self._stream(transfer)
+        if self.verify:
+            self._compare(transfer, moved.sha256)
+        return moved
+
+    def _move_small(self, transfer: Transfer) -> Transferred | None:
+        """Move an object in one piece; None if it is too large, which is seen by asking for no more than that."""
+        asked = None if transfer.info else ByteRange(0, _SMALL_BYTES)
+        found, data = transfer.source.read_with_info(transfer.source_key, asked)
+        if asked is not None and found.size_bytes > _SMALL_BYTES:
+            return None
+        sha256 = hashlib.sha256(data).hexdigest()
+        _check(transfer, found, len(data), sha256)
+        written = transfer.target.write(transfer.target_key, data, attributes=_kept(found))
+        self.told(len(data), 0)
+        return Transferred(transfer, written, sha256)
+
+    def _stream(self, transfer: Transfer) -> Transferred:
+        digest = hashlib.sha256()
+        source, target = transfer.source, transfer.target
+        with (
+            source.open_reader(transfer.source_key, block_bytes=_SMALL_BYTES, read_ahead=_READ_AHEAD) as reader,
+            target.open_writer(transfer.target_key, attributes=_kept(reader.info)) as writer,
+        ):
+            while block := reader.read(_SMALL_BYTES):
+                self.go_on(transfer)
+                digest.update(block)
+                writer.write(block)
+                self.told(len(block), 0)
+            _check(transfer, reader.info, writer.size_bytes, digest.hexdigest())
+        assert writer.info is not None
+        return Transferred(transfer, writer.info, digest.hexdigest())
+
+    def _compare(self, transfer: Transfer, sha256: str | None) -> None:
+        found = self._sha256_of(transfer.target, transfer.target_key)
+        if found != sha256:
+            raise IntegrityError(
+                f"the target has SHA-256 {found}, the source has {sha256}",
+                operation="verify",
+                uri=transfer.target.uri_of(transfer.target_key),
+                remedy="Transfer it again",
+            )
+
+    def _sha256_of(self, store: Store, key: str) -> str:
+        digest = hashlib.sha256()
+        with self.budget.of(_SMALL_BYTES * 3), store.open_reader(key, read_ahead=1) as reader:
+            while block := reader.read(_SMALL_BYTES):
+                digest.update(block)
+        return digest.hexdigest()
+
+    def go_on(self, transfer: Transfer) -> None:
+        """Leave a transfer that nobody waits for any more."""
+        if self.stopped.is_set():
+            raise StoppedError(f"the transfer of {transfer.source.uri_of(transfer.source_key)!r} was stopped")
+
+
+class _Outcomes:
+    """What became of every transfer: moved, or failed and why."""
+
+    def __init__(self) -> None:
+        self._moved: dict[int, Transferred] = {}
+        self._failures: dict[str, Exception] = {}
+        self._targets: set[tuple[str, Store | None]] = set()
+        self.waiting: dict[Future[Transferred], tuple[int, Transfer]] = {}
+
+    def admit(self, transfer: Transfer) -> bool:
+        """Return whether a transfer may begin; one onto itself, or onto the target of another, has failed already."""
+        source, target = _place(transfer.source, transfer.source_key), _place(transfer.target, transfer.target_key)
+        if source != target and target not in self._targets:
+            self._targets.add(target)
+            return True
+        found = "source and target are the same" if source == target else f"another object also goes to {target[0]!r}"
+        remedy = "Choose another target, and run it again"
+        self._fail(transfer, ConflictError(found, operation="transfer", uri=source[0], remedy=remedy))
+        return False
+
+    def settle(self, done: Iterable[Future[Transferred]]) -> None:
+        """Take note of what has ended."""
+        for future in done:
+            number, transfer = self.waiting.pop(future)
+            try:
+                self._moved[number] = future.result()
+            except (SkyholdError, OSError) as error:
+                self._fail(transfer, error)
+
+    def _fail(self, transfer: Transfer, error: Exception) -> None:
+        source, target = transfer.source.uri_of(transfer.source_key), transfer.target.uri_of(transfer.target_key)
+        self._failures[f"{source} → {target}" if source in self._failures else source] = error
+
+    def result(self) -> list[Transferred]:
+        """Return all that was moved, or raise all that failed."""
+        if not self._failures:
+            return [self._moved[number] for number in sorted(self._moved)]
+        failed = len(self._failures)
+        raise TransferError(
+            f"{failed} of {failed + len(self._moved)} objects failed, the first: {next(iter(self._failures.values()))}",
+            failures=self._failures,
+            operation="transfer",
+            remedy="Correct the cause and run it again; what was moved is complete",
+        )
 
 
 def transfer_all(
@@ -71,93 +214,57 @@ def transfer_all(
     jobs: int | None = None,
     verify: bool = False,
     on_moved: Moved | None = None,
+    budget_bytes: int = _BUDGET_BYTES,
 ) -> list[Transferred]:
     """Move objects; return what was moved, in the order it was asked for.
 
-    Sizes are compared always, and SHA-256 with what the source's metadata promises.
+    What passes through here is compared in size always, and in SHA-256 with what the source's metadata promises.
+    Within one store, the store copies by itself.
 
     Args:
         transfers: What to move; read as it is needed, so it may be a long listing.
         jobs: Objects at a time; what the stores like best if not given.
-        verify: Read every target again and compare its SHA-256.
+        verify: Read every target again and compare its SHA-256 with that of the source.
         on_moved: Told of bytes and objects as they are moved.
+        budget_bytes: Content that is read and not yet handed on, over all objects; one object always goes on.
 
     Raises:
-        TransferError: Some failed; the others were moved all the same. ``failures`` has every one, by source URI.
+        TransferError: Some failed; the others were moved all the same. ``failures`` has every one, by source URI (and
+            target, where one source failed more than once).
+
+    Example:
+        >>> from skyhold.storage.opening import open_store
+        >>> source, target = open_store("memory://transfer-example"), open_store("memory://transfer-target")
+        >>> _ = source.write("a", b"content")
+        >>> [moved.sha256[:8] for moved in transfer_all([Transfer(source, "a", target, "b")])]
+        ['ed7002b4']
     """
-    budget = _Budget(_BUDGET_BYTES)
-    told = on_moved or _nothing
-    results: dict[int, Transferred] = {}
-    failures: dict[str, Exception] = {}
-    waiting: dict[Future[Transferred], tuple[int, Transfer]] = {}
-
-    def settle(done: Iterable[Future[Transferred]]) -> None:
-        for future in done:
-            number, transfer = waiting.pop(future)
-            try:
-                results[number] = future.result()
-            except (SkyholdError, OSError) as error:
-                failures[transfer.source.uri_of(transfer.source_key)] = error
-
-    with ThreadPoolExecutor(jobs or 128, thread_name_prefix="skyhold-transfer") as pool:
+    mover = _Mover(_Budget(budget_bytes), verify, on_moved or _nothing)
+    outcomes = _Outcomes()
+    waiting = outcomes.waiting
+    with ThreadPoolExecutor(jobs or _MOST_THREADS, thread_name_prefix="skyhold-transfer") as pool:
         try:
             for number, transfer in enumerate(transfers):
-                limit = jobs or min(transfer.source.concurrency, transfer.target.concurrency)
-                if len(waiting) >= 2 * limit:
-                    settle(wait(waiting, return_when=FIRST_COMPLETED).done)
-                waiting[pool.submit(_move, transfer, budget, verify, told)] = (number, transfer)
-            settle(wait(waiting).done)
+                if not outcomes.admit(transfer):
+                    continue
+                if len(waiting) >= (jobs or min(transfer.source.concurrency, transfer.target.concurrency)):
+                    outcomes.settle(wait(waiting, return_when=FIRST_COMPLETED).done)
+                waiting[pool.submit(mover.move, transfer)] = (number, transfer)
+            outcomes.settle(wait(waiting).done)
         except BaseException:
+            mover.stopped.set()
             pool.shutdown(wait=False, cancel_futures=True)
             raise
-    if failures:
-        first = next(iter(failures.values()))
-        raise TransferError(
-            f"{len(failures)} of {len(failures) + len(results)} objects failed, the first: {first}",
-            failures=failures,
-            operation="transfer",
-            remedy="Correct the cause and run it again; what was moved is complete",
-        )
-    return [results[number] for number in sorted(results)]
+    return outcomes.result()
 
 
-def _move(transfer: Transfer, budget: _Budget, verify: bool, told: Moved) -> Transferred:
-    if transfer.source is transfer.target:
-        transfer.source.copy(transfer.source_key, transfer.target_key)
-        told(0, 1)
-        return Transferred(transfer, transfer.target.info(transfer.target_key), None)
-    size_bytes = transfer.info.size_bytes if transfer.info else _SMALL_BYTES
-    taken = budget.take(min(size_bytes, _SMALL_BYTES * (_READ_AHEAD + 2)))
-    try:
-        moved = _stream(transfer, told) if size_bytes > _SMALL_BYTES else _move_small(transfer, told)
-    finally:
-        budget.give_back(taken)
-    if verify:
-        _verify(moved)
-    told(0, 1)
-    return moved
+def _place(store: Store, key: str) -> tuple[str, Store | None]:
+    """Return what is the same for the same object: services of two endpoints may have buckets of the same name."""
+    return store.uri_of(key), store if store.identity else None
 
 
-def _move_small(transfer: Transfer, told: Moved) -> Transferred:
-    found, data = transfer.source.read_with_info(transfer.source_key)
-    sha256 = hashlib.sha256(data).hexdigest()
-    _check(transfer, found, len(data), sha256)
-    written = transfer.target.write(transfer.target_key, data, attributes=_kept(found))
-    told(len(data), 0)
-    return Transferred(transfer, written, sha256)
-
-
-def _stream(transfer: Transfer, told: Moved) -> Transferred:
-    digest = hashlib.sha256()
-    source = transfer.source.open_reader(transfer.source_key, block_bytes=_SMALL_BYTES, read_ahead=_READ_AHEAD)
-    with source as reader, transfer.target.open_writer(transfer.target_key, attributes=_kept(reader.info)) as writer:
-        while block := reader.read(_SMALL_BYTES):
-            digest.update(block)
-            writer.write(block)
-            told(len(block), 0)
-        _check(transfer, reader.info, writer.size_bytes, digest.hexdigest())
-    assert writer.info is not None
-    return Transferred(transfer, writer.info, digest.hexdigest())
+def _size_of(transfer: Transfer) -> int:
+    return (transfer.info or transfer.source.info(transfer.source_key)).size_bytes
 
 
 def _kept(found: ObjectInfo) -> Attributes | None:
@@ -176,21 +283,6 @@ def _check(transfer: Transfer, found: ObjectInfo, size_bytes: int, sha256: str) 
             operation="transfer",
             uri=transfer.source.uri_of(transfer.source_key),
             remedy="Transfer it again; if it fails again, the source is damaged",
-        )
-
-
-def _verify(moved: Transferred) -> None:
-    target, key = moved.transfer.target, moved.transfer.target_key
-    digest = hashlib.sha256()
-    with target.open_reader(key, read_ahead=1) as reader:
-        while block := reader.read(_SMALL_BYTES):
-            digest.update(block)
-    if digest.hexdigest() != moved.sha256:
-        raise IntegrityError(
-            f"the target has SHA-256 {digest.hexdigest()}, what was read has {moved.sha256}",
-            operation="verify",
-            uri=target.uri_of(key),
-            remedy="Transfer it again",
         )
 
 
