@@ -156,15 +156,16 @@ def test_as_many_objects_move_at_once_as_the_stores_like_or_as_was_asked(memory:
     assert asked.most_at_once == 4
 
 
+@pytest.mark.parametrize("step", [9, 75])
 @pytest.mark.usefixtures("small_blocks")
-def test_content_in_flight_stays_within_the_budget(memory: Store, folder: Store):
-    for number in range(200):
-        memory.write(f"{number:03}", bytes(number * 37))
-    watched = _Watched(memory, pause_s=0.0005)
-    moved = transfer_all(_all_of(watched, folder), budget_bytes=20 * _BLOCK, on_moved=watched.on_moved)
-    assert len(moved) == 200
+def test_content_in_flight_stays_within_the_budget(memory: Store, folder: Store, step: int):
+    for number in range(100):
+        memory.write(f"{number:03}", bytes(number * step))
+    watched = _Watched(memory, pause_s=0.002)
+    moved = transfer_all(_all_of(watched, folder), budget_bytes=8 * _BLOCK, on_moved=watched.on_moved)
+    assert len(moved) == 100
     assert watched.in_flight == 0, "all that was read was handed on"
-    assert 6 * _BLOCK < watched.most_in_flight <= 20 * _BLOCK
+    assert 2 * _BLOCK < watched.most_in_flight <= 8 * _BLOCK
     assert watched.longest_read <= _BLOCK
 
 
