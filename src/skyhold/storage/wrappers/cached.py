@@ -13,6 +13,7 @@ from skyhold.storage.wrappers.delegating import DelegatingStore
 
 __all__ = ["CachedStore"]
 
+_DIGEST_BYTES = hashlib.sha256().digest_size
 _LOG = logging.getLogger("skyhold.storage")
 
 
@@ -20,7 +21,8 @@ class CachedStore(DelegatingStore):
     """Keeps what is read, by URI, range and e-tag.
 
     A first read costs what it always does. A repeated one asks for the e-tag (one small request) and serves the kept
-    copy when it is still the same, so nothing stale is ever served.
+    copy when it is still the same, so nothing stale is ever served. Nor is a copy that has changed on the disk: each
+    carries its SHA-256.
 
     Args:
         inner: The store that does the work.
@@ -53,13 +55,15 @@ class CachedStore(DelegatingStore):
 
     def _kept_copy(self, name: str) -> bytes | None:
         try:
-            return self._kept.read(name)
+            kept = self._kept.read(name)
         except StorageError:
             return None
+        digest, copy = kept[:_DIGEST_BYTES], kept[_DIGEST_BYTES:]
+        return copy if hashlib.sha256(copy).digest() == digest else None
 
     def _keep(self, folder: str, e_tag: str, data: bytes) -> None:
         try:
-            self._kept.write(folder + _name(e_tag), data)
+            self._kept.write(folder + _name(e_tag), hashlib.sha256(data).digest() + data)
             for old in list(self._kept.list(folder)):
                 if old.key != folder + _name(e_tag):
                     self._kept.delete(old.key)
