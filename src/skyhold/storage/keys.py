@@ -1,14 +1,18 @@
 """Which keys can be held by every store exactly; the others are refused by name before anything is sent."""
 
 import re
+from collections.abc import Mapping
 
 from skyhold.errors import InvalidKeyError
 
-__all__ = ["MAX_KEY_BYTES", "check_key", "check_metadata_names", "check_prefix"]
+__all__ = ["MAX_KEY_BYTES", "check_key", "check_metadata_names", "check_prefix", "check_tags"]
 
 MAX_KEY_BYTES = 1024
 _NOT_IN_XML = re.compile("[\x00-\x1f\x7f-\x9f\ufffe\uffff]")
 _METADATA_NAME = frozenset("abcdefghijklmnopqrstuvwxyz0123456789_-")
+_MAX_TAGS = 10
+_TAG_NAME = re.compile(r"(?!aws:)[A-Za-z0-9 +\-./:=_]{1,128}", re.IGNORECASE)
+_TAG_VALUE = re.compile(r"[A-Za-z0-9 +\-./:=_]{0,256}")
 
 
 def check_key(key: str, *, operation: str, uri: str) -> None:
@@ -51,6 +55,27 @@ def check_metadata_names(names: list[str], *, operation: str, uri: str) -> None:
                 uri=uri,
                 remedy="Use lower-case ASCII letters, digits, '_' and '-', not beginning with 'skyhold'",
             )
+
+
+def check_tags(tags: Mapping[str, str], *, operation: str, uri: str) -> None:
+    """Refuse tags that S3 or Azure would not take.
+
+    Raises:
+        InvalidKeyError: With the tag, or their number.
+    """
+    if len(tags) > _MAX_TAGS:
+        reason = f"{len(tags)} tags are more than {_MAX_TAGS}"
+    else:
+        fitting = {name for name, value in tags.items() if _TAG_NAME.fullmatch(name) and _TAG_VALUE.fullmatch(value)}
+        reason = next((f"the tag {name}={tags[name]!r} cannot be stored" for name in tags if name not in fitting), "")
+    if reason:
+        raise InvalidKeyError(
+            reason,
+            operation=operation,
+            uri=uri,
+            remedy="Use at most 10 tags of ASCII letters, digits, spaces and '+-./:=_', names up to 128 characters and "
+            "values up to 256, not beginning with 'aws:'; or use metadata",
+        )
 
 
 def _fault(parts: list[str]) -> str:

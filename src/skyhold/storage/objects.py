@@ -31,11 +31,18 @@ class Attributes:
             values may be any text.
         content_type: MIME type.
         storage_class: The store's own name of it, such as ``"STANDARD_IA"`` or ``"Cool"``; empty is the default class.
+            A store that has no such class refuses the write.
+        tags: Labels by which services select objects, for lifetimes, rights and bills: at most 10, of ASCII letters,
+            digits, spaces and ``+-./:=_``. Google has none, and refuses them by name.
+
+    Class and tags are asked for by a write. Services do not tell them with an object's info, so there they are empty,
+    and what is read there and written elsewhere is without them; Azure's own copies have no tags either.
     """
 
     metadata: Mapping[str, str] = field(default_factory=dict[str, str])
     content_type: str = ""
     storage_class: str = ""
+    tags: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 @dataclass(frozen=True, slots=True)

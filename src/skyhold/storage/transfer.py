@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from skyhold.errors import ConflictError, IntegrityError, SkyholdError, StoppedError, TransferError
 from skyhold.storage.contract import Store
@@ -268,11 +268,11 @@ def _size_of(transfer: Transfer) -> int:
 
 
 def _kept(found: ObjectInfo) -> Attributes | None:
-    """Metadata and type go along; a storage class belongs to the store that it is in."""
+    """Metadata, type and tags go along; a storage class belongs to the store that it is in."""
     if found.attributes is None:
         return None
     content_type = found.attributes.content_type
-    return Attributes(found.attributes.metadata, "" if content_type in _ANY_TYPE else content_type)
+    return replace(found.attributes, content_type="" if content_type in _ANY_TYPE else content_type, storage_class="")
 
 
 def _check(transfer: Transfer, found: ObjectInfo, size_bytes: int, sha256: str) -> None:

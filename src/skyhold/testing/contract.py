@@ -251,6 +251,26 @@ class StoreContract:
             store.write("a", b"x", attributes=Attributes({name: "v"}))
         assert not store.exists("a")
 
+    @pytest.mark.parametrize(
+        "tags",
+        [
+            {"": "v"},
+            {"n" * 129: "v"},
+            {"n": "v" * 257},
+            {"ünï": "v"},
+            {"n": "a&b"},
+            {"aws:n": "v"},
+            {f"n{number}": "v" for number in range(11)},
+        ],
+    )
+    def test_tags_that_cannot_be_stored_are_refused(self, store: Store, tags: dict[str, str]) -> None:
+        attributes = Attributes(tags=tags)
+        with pytest.raises(InvalidKeyError, match=r"tag"):
+            store.write("a", b"x", attributes=attributes)
+        with pytest.raises(InvalidKeyError, match=r"tag"):
+            store.open_writer("a", attributes=attributes)
+        assert not store.exists("a")
+
     def test_a_writer_shows_nothing_before_it_is_closed(self, store: Store) -> None:
         store.write("a", b"previous")
         chunk = bytes(range(256)) * 4096

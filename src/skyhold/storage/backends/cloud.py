@@ -185,7 +185,13 @@ class CloudBackend(Backend):
         with self._translated("write", key, if_absent=if_absent, if_match=if_match is not None):
             encoded = encode_attributes(attributes, scheme=self._scheme, uri=self.uri_of(key))
             put = obstore.put(
-                self._client, key, cast("bytes", data), attributes=encoded, mode=mode, use_multipart=False
+                self._client,
+                key,
+                cast("bytes", data),
+                attributes=encoded,
+                tags=dict(attributes.tags),
+                mode=mode,
+                use_multipart=False,
             )
         self._bucket_seen = True
         size_bytes = memoryview(data).nbytes
@@ -217,7 +223,12 @@ class CloudBackend(Backend):
             part_bytes=self.part_bytes,
             put_small=lambda data: self.write(key, data, attributes=attributes),
             open_multipart=lambda: obstore.open_writer(
-                self._upload_client, key, attributes=encoded, buffer_size=self.part_bytes, max_concurrency=4
+                self._upload_client,
+                key,
+                attributes=encoded,
+                tags=dict(attributes.tags),
+                buffer_size=self.part_bytes,
+                max_concurrency=4,
             ),
             translated=lambda: self._translated("write", key),
             info=lambda: self.info(key),

@@ -197,7 +197,7 @@ class FileBackend(Backend):
             stored = json.loads(self._sidecar(key, e_tag).read_bytes())
         except (FileNotFoundError, NotADirectoryError):
             return Attributes()
-        return Attributes(stored["metadata"], stored["content_type"], stored["storage_class"])
+        return Attributes(stored["metadata"], stored["content_type"], stored["storage_class"], stored.get("tags", {}))
 
     def keep_attributes(self, key: str, e_tag: str | None, attributes: Attributes) -> None:
         """Write the sidecar of a version that is about to appear."""
@@ -210,6 +210,7 @@ class FileBackend(Backend):
             "metadata": dict(attributes.metadata),
             "content_type": attributes.content_type,
             "storage_class": attributes.storage_class,
+            "tags": dict(attributes.tags),
         }
         with tempfile.NamedTemporaryFile("w", dir=sidecar.parent, prefix=".tmp-", delete=False) as file:
             json.dump(content, file)

@@ -3,7 +3,7 @@
 from base64 import b64encode
 from email.header import decode_header, make_header
 
-from skyhold.errors import InvalidKeyError
+from skyhold.errors import InvalidKeyError, UnsupportedError
 from skyhold.storage.objects import Attributes
 
 __all__ = ["decode_attributes", "encode_attributes"]
@@ -14,7 +14,14 @@ _KNOWN = {"Content-Disposition", "Content-Encoding", "Content-Language", "Cache-
 
 
 def encode_attributes(attributes: Attributes, *, scheme: str, uri: str) -> dict[str, str]:
-    """Return attributes as obstore takes them."""
+    """Return attributes as obstore takes them; tags go beside them."""
+    if scheme == "gs" and attributes.tags:
+        raise UnsupportedError(
+            f"Google Cloud Storage has no tags on objects, and {dict(attributes.tags)!r} were given",
+            operation="write",
+            uri=uri,
+            remedy="Use metadata",
+        )
     if scheme == "az":
         wrong = next((name for name in attributes.metadata if "-" in name or name[0].isdigit()), None)
         if wrong is not None:

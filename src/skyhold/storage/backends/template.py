@@ -9,12 +9,13 @@ import time
 import uuid
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from typing import ClassVar, Literal, Self, TypeVar
 
 from skyhold.errors import ConflictError, NetworkError, StorageError, TransferError
 from skyhold.storage.attempts import Attempts, Result, RetryPolicy
 from skyhold.storage.contract import ObjectWriter, Store
-from skyhold.storage.keys import check_key, check_metadata_names, check_prefix
+from skyhold.storage.keys import check_key, check_metadata_names, check_prefix, check_tags
 from skyhold.storage.objects import (
     Attributes,
     Buffer,
@@ -91,9 +92,7 @@ class Backend(Store):
         if not self.answers_can_be_lost or not (if_absent or if_match is not None):
             return self._put_again(key, data, attributes, if_absent=if_absent, if_match=if_match)
         write_id = uuid.uuid4().hex
-        stamped = Attributes(
-            {**attributes.metadata, WRITE_ID: write_id}, attributes.content_type, attributes.storage_class
-        )
+        stamped = replace(attributes, metadata={**attributes.metadata, WRITE_ID: write_id})
         try:
             return self._put_again(key, data, stamped, if_absent=if_absent, if_match=if_match)
         except (ConflictError, NetworkError):
@@ -191,6 +190,7 @@ class Backend(Store):
         self._check_key(key, "write")
         if attributes is not None:
             check_metadata_names(list(attributes.metadata), operation="write", uri=self.uri)
+            check_tags(attributes.tags, operation="write", uri=self.uri_of(key))
 
     @abstractmethod
     def _info(self, key: str) -> ObjectInfo: ...
@@ -229,5 +229,4 @@ def without_write_id(info: ObjectInfo) -> ObjectInfo:
     if attributes is None or WRITE_ID not in attributes.metadata:
         return info
     metadata = {name: value for name, value in attributes.metadata.items() if name != WRITE_ID}
-    plain = Attributes(metadata, attributes.content_type, attributes.storage_class)
-    return ObjectInfo(info.key, info.size_bytes, info.modified, info.e_tag, plain)
+    return replace(info, attributes=replace(attributes, metadata=metadata))
