@@ -184,15 +184,7 @@ class CloudBackend(Backend):
             mode = {"version": self._generation(key, if_match)} if self._scheme == "gs" else {"e_tag": if_match}
         with self._translated("write", key, if_absent=if_absent, if_match=if_match is not None):
             encoded = encode_attributes(attributes, scheme=self._scheme, uri=self.uri_of(key))
-            put = obstore.put(
-                self._client,
-                key,
-                cast("bytes", data),
-                attributes=encoded,
-                tags=dict(attributes.tags),
-                mode=mode,
-                use_multipart=False,
-            )
+            put = obstore.put(self._client, key, cast("bytes", data), mode=mode, use_multipart=False, **encoded)
         self._bucket_seen = True
         size_bytes = memoryview(data).nbytes
         return ObjectInfo(key, size_bytes, datetime.now(UTC), put["e_tag"], attributes)
@@ -217,18 +209,13 @@ class CloudBackend(Backend):
     def _open_upload(self, key: str, attributes: Attributes) -> ObjectWriter:
         encoded = encode_attributes(attributes, scheme=self._scheme, uri=self.uri_of(key))
         write_id = uuid4().hex
-        encoded[WRITE_ID] = write_id
+        encoded["attributes"][WRITE_ID] = write_id
         return CloudUpload(
             key,
             part_bytes=self.part_bytes,
             put_small=lambda data: self.write(key, data, attributes=attributes),
             open_multipart=lambda: obstore.open_writer(
-                self._upload_client,
-                key,
-                attributes=encoded,
-                tags=dict(attributes.tags),
-                buffer_size=self.part_bytes,
-                max_concurrency=4,
+                self._upload_client, key, buffer_size=self.part_bytes, max_concurrency=4, **encoded
             ),
             translated=lambda: self._translated("write", key),
             info=lambda: self.info(key),

@@ -2,6 +2,7 @@
 
 from base64 import b64encode
 from email.header import decode_header, make_header
+from typing import Any
 
 from skyhold.errors import InvalidKeyError, UnsupportedError
 from skyhold.storage.objects import Attributes
@@ -13,8 +14,8 @@ _STORAGE_CLASS = "Storage-Class"
 _KNOWN = {"Content-Disposition", "Content-Encoding", "Content-Language", "Cache-Control", _CONTENT_TYPE, _STORAGE_CLASS}
 
 
-def encode_attributes(attributes: Attributes, *, scheme: str, uri: str) -> dict[str, str]:
-    """Return attributes as obstore takes them; tags go beside them."""
+def encode_attributes(attributes: Attributes, *, scheme: str, uri: str) -> dict[str, Any]:
+    """Return the arguments by which obstore takes attributes, and tags beside them."""
     if scheme == "gs" and attributes.tags:
         raise UnsupportedError(
             f"Google Cloud Storage has no tags on objects, and {dict(attributes.tags)!r} were given",
@@ -36,7 +37,7 @@ def encode_attributes(attributes: Attributes, *, scheme: str, uri: str) -> dict[
         encoded[_CONTENT_TYPE] = attributes.content_type
     if attributes.storage_class:
         encoded[_STORAGE_CLASS] = attributes.storage_class
-    return encoded
+    return {"attributes": encoded, "tags": dict(attributes.tags)}
 
 
 def decode_attributes(found: dict[str, str]) -> Attributes:
