@@ -5,7 +5,7 @@ from collections.abc import Callable
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from typing import ParamSpec, TypeVar
 
-__all__ = ["MultiThreadExecutor", "SingleThreadExecutor"]
+__all__ = ["MultiThreadExecutor", "SingleThreadExecutor", "positive"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -21,7 +21,7 @@ class SingleThreadExecutor(Executor):
     max_workers = 1
 
     def __init__(self, *, batch_size: int | None = None) -> None:
-        self.batch_size = _positive("batch_size", batch_size)
+        self.batch_size = positive("batch_size", batch_size)
 
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         """Run ``fn`` now, and return its finished future."""
@@ -42,12 +42,13 @@ class MultiThreadExecutor(ThreadPoolExecutor):
     """
 
     def __init__(self, max_workers: int | None = None, *, batch_size: int | None = None) -> None:
-        self.max_workers = _positive("max_workers", max_workers) or os.cpu_count() or 1
-        self.batch_size = _positive("batch_size", batch_size)
+        self.max_workers = positive("max_workers", max_workers) or os.cpu_count() or 1
+        self.batch_size = positive("batch_size", batch_size)
         super().__init__(self.max_workers, thread_name_prefix="skyhold-worker")
 
 
-def _positive(name: str, value: int | None) -> int | None:
+def positive(name: str, value: int | None) -> int | None:
+    """Return an option that is at least 1, or None."""
     if value is not None and value < 1:
         raise ValueError(f"{name} must be at least 1, found {value}")
     return value

@@ -5,11 +5,13 @@
 # pyright: reportUnknownArgumentType=false, reportAttributeAccessIssue=false
 
 from collections import deque
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
 
 import pyarrow as pa
 
-from skyhold.records.formats.adapter import OutputStream, Written
+from skyhold.records.formats.adapter import Checkpoint, OutputStream, Written
 
 __all__ = ["WriteBehind"]
 
@@ -27,13 +29,23 @@ class WriteBehind(OutputStream):
 
     def __init__(self, inner: OutputStream) -> None:
         self._inner = inner
+        self.checkpoint_rows = inner.checkpoint_rows
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="skyhold-write-behind")
         self._waiting: deque[Future[None]] = deque()
 
+    def resume(self, fingerprint: str) -> list[Checkpoint]:
+        return self._inner.resume(fingerprint)
+
     def write(self, batch: pa.RecordBatch) -> None:
+        self._submit(self._inner.write, batch)
+
+    def checkpoint(self, reached: Checkpoint) -> None:
+        self._submit(self._inner.checkpoint, reached)
+
+    def _submit(self, work: Callable[[Any], None], given: Any) -> None:
         while len(self._waiting) >= _WAITING:
             self._waiting.popleft().result()
-        self._waiting.append(self._thread.submit(self._inner.write, batch))
+        self._waiting.append(self._thread.submit(work, given))
 
     def close(self) -> list[Written]:
         while self._waiting:

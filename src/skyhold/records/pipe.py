@@ -1,34 +1,19 @@
 """A pipe: rows from one place, through a schema, to another, with nothing lost on the way."""
 
-# pyarrow is untyped:
-# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownParameterType=false
-# pyright: reportUnknownArgumentType=false, reportAttributeAccessIssue=false
-
-import os
 import threading
-from collections import Counter, deque
-from collections.abc import Iterator, Sequence
-from concurrent.futures import Executor, Future
+from collections.abc import Sequence
+from concurrent.futures import Executor
 from types import TracebackType
 from typing import Any, Self
 
-import pyarrow as pa
-
-from skyhold.errors import PipeStateError, RejectLimitError, StoppedError
+from skyhold.errors import BadOptionError, PipeStateError, StoppedError
 from skyhold.execution.threads import SingleThreadExecutor
-from skyhold.records.behind import WriteBehind
-from skyhold.records.formats.adapter import Batch, InputAdapter, InputStream, OutputAdapter, OutputStream, Written
-from skyhold.records.rejects import (
-    RejectCounts,
-    RejectedRow,
-    RejectedRows,
-    collect_rejects,
-    reject_schema,
-    rejects_to_batch,
-)
+from skyhold.records.flow import Flow, Request, plan_for
+from skyhold.records.formats.adapter import InputAdapter, OutputAdapter
+from skyhold.records.hooks import Hook, as_hooks
+from skyhold.records.rejects import RejectCounts
 from skyhold.records.report import Report
-from skyhold.records.validation.inference import InferredPlan
-from skyhold.records.validation.outcome import FieldRoute, RowKind
+from skyhold.records.validation.outcome import FieldRoute
 from skyhold.records.validation.plan import ValidationPlan
 from skyhold.runs.progress import Listener
 from skyhold.runs.receipt import Receipt
@@ -50,8 +35,11 @@ class Pipe:
         output_adapter: Where accepted rows go.
         error_output_adapter: Where rejected rows go, with reasons and their whole originals.
         schema_model: A pydantic model, dataclass or TypedDict. Without one, columns keep their types.
-        executor: Who validates; any ``concurrent.futures.Executor`` of threads.
-        max_errors: Stop the run, writing nothing, when more rows than this are rejected.
+        executor: Who validates: any ``concurrent.futures.Executor``; results and their order are the same for all.
+        before_validation: Hooks for rows as they were read (`skyhold.records.hooks`).
+        after_validation: Hooks for accepted rows.
+        max_errors: Publish nothing when more rows than this are rejected: a count, which stops the run at once, or a
+            share such as 0.01, which is known at the end.
         on_progress: Called with every `skyhold.runs.progress.Event`, one at a time and in order.
 
     Example:
@@ -66,7 +54,7 @@ class Pipe:
         2
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - all by name, and few are ever given
         self,
         *,
         input_adapter: InputAdapter,
@@ -74,15 +62,21 @@ class Pipe:
         error_output_adapter: OutputAdapter | None = None,
         schema_model: Any = None,
         executor: Executor | None = None,
-        max_errors: int | None = None,
+        before_validation: Hook | Sequence[Hook] = (),
+        after_validation: Hook | Sequence[Hook] = (),
+        max_errors: float | None = None,
         on_progress: Listener | Sequence[Listener] = (),
     ) -> None:
-        self._input = input_adapter
-        self._output = output_adapter
-        self._errors = error_output_adapter
-        self._model = schema_model
-        self._executor = executor or SingleThreadExecutor()
-        self._max_errors = max_errors
+        self._request = Request(
+            input_adapter,
+            output_adapter,
+            error_output_adapter,
+            schema_model,
+            executor or SingleThreadExecutor(),
+            as_hooks(before_validation, "before_validation"),
+            as_hooks(after_validation, "after_validation"),
+            _as_limit(max_errors),
+        )
         listeners = (on_progress,) if callable(on_progress) else tuple(on_progress)
         asked = {
             "input": input_adapter.uri,
@@ -96,7 +90,6 @@ class Pipe:
         )
         self._meter = self._recorder.meter
         self._rejects = RejectCounts()
-        self._rows_by_source: Counter[str] = Counter()
         self._told = False
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
@@ -157,10 +150,9 @@ class Pipe:
 
     def explain(self) -> list[FieldRoute]:
         """Return how each field is validated and why; opens the input to see its columns."""
-        if self._model is None:
-            return []
-        with self._input.open(self._metered) as stream:
-            return ValidationPlan.build(self._model, columns=stream.schema, kind=stream.kind).explain()
+        with self._request.input.open(self._metered) as stream:
+            plan = plan_for(self._request.model, stream, self._request.before)
+        return plan.explain() if isinstance(plan, ValidationPlan) else []
 
     def __enter__(self) -> Self:
         self.start()
@@ -187,8 +179,7 @@ class Pipe:
     def _work(self) -> None:
         try:
             self._recorder.start()
-            with self._input.open(self._metered) as stream:
-                self._transfer(stream)
+            Flow(self._request, self._recorder, self._rejects, self._stop, self._metered).run()
             self.report.receipt = self._publish_receipt()
             self.report.status = "completed"
         except BaseException as error:  # noqa: BLE001 - carried to whoever asks, in their thread
@@ -198,89 +189,8 @@ class Pipe:
         finally:
             self.report.mark_ended()
 
-    def _transfer(self, stream: InputStream) -> None:
-        plan = self._plan(stream)
-        output = self._output.open(plan.output_schema if plan else stream.schema, self._metered)
-        if not isinstance(self._executor, SingleThreadExecutor):
-            output = WriteBehind(output)
-        errors: OutputStream | None = None
-        try:
-            columns = reject_schema(stream.schema, stream.kind)
-            errors = self._errors.open(columns, self._metered) if self._errors else None
-            for batch, accepted, rejected in self._validated(stream, plan):
-                if rejected.rows and errors is not None:
-                    errors.write(rejects_to_batch(batch.source, rejected, columns))
-                self._write(batch, accepted, rejected.rows, output)
-            self._check_stop()
-            written = [*(errors.close() if errors else []), *output.close()]
-        except BaseException:
-            output.abort()
-            if errors is not None:
-                errors.abort()
-            raise
-        self._note(stream, written)
-
-    def _plan(self, stream: InputStream) -> ValidationPlan | InferredPlan | None:
-        if self._model is not None:
-            return ValidationPlan.build(self._model, columns=stream.schema, kind=stream.kind)
-        return InferredPlan(stream.schema) if stream.kind == "json" else None
-
-    def _write(
-        self,
-        batch: Batch,
-        accepted: pa.RecordBatch,
-        rejected: list[RejectedRow],
-        output: OutputStream,
-    ) -> None:
-        self._check_stop()
-        if accepted.num_rows:
-            output.write(accepted)
-        self._rejects.add(rejected)
-        read = batch.data.num_rows + len(batch.malformed)
-        self._rows_by_source[batch.source] += read
-        self._recorder.progress.advance(
-            read, rows_read=read, rows_written=accepted.num_rows, rows_rejected=len(rejected)
-        )
-        if self._max_errors is not None and self._rejects.total > self._max_errors:
-            worst = self._rejects.groups()[0]
-            raise RejectLimitError(
-                f"{self._rejects.total:,} rows of {self._input.uri!r} were rejected, more than max_errors="
-                f"{self._max_errors:,}; the most frequent: {worst.field} {worst.message} (row {worst.sample_rows[0]})",
-                remedy="Correct the input or the model, or raise max_errors",
-            )
-
-    def _validated(
-        self, stream: InputStream, plan: ValidationPlan | InferredPlan | None
-    ) -> Iterator[tuple[Batch, pa.RecordBatch, RejectedRows]]:
-        """Validate in the executor, a few batches ahead, and yield in input order."""
-        workers = getattr(self._executor, "max_workers", None) or 1
-        window = 1 if isinstance(self._executor, SingleThreadExecutor) else min(workers, os.cpu_count() or 1) + 1
-        waiting: deque[Future[tuple[Batch, pa.RecordBatch, RejectedRows]]] = deque()
-        try:
-            for batch in _resized(stream.batches(), getattr(self._executor, "batch_size", None)):
-                waiting.append(self._executor.submit(_validate, batch, plan, stream.kind))
-                if len(waiting) >= window:
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
-        finally:
-            for future in waiting:
-                future.cancel()
-
-    def _check_stop(self) -> None:
-        if self._stop.is_set():
-            raise StoppedError("the pipe was stopped; its output was not changed")
-
-    def _note(self, stream: InputStream, written: list[Written]) -> None:
-        for source in stream.sources:
-            self._recorder.add_input(source.uri, source.info, rows=self._rows_by_source[source.uri])
-        for each in written:
-            self._recorder.add_output(each.uri, each.info, sha256=each.sha256, rows=each.rows)
-
     def _publish_receipt(self) -> Receipt:
-        self._recorder.progress.advance(rows_read=0, rows_written=0, rows_rejected=0)  # counts of an empty input
-        self._recorder.rejects = self._rejects.groups()
-        place = self._output.receipt_place(self._metered)
+        place = self._request.output.receipt_place(self._metered)
         if place is not None:
             return self._recorder.publish(*place)
         receipt = self._recorder.complete()
@@ -288,20 +198,12 @@ class Pipe:
         return receipt
 
 
-def _validate(
-    batch: Batch, plan: ValidationPlan | InferredPlan | None, kind: RowKind
-) -> tuple[Batch, pa.RecordBatch, RejectedRows]:
-    if plan is None:
-        return batch, batch.data, collect_rejects(batch, (), kind)
-    outcome = plan.validate(batch.data)
-    return batch, outcome.accepted, collect_rejects(batch, outcome.rejects, kind)
-
-
-def _resized(batches: Iterator[Batch], rows: int | None) -> Iterator[Batch]:
-    """Cut batches down to at most ``rows`` rows; malformed rows stay with the first piece."""
-    for batch in batches:
-        if rows is None or batch.data.num_rows <= rows:
-            yield batch
-            continue
-        for start in range(0, batch.data.num_rows, rows):
-            yield batch.slice(start, rows)
+def _as_limit(max_errors: float | None) -> float | None:
+    if max_errors is None or (isinstance(max_errors, int) and max_errors >= 0):
+        return max_errors
+    if isinstance(max_errors, float) and 0 <= max_errors <= 1:
+        return max_errors
+    raise BadOptionError(
+        f"max_errors={max_errors!r} is neither a count nor a share from 0.0 to 1.0",
+        remedy="Pass max_errors=100 for a hundred rows, max_errors=0.01 for one in a hundred",
+    )

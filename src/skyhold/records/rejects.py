@@ -164,6 +164,12 @@ class RejectCounts:
             self._groups[first.path, first.type] = (count + 1, message, samples)
             self.total += 1
 
+    def restore(self, groups: Iterable[RejectGroup]) -> None:
+        """Take over what an earlier run has counted."""
+        for group in groups:
+            self._groups[group.field, group.type] = (group.count, group.message, list(group.sample_rows))
+            self.total += group.count
+
     def groups(self) -> tuple[RejectGroup, ...]:
         """Return the reasons, the most frequent first."""
         found = [

@@ -103,7 +103,8 @@ class Receipt:
         command: What to type to do it again; empty when it was not typed.
         inputs: What was read.
         outputs: What was written, with hashes.
-        counts: Numbers that balance: ``rows_read = rows_written + rows_rejected``.
+        counts: Numbers that balance: ``rows_read + rows_added = rows_written + rows_rejected + rows_dropped``, the
+            second and the last being the work of hooks.
         rejects: Why rows were refused.
         requests: Requests sent, by class.
         bytes_in: Content received.
@@ -235,11 +236,13 @@ def imbalance(counts: Mapping[str, int]) -> str:
     if not any(name in counts for name in names):
         return ""
     read, written, rejected = (counts.get(name, 0) for name in names)
-    if min(read, written, rejected) < 0:
+    added, dropped = counts.get("rows_added", 0), counts.get("rows_dropped", 0)
+    if min(read, written, rejected, added, dropped) < 0:
         return f"rows_read {read}, rows_written {written} and rows_rejected {rejected} are not all positive"
-    if read == written + rejected:
+    if read + added == written + rejected + dropped:
         return ""
-    return f"rows_read {read} is not rows_written {written} + rows_rejected {rejected}"
+    hooked = f", with rows_added {added} and rows_dropped {dropped}" if added or dropped else ""
+    return f"rows_read {read} is not rows_written {written} + rows_rejected {rejected}{hooked}"
 
 
 def new_run_id(at: datetime | None = None) -> str:

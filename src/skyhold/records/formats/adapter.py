@@ -18,6 +18,7 @@ from skyhold.storage.objects import ObjectInfo
 
 __all__ = [
     "Batch",
+    "Checkpoint",
     "InputAdapter",
     "InputStream",
     "MalformedRow",
@@ -73,8 +74,8 @@ class Batch:
     malformed: tuple[MalformedRow, ...] = ()
     lines: int | pa.Array | None = None
 
-    def slice(self, start: int, rows: int) -> "Batch":
-        """Return some of its rows; malformed rows stay with those from 0 on."""
+    def slice(self, start: int, rows: int, *, with_malformed: bool) -> "Batch":
+        """Return some of its rows, with all of its malformed ones or none."""
         first = self.row_number(start)
         lines = self.lines
         return Batch(
@@ -82,7 +83,7 @@ class Batch:
             self.source,
             first,
             tuple(number for number in self.skipped if number > first),
-            self.malformed if start == 0 else (),
+            self.malformed if with_malformed else (),
             lines + start if isinstance(lines, int) else lines if lines is None else lines.slice(start, rows),
         )
 
@@ -172,8 +173,49 @@ class InputAdapter(ABC):
         return f"{type(self).__name__}({self.uri!r})"
 
 
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """How far a run has come, and what it needs to go on from there.
+
+    Attributes:
+        counts: Counts of the whole run up to here, by name.
+        rows_by_source: Rows read so far of each source.
+        sources: What was read so far: URI, size and e-tag, where they have them.
+        rejects: Why rows were refused so far: field, type, count, message and sample rows.
+        rejected: The lines of the error output since the checkpoint before.
+    """
+
+    counts: dict[str, int]
+    rows_by_source: dict[str, int]
+    sources: tuple[tuple[str, int | None, str | None], ...]
+    rejects: tuple[tuple[str, str, int, str, tuple[int, ...]], ...]
+    rejected: pa.Table | None = None
+
+
 class OutputStream(ABC):
-    """An output that is being written; it becomes visible when `close` returns, never before."""
+    """An output that is being written; it becomes visible when `close` returns, never before.
+
+    Attributes:
+        checkpoint_rows: After so many rows of input, `checkpoint` is called; None if the output can only be made whole.
+    """
+
+    checkpoint_rows: int | None = None
+
+    def resume(self, fingerprint: str) -> list[Checkpoint]:
+        """Return the checkpoints of an earlier run that this one goes on from; called before anything is written.
+
+        Args:
+            fingerprint: Same for runs that would write the same.
+
+        Raises:
+            ConflictError: What is there is of another run.
+        """
+        del fingerprint
+        return []
+
+    def checkpoint(self, reached: Checkpoint) -> None:
+        """Make what was written so far last, whatever happens afterwards."""
+        del reached
 
     @abstractmethod
     def write(self, batch: pa.RecordBatch) -> None:

@@ -193,6 +193,10 @@ class ObjectOutputAdapter(OutputAdapter):
         store, key = open_object(self._uri, **self._storage_options)
         return ObjectPlace(wrap(store), key)
 
+    def open_place(self, place: ObjectPlace, schema: pa.Schema) -> OutputStream:
+        """Begin to write another object than its own, in the same way."""
+        return self._open_one(place, schema)
+
     @abstractmethod
     def _open_one(self, place: ObjectPlace, schema: pa.Schema) -> OutputStream:
         """Begin to write one object."""

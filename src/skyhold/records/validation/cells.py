@@ -50,6 +50,10 @@ class Cells(Protocol):
         """Return what an extra column holds, in the type that the plan has for it."""
         ...
 
+    def from_dicts(self, rows: Sequence[dict[str, Any]]) -> Sequence[Any]:
+        """Return rows, given as dicts, as pydantic wants them."""
+        ...
+
     def read(self, batch: RecordBatch) -> Read:
         """Read a batch.
 
@@ -78,6 +82,10 @@ class TextCells:
 
     def as_extra(self, cells: Array) -> Array:
         return pc.if_else(_is_empty(cells), None, cells)
+
+    def from_dicts(self, rows: Sequence[dict[str, Any]]) -> Sequence[Any]:
+        none = self._none_columns
+        return [{name: None if cell == "" and name in none else cell for name, cell in row.items()} for row in rows]
 
     def read(self, batch: RecordBatch) -> Read:
         cells = {name: _read_text(name, column) for name, column in _by_name(batch, self._columns).items()}
@@ -115,6 +123,9 @@ class TypedCells:
 
     def as_extra(self, cells: Array) -> Array:
         return cells
+
+    def from_dicts(self, rows: Sequence[dict[str, Any]]) -> Sequence[Any]:
+        return rows
 
     def read(self, batch: RecordBatch) -> Read:
         cells = _by_name(batch, self._columns)

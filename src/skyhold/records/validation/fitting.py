@@ -1,12 +1,68 @@
 """Whether a Python value is exactly one of a column's type, for values that no model has seen."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, cast
 
-from skyhold.records.validation.arrow import DataType, pa
+from skyhold.records.validation.arrow import DataType, Schema, pa
+from skyhold.records.validation.outcome import FieldError, Outcome, Reject, format_path, show_input
 from skyhold.records.validation.values import Convert, OverflowedError, to_float, to_number, to_plain, to_text
 
-__all__ = ["convert_exactly"]
+__all__ = ["RowFitter", "convert_exactly"]
+
+
+class RowFitter:
+    """Puts rows, as dicts, into columns; a value that a column cannot hold exactly rejects its row.
+
+    A key that is absent is null; one that has no column rejects the row as ``"unexpected_key"``.
+
+    Args:
+        schema: The columns.
+        misfit: The error type of a value that does not fit.
+
+    Example:
+        >>> outcome = RowFitter(pa.schema([("a", pa.int64())]), "misfit").judge([{"a": 1}, {"a": 0.5}, {"b": 1}])
+        >>> outcome.accepted.to_pylist(), [reject.errors[0].type for reject in outcome.rejects]
+        ([{'a': 1}], ['misfit', 'unexpected_key'])
+    """
+
+    def __init__(self, schema: Schema, misfit: str, converters: Mapping[str, Convert] | None = None) -> None:
+        self._schema = schema
+        self._misfit = misfit
+        self._converters = converters or {field.name: convert_exactly(field.type) for field in schema}
+
+    def judge(self, rows: Iterable[Mapping[str, object] | FieldError]) -> Outcome:
+        """Judge rows; a `FieldError` stands for one that is rejected already."""
+        accepted: list[int] = []
+        columns: dict[str, list[object]] = {name: [] for name in self._schema.names}
+        rejects: list[Reject] = []
+        for number, row in enumerate(rows):
+            cells, errors = ({}, [row]) if isinstance(row, FieldError) else self._fit(row)
+            if errors:
+                rejects.append(Reject(number, tuple(errors)))
+                continue
+            accepted.append(number)
+            for name, column in columns.items():
+                column.append(cells.get(name))
+        arrays = [pa.array(columns[field.name], field.type) for field in self._schema]
+        batch = pa.RecordBatch.from_arrays(arrays, schema=self._schema)
+        return Outcome(batch, pa.array(accepted, pa.int64()), rejects)
+
+    def _fit(self, row: Mapping[str, object]) -> tuple[dict[str, object], list[FieldError]]:
+        cells: dict[str, object] = {}
+        errors: list[FieldError] = []
+        for name, value in row.items():
+            convert = self._converters.get(name)
+            if convert is None:
+                message = "a key for which there is no column"
+                errors.append(FieldError(format_path((name,)), "unexpected_key", message, show_input(value)))
+                continue
+            try:
+                cells[name] = None if value is None else convert(value)
+            except OverflowedError as error:
+                errors.append(FieldError(format_path((name,)), self._misfit, str(error), show_input(value)))
+        if not self._converters:
+            errors.append(FieldError("$", "no_columns", "there is no column that the row could go into"))
+        return cells, errors
 
 
 def convert_exactly(kind: DataType) -> Convert:

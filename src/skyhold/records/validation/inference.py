@@ -6,11 +6,11 @@ from typing import Any, cast
 from pydantic_core import from_json
 
 from skyhold.records.validation.arrow import DataType, RecordBatch, Schema, pa, pc
-from skyhold.records.validation.fitting import convert_exactly
+from skyhold.records.validation.fitting import RowFitter, convert_exactly
 from skyhold.records.validation.json_cells import lines_of
 from skyhold.records.validation.json_lines import LineParser
-from skyhold.records.validation.outcome import FieldError, Outcome, Reject, format_path
-from skyhold.records.validation.values import OverflowedError, to_json_text
+from skyhold.records.validation.outcome import FieldError, Outcome, Reject
+from skyhold.records.validation.values import to_json_text
 
 __all__ = ["InferredPlan", "infer_schema"]
 
@@ -32,18 +32,10 @@ def infer_schema(lines: Iterable[bytes]) -> Schema:
     """
     values: dict[str, list[object]] = {}
     for line in lines:
-        row = _row_of(line)
-        for name, value in (row or {}).items():
+        row = _row_or_error(line)
+        for name, value in ({} if isinstance(row, FieldError) else row).items():
             values.setdefault(name, []).append(value)
     return pa.schema([(name, _type_of(found)) for name, found in values.items()])
-
-
-def _row_of(line: bytes) -> dict[str, object] | None:
-    try:
-        row = from_json(line, allow_inf_nan=False)
-    except ValueError:
-        return None
-    return cast("dict[str, object]", row) if isinstance(row, dict) else None
 
 
 def _type_of(values: Sequence[object]) -> DataType:  # noqa: PLR0911 - one return a kind
@@ -104,14 +96,15 @@ class InferredPlan:
     def __init__(self, schema: Schema) -> None:
         self.output_schema = pa.schema([field.with_type(_shown(field.type)) for field in schema])
         self._mixed = frozenset(field.name for field in schema if _has_mixed(field.type))
-        self._convert = {field.name: _converter(field.type) for field in schema}
+        converters = {field.name: _converter(field.type) for field in schema}
+        self._fitter = RowFitter(self.output_schema, "output_overflow", converters)
         self._parser = None if self._mixed or not len(schema) else LineParser(self.output_schema, forbid=True)
 
     def validate(self, batch: RecordBatch) -> Outcome:
         """Judge all lines of a batch: one column of bytes."""
         lines = lines_of(batch)
         if self._parser is None:
-            return self._judge(range(len(lines)), lines.to_pylist())
+            return self._judge(lines.to_pylist())
         columns, readable = self._parser.parse(lines)
         kept = {name: column.filter(readable) for name, column in columns.items()}
         fast = pa.RecordBatch.from_arrays(list(kept.values()), schema=self.output_schema)
@@ -119,51 +112,30 @@ class InferredPlan:
         if len(places) == len(lines):
             return Outcome(fast, places, [])
         slow = pc.cast(pc.indices_nonzero(pc.invert(readable)), pa.int64())
-        rest = self._judge(slow.to_pylist(), lines.take(slow).to_pylist())
-        together = pa.concat_arrays([places, rest.accepted_rows])
+        rest = self._judge(lines.take(slow).to_pylist())
+        rejects = [Reject(slow[reject.row].as_py(), reject.errors) for reject in rest.rejects]
+        together = pa.concat_arrays([places, slow.take(rest.accepted_rows)])
         order = pc.sort_indices(together)
         merged = pa.Table.from_batches([fast, rest.accepted]).combine_chunks().take(order)
         (accepted,) = merged.combine_chunks().to_batches() or [fast.slice(0, 0)]
-        return Outcome(accepted, together.take(order), rest.rejects)
+        return Outcome(accepted, together.take(order), rejects)
 
-    def _judge(self, numbers: Sequence[int], lines: Sequence[bytes]) -> Outcome:
-        accepted: list[int] = []
-        columns: dict[str, list[object]] = {name: [] for name in self._convert}
-        rejects: list[Reject] = []
-        for number, line in zip(numbers, lines, strict=True):
-            row, errors = self._read(line)
-            if errors:
-                rejects.append(Reject(number, tuple(errors)))
-                continue
-            accepted.append(number)
-            for name, column in columns.items():
-                column.append(row.get(name))
-        arrays = [pa.array(columns[field.name], field.type) for field in self.output_schema]
-        batch = pa.RecordBatch.from_arrays(arrays, schema=self.output_schema)
-        return Outcome(batch, pa.array(accepted, pa.int64()), rejects)
+    def validate_rows(self, rows: Sequence[dict[str, object]]) -> Outcome:
+        """Judge rows that are Python dicts already."""
+        return self._fitter.judge(rows)
 
-    def _read(self, line: bytes) -> tuple[dict[str, object], list[FieldError]]:
-        try:
-            found = from_json(line, allow_inf_nan=False)
-        except ValueError as error:
-            return {}, [FieldError("$", "json_invalid", f"Invalid JSON: {error}")]
-        if not isinstance(found, dict):
-            return {}, [FieldError("$", "object_type", "the line is no JSON object")]
-        row: dict[str, object] = {}
-        errors: list[FieldError] = []
-        if not self._convert:
-            return {}, [FieldError("$", "no_columns", "neither this object nor those of the sample have any key")]
-        for name, value in cast("dict[str, object]", found).items():
-            convert = self._convert.get(name)
-            if convert is None:
-                message = "a key that the first lines had not, so that it has no column"
-                errors.append(FieldError(format_path((name,)), "unexpected_key", message))
-                continue
-            try:
-                row[name] = None if value is None else convert(value)
-            except OverflowedError as error:
-                errors.append(FieldError(format_path((name,)), "output_overflow", str(error)))
-        return row, errors
+    def _judge(self, lines: Sequence[bytes]) -> Outcome:
+        return self._fitter.judge(_row_or_error(line) for line in lines)
+
+
+def _row_or_error(line: bytes) -> dict[str, object] | FieldError:
+    try:
+        row = from_json(line, allow_inf_nan=False)
+    except ValueError as error:
+        return FieldError("$", "json_invalid", f"Invalid JSON: {error}")
+    if not isinstance(row, dict):
+        return FieldError("$", "object_type", "the line is no JSON object")
+    return cast("dict[str, object]", row)
 
 
 def _converter(kind: DataType) -> Any:

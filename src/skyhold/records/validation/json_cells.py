@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
+from pydantic_core import to_json
+
 from skyhold.errors import SchemaError
 from skyhold.records.validation.arrow import Array, DataType, RecordBatch, Schema, pa, pc
 from skyhold.records.validation.arrow_types import OutputType
@@ -37,6 +39,9 @@ class JsonCells:
 
     def as_extra(self, cells: Array) -> Array:
         return cells
+
+    def from_dicts(self, rows: Sequence[dict[str, Any]]) -> Sequence[Any]:
+        return [to_json(row) for row in rows]
 
     def read(self, batch: RecordBatch) -> Read:
         lines = lines_of(batch)

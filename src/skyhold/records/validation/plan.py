@@ -149,6 +149,11 @@ class ValidationPlan:
             alive = pc.replace_with_mask(alive, pc.invert(alive), accepted)
         return Outcome(self._batch(arrays), _places(alive), rejects)
 
+    def validate_rows(self, rows: Sequence[dict[str, Any]]) -> Outcome:
+        """Judge rows that are Python dicts already, as hooks leave them, whatever keys they have."""
+        numbers, arrays, rejects = self._rows.judge(range(len(rows)), self._cells.from_dicts(rows))
+        return Outcome(self._batch(arrays), pa.array(numbers, pa.int64()), rejects)
+
     def _route(self, field: FieldShape, shape: ModelShape) -> None:
         output = _EXCLUDED if field.excluded else self._outputs[field.name]
         shown = None if field.excluded else output.arrow_type

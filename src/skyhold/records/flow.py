@@ -1,0 +1,335 @@
+"""The flow of rows through a pipe: read, hooked, judged by an executor, written in order, checkpointed."""
+
+# pyarrow is untyped:
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownParameterType=false
+# pyright: reportUnknownArgumentType=false, reportAttributeAccessIssue=false
+
+import hashlib
+import os
+import threading
+from collections import Counter, deque
+from collections.abc import Callable, Generator, Iterator
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import pyarrow as pa
+
+from skyhold.errors import BadOptionError, ConflictError, RejectLimitError, StoppedError
+from skyhold.execution.threads import SingleThreadExecutor
+from skyhold.records.behind import WriteBehind
+from skyhold.records.formats.adapter import (
+    Batch,
+    Checkpoint,
+    InputAdapter,
+    InputStream,
+    OpenStore,
+    OutputAdapter,
+    OutputStream,
+    Written,
+)
+from skyhold.records.hooking import Hooked, Hooks, after_columns, before_columns, run_after, run_before, running
+from skyhold.records.rejects import RejectCounts, collect_rejects, reject_schema, rejects_to_batch
+from skyhold.records.validation.inference import InferredPlan
+from skyhold.records.validation.plan import ValidationPlan
+from skyhold.records.work import Judged, KeptPlan, Plan, RemoteJudge, judge
+from skyhold.runs.receipt import RejectGroup
+from skyhold.runs.recording import RunRecorder
+
+__all__ = ["Flow", "Request", "plan_for"]
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a pipe was asked for; see `skyhold.records.pipe.Pipe`."""
+
+    input: InputAdapter
+    output: OutputAdapter
+    errors: OutputAdapter | None
+    model: Any
+    executor: Executor
+    before: Hooks
+    after: Hooks
+    max_errors: float | None
+
+
+class _Piece(NamedTuple):
+    """Rows that are judged together; after those of the last piece before a checkpoint comes the checkpoint."""
+
+    batch: Batch
+    ends_part: bool
+
+
+def plan_for(model: Any, stream: InputStream, before: Hooks = ()) -> Plan:
+    """Return what judges the rows of an input."""
+    columns = before_columns(before, stream.schema, stream.kind)
+    if model is not None:
+        return ValidationPlan.build(model, columns=columns, kind=stream.kind)
+    return InferredPlan(columns) if stream.kind == "json" else KeptPlan(columns)
+
+
+class Flow:
+    """One run's rows.
+
+    Args:
+        request: What was asked for.
+        recorder: Notes counts, inputs and outputs.
+        rejects: Counts refused rows.
+        stop: Set from outside to end the run without a result.
+        wrap: Put around every store.
+    """
+
+    def __init__(
+        self,
+        request: Request,
+        recorder: RunRecorder,
+        rejects: RejectCounts,
+        stop: threading.Event,
+        wrap: OpenStore,
+    ) -> None:
+        self._request = request
+        self._recorder = recorder
+        self._rejects = rejects
+        self._stop = stop
+        self._wrap = wrap
+        self._rows_by_source: Counter[str] = Counter()
+        self._lines: list[pa.RecordBatch] = []  # of the error output, since the last checkpoint
+        self._skipped: Checkpoint | None = None
+
+    def run(self) -> None:
+        """Read, judge and write everything; on failure nothing is published.
+
+        Raises:
+            StoppedError: It was stopped.
+            RejectLimitError: Too many rows were rejected.
+            Exception: Whatever else made it fail.
+        """
+        request = self._request
+        with request.input.open(self._wrap) as stream, running([*request.before, *request.after]):
+            plan = plan_for(request.model, stream, request.before)
+            schema = after_columns(request.after, plan.output_schema)
+            output = request.output.open(schema, self._wrap)
+            if not isinstance(request.executor, SingleThreadExecutor):
+                output = WriteBehind(output)
+            columns = reject_schema(stream.schema, stream.kind)
+            with _whole(output) as outputs:
+                errors = request.errors.open(columns, self._wrap) if request.errors else None
+                if errors is not None:
+                    outputs.append(errors)
+                self._resume(output, errors, stream, schema)
+                for piece, judged in self._judged(stream, plan, output.checkpoint_rows):
+                    self._write(judged, output, errors, columns)
+                    if piece.ends_part:
+                        output.checkpoint(self._reached(stream))
+                self._check_end(stream)
+                written = [*(errors.close() if errors else []), *output.close()]
+        self._note(stream, written)
+
+    def _judged(self, stream: InputStream, plan: Plan, part_rows: int | None) -> Generator[tuple[_Piece, Judged]]:
+        """Judge in the executor, a few pieces ahead, and yield in input order."""
+        request = self._request
+        executor = request.executor
+        workers = getattr(executor, "max_workers", None) or getattr(executor, "_max_workers", None) or 1
+        window = 1 if isinstance(executor, SingleThreadExecutor) else min(workers, os.cpu_count() or 1) + 1
+        submit = self._submitter(plan, stream)
+        waiting: deque[tuple[_Piece, Future[Judged]]] = deque()
+        batches = _resized(self._unseen(stream.batches()), getattr(executor, "batch_size", None))
+        try:
+            for piece in _pieces(batches, part_rows):
+                hooked = run_before(request.before, piece.batch.data, stream.kind) if request.before else None
+                waiting.append((piece, submit(piece.batch, hooked)))
+                if len(waiting) >= window:
+                    yield self._oldest(waiting, stream)
+            while waiting:
+                yield self._oldest(waiting, stream)
+        finally:
+            for _, future in waiting:
+                future.cancel()
+
+    def _oldest(self, waiting: deque[tuple[_Piece, Future[Judged]]], stream: InputStream) -> tuple[_Piece, Judged]:
+        piece, future = waiting.popleft()
+        return piece, self._hooked(future.result(), stream)
+
+    def _submitter(self, plan: Plan, stream: InputStream) -> Callable[[Batch, Hooked | None], Future[Judged]]:
+        executor, kind = self._request.executor, stream.kind
+        if isinstance(executor, SingleThreadExecutor | ThreadPoolExecutor):
+            return lambda batch, hooked: executor.submit(judge, batch, hooked, plan, kind)
+        remote = RemoteJudge(plan, kind, self._recorder.run_id)
+        return lambda batch, hooked: executor.submit(remote, batch, hooked)
+
+    def _hooked(self, judged: Judged, stream: InputStream) -> Judged:
+        """Run the hooks that come after validation."""
+        if not self._request.after:
+            return judged
+        hooked = run_after(self._request.after, judged.accepted, judged.origin)
+        rejects = sorted([*judged.rejects, *hooked.rejects], key=lambda reject: reject.row)
+        rejected = collect_rejects(judged.batch, rejects, stream.kind) if hooked.rejects else judged.rejected
+        dropped, added = judged.dropped + hooked.dropped, judged.added + hooked.added
+        places = judged.origin if hooked.origin is None else hooked.origin
+        return Judged(judged.batch, hooked.data, places, rejected, rejects, dropped, added)
+
+    def _write(self, judged: Judged, output: OutputStream, errors: OutputStream | None, columns: pa.Schema) -> None:
+        self._check_stop()
+        batch, rejected = judged.batch, judged.rejected.rows
+        if rejected and errors is not None:
+            lines = rejects_to_batch(batch.source, judged.rejected, columns)
+            errors.write(lines)
+            if output.checkpoint_rows is not None:
+                self._lines.append(lines)
+        if judged.accepted.num_rows:
+            output.write(judged.accepted)
+        self._rejects.add(rejected)
+        read = batch.data.num_rows + len(batch.malformed)
+        self._rows_by_source[batch.source] += read
+        counts = {"rows_read": read, "rows_written": judged.accepted.num_rows, "rows_rejected": len(rejected)}
+        hooked = {"rows_dropped": judged.dropped, "rows_added": judged.added}
+        self._recorder.progress.advance(read, **counts, **{name: count for name, count in hooked.items() if count})
+        limit = self._request.max_errors
+        if isinstance(limit, int) and self._rejects.total > limit:
+            raise self._too_many(f"max_errors={limit:,}")
+
+    def _check_end(self, stream: InputStream) -> None:
+        self._check_stop()
+        limit = self._request.max_errors
+        if isinstance(limit, float) and self._rejects.total > limit * self._recorder.progress.done:
+            raise self._too_many(f"max_errors={limit:.2%} of {self._recorder.progress.done:,}")
+        if self._skipped is not None:
+            self._check_sources(self._skipped, stream)
+
+    def _too_many(self, limit: str) -> RejectLimitError:
+        worst = self._rejects.groups()[0]
+        return RejectLimitError(
+            f"{self._rejects.total:,} rows of {self._request.input.uri!r} were rejected, more than {limit}; "
+            f"the most frequent: {worst.field} {worst.message} (row {worst.sample_rows[0]})",
+            remedy="Correct the input or the model, or raise max_errors",
+        )
+
+    def _check_stop(self) -> None:
+        if self._stop.is_set():
+            raise StoppedError("the pipe was stopped; its output was not changed")
+
+    def _resume(
+        self, output: OutputStream, errors: OutputStream | None, stream: InputStream, schema: pa.Schema
+    ) -> None:
+        """Take over what an earlier run has done, so that its rows are only counted on the way."""
+        if output.checkpoint_rows is None:
+            return
+        earlier = output.resume(_fingerprint(self._request, stream, schema))
+        if not earlier:
+            return
+        if self._request.before or self._request.after:
+            raise BadOptionError("a run with hooks cannot be resumed: they would see only the rest of the rows")
+        for checkpoint in earlier:
+            if checkpoint.rejected is not None and errors is not None:
+                for lines in checkpoint.rejected.to_batches():
+                    errors.write(lines)
+        last = self._skipped = earlier[-1]
+        self._rows_by_source.update(last.rows_by_source)
+        self._rejects.restore(RejectGroup(*group) for group in last.rejects)
+        self._recorder.progress.advance(last.counts["rows_read"], **last.counts)
+
+    def _unseen(self, batches: Iterator[Batch]) -> Iterator[Batch]:
+        """Leave out the rows that an earlier run has done."""
+        left = self._skipped.counts["rows_read"] if self._skipped else 0
+        for batch in batches:
+            read = batch.data.num_rows + len(batch.malformed)
+            if left >= read:
+                left -= read
+                self._check_stop()
+            elif left:
+                yield batch.slice(left - len(batch.malformed), batch.data.num_rows, with_malformed=False)
+                left = 0
+            else:
+                yield batch
+
+    def _check_sources(self, checkpoint: Checkpoint, stream: InputStream) -> None:
+        now = _sources(stream)
+        if now[: len(checkpoint.sources)] != checkpoint.sources:
+            raise ConflictError(
+                f"{self._request.input.uri!r} has changed since the run that this one goes on from",
+                operation="resume",
+                uri=self._request.output.uri,
+                remedy="Begin anew with overwrite=True",
+            )
+
+    def _reached(self, stream: InputStream) -> Checkpoint:
+        lines, self._lines = self._lines, []
+        counts = dict(self._recorder.progress.counts)
+        groups = tuple(
+            (each.field, each.type, each.count, each.message, each.sample_rows) for each in self._rejects.groups()
+        )
+        rejected = pa.Table.from_batches(lines) if lines else None
+        return Checkpoint(counts, dict(self._rows_by_source), _sources(stream), groups, rejected)
+
+    def _note(self, stream: InputStream, written: list[Written]) -> None:
+        for source in stream.sources:
+            self._recorder.add_input(source.uri, source.info, rows=self._rows_by_source[source.uri])
+        for each in written:
+            self._recorder.add_output(each.uri, each.info, sha256=each.sha256, rows=each.rows)
+        self._recorder.progress.advance(rows_read=0, rows_written=0, rows_rejected=0)  # counts of an empty input
+        self._recorder.rejects = self._rejects.groups()
+
+
+@contextmanager
+def _whole(output: OutputStream) -> Generator[list[OutputStream]]:
+    """Throw outputs away unless the block ends; more may be appended."""
+    outputs = [output]
+    try:
+        yield outputs
+    except BaseException:
+        for each in outputs:
+            each.abort()
+        raise
+
+
+def _resized(batches: Iterator[Batch], rows: int | None) -> Iterator[Batch]:
+    """Cut batches down to at most ``rows`` rows."""
+    for batch in batches:
+        if rows is None or batch.data.num_rows <= rows:
+            yield batch
+            continue
+        for start in range(0, batch.data.num_rows, rows):
+            yield batch.slice(start, rows, with_malformed=start == 0)
+
+
+def _pieces(batches: Iterator[Batch], part_rows: int | None) -> Iterator[_Piece]:
+    """Cut batches where a checkpoint is due: after every ``part_rows`` rows, malformed ones counted."""
+    done = 0
+    for batch in batches:
+        start, malformed, rows = 0, len(batch.malformed), batch.data.num_rows
+        while start < rows or malformed or not rows:
+            room = rows if part_rows is None else max(0, part_rows - done - malformed)
+            taken = min(rows - start, room)
+            is_whole = taken == rows
+            piece = batch if is_whole else batch.slice(start, taken, with_malformed=malformed > 0)
+            start, done, malformed = start + taken, done + taken + malformed, 0
+            is_full = part_rows is not None and done >= part_rows
+            yield _Piece(piece, ends_part=is_full)
+            done = 0 if is_full else done
+            if is_whole:
+                break
+
+
+def _sources(stream: InputStream) -> tuple[tuple[str, int | None, str | None], ...]:
+    return tuple(
+        (each.uri, each.info.size_bytes if each.info else None, each.info.e_tag if each.info else None)
+        for each in stream.sources
+    )
+
+
+def _fingerprint(request: Request, stream: InputStream, schema: pa.Schema) -> str:
+    """Return a hash that differs where a run would write something else."""
+    from skyhold._version import __version__  # noqa: PLC0415 - of this function alone
+
+    told = (
+        __version__,
+        request.input.uri,
+        request.output.uri,
+        request.errors.uri if request.errors else None,
+        schema.to_string(),
+        stream.schema.to_string(),
+        _sources(stream)[:1],
+        request.max_errors,
+    )
+    return hashlib.sha256(repr(told).encode()).hexdigest()
