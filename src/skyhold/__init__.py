@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from skyhold.execution.threads import MultiThreadExecutor, SingleThreadExecutor
     from skyhold.records.formats.csv import CSVInputAdapter, CSVOutputAdapter
     from skyhold.records.formats.json import JSONInputAdapter, JSONOutputAdapter
-    from skyhold.records.formats.parquet import ParquetOutputAdapter
+    from skyhold.records.formats.parquet import ParquetInputAdapter, ParquetOutputAdapter
     from skyhold.records.pipe import Pipe
     from skyhold.storage.opening import open_object, open_store
 
@@ -19,6 +19,7 @@ __all__ = [
     "JSONInputAdapter",
     "JSONOutputAdapter",
     "MultiThreadExecutor",
+    "ParquetInputAdapter",
     "ParquetOutputAdapter",
     "Pipe",
     "SingleThreadExecutor",
@@ -33,6 +34,7 @@ _HOMES = {
     "JSONInputAdapter": "skyhold.records.formats.json",
     "JSONOutputAdapter": "skyhold.records.formats.json",
     "MultiThreadExecutor": "skyhold.execution.threads",
+    "ParquetInputAdapter": "skyhold.records.formats.parquet",
     "ParquetOutputAdapter": "skyhold.records.formats.parquet",
     "Pipe": "skyhold.records.pipe",
     "SingleThreadExecutor": "skyhold.execution.threads",

@@ -5,6 +5,7 @@
 # pyright: reportUnknownArgumentType=false, reportAttributeAccessIssue=false
 
 from abc import ABC, abstractmethod
+from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -101,12 +102,10 @@ class Batch:
             >>> [batch.row_number(index) for index in range(3)]
             [5, 7, 8]
         """
-        number = self.first_row + index
-        for skipped in self.skipped:
-            if skipped > number:
-                break
-            number += 1
-        return number
+        before = bisect_right(
+            range(len(self.skipped)), index, key=lambda place: self.skipped[place] - self.first_row - place
+        )
+        return self.first_row + index + before
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,26 +6,276 @@
 
 import contextlib
 import os
-from typing import Any, Literal
+from collections.abc import Generator, Iterator, Sequence
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
+from itertools import groupby
+from typing import TYPE_CHECKING, Any, Literal
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from skyhold.records.formats.adapter import OutputStream
-from skyhold.records.formats.objects import ObjectOutputAdapter, ObjectPlace, ObjectSink
+from skyhold.errors import BadOptionError, MalformedInputError, SchemaError, SkyholdError
+from skyhold.records.formats.adapter import Batch, InputStream, OutputStream, Source
+from skyhold.records.formats.objects import ObjectInputAdapter, ObjectOutputAdapter, ObjectPlace, ObjectSink
+from skyhold.records.formats.parquet_plan import AHEAD_BYTES, plan_reads
+from skyhold.records.formats.parquet_types import (
+    check_parquet_holds,
+    exact_schema,
+    has_room_for_dictionaries,
+    plain_dictionaries,
+    restore_types,
+    unite_leaves,
+)
+from skyhold.records.formats.planned import PlannedReader
+from skyhold.records.formats.soundness import check_batch
+from skyhold.records.formats.window import Window
 
-__all__ = ["ParquetOutputAdapter"]
+if TYPE_CHECKING:
+    from skyhold.records.formats.parquet_filter import RowFilter
+
+__all__ = ["ParquetInputAdapter", "ParquetOutputAdapter"]
 
 Compression = Literal["zstd", "snappy", "gzip", "lz4", "none"]
 
+_BATCH_BYTES = 8 * 1024 * 1024
+_BATCH_ROWS = 64 * 1024
+_STREAM_BUFFER_BYTES = 64 * 1024
+_GROUP_BYTES = 256 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class _Selection:
+    columns: tuple[str, ...] | None
+    row_groups: tuple[int, ...] | None
+    filter: Any
+    batch_size: int | None
+    limit: int | None
+    offset: int
+
+
+class ParquetInputAdapter(ObjectInputAdapter):
+    """Read one Parquet object: the bytes of the columns and row groups that are wanted, in few requests.
+
+    Columns have the types that they were written with; row numbers are those in the file, whatever is selected.
+
+    Args:
+        uri: Where it is.
+        columns: Names of top-level columns, in the order wanted; all without it.
+        row_groups: Numbers of row groups, from 0, in the order wanted; all without it.
+        filter: A `pyarrow.compute.Expression`: rows for which it is true are read. Row groups whose statistics rule
+            every row out are not fetched.
+        batch_size: Rows in a batch at most; without it, some megabytes.
+        limit: Rows to read at most, counted after ``filter`` and ``offset``.
+        offset: Rows to pass over first, counted after ``filter``.
+        int96_unit: What old time stamps (INT96) become: ``"us"`` holds every one of them that Spark writes; ``"ns"``
+            loses no digits, and holds the years 1678 to 2262 only.
+        **storage_options: As for `skyhold.storage.opening.open_store`.
+
+    Example:
+        >>> import io, pyarrow as pa, pyarrow.compute as pc, pyarrow.parquet as pq
+        >>> from skyhold.storage.opening import open_store
+        >>> file = io.BytesIO()
+        >>> pq.write_table(pa.table({"a": [1, 2, 3], "b": ["x", "y", "z"]}), file)
+        >>> _ = open_store("memory://parquet-example").write("in.parquet", file.getvalue())
+        >>> adapter = ParquetInputAdapter(
+        ...     "memory://parquet-example/in.parquet", columns=["b"], filter=pc.field("a") > 1
+        ... )
+        >>> with adapter.open(lambda store: store) as stream:
+        ...     [batch.data.to_pylist() for batch in stream.batches()]
+        [[{'b': 'y'}, {'b': 'z'}]]
+    """
+
+    def __init__(
+        self,
+        uri: str | os.PathLike[str],
+        *,
+        columns: Sequence[str] | None = None,
+        row_groups: Sequence[int] | None = None,
+        filter: Any = None,  # noqa: A002 - what everybody calls it
+        batch_size: int | None = None,
+        limit: int | None = None,
+        offset: int = 0,
+        int96_unit: Literal["us", "ns"] | None = None,
+        **storage_options: Any,
+    ) -> None:
+        super().__init__(uri, **storage_options)
+        for name, value, least in (("batch_size", batch_size, 1), ("limit", limit, 0), ("offset", offset, 0)):
+            if value is not None and value < least:
+                raise BadOptionError(f"{name}={value!r} is less than {least}")
+        self._selection = _Selection(
+            None if columns is None else tuple(columns),
+            None if row_groups is None else tuple(row_groups),
+            filter,
+            batch_size,
+            limit,
+            offset,
+        )
+        self._int96_unit = int96_unit
+
+    def _open_one(self, place: ObjectPlace) -> InputStream:
+        reader = PlannedReader(place)
+        try:
+            return _ParquetStream(reader, place.uri, self._selection, self._int96_unit)
+        except BaseException:
+            reader.close()
+            raise
+
+
+class _ParquetStream(InputStream):
+    def __init__(self, reader: PlannedReader, uri: str, selection: _Selection, int96_unit: str | None) -> None:
+        self.kind = "typed"
+        self.sources = [Source(uri, reader.info)]
+        self._reader = reader
+        self._uri = uri
+        self._asked = selection
+        with _told_of(reader, uri):
+            self._file = pq.ParquetFile(
+                pa.PythonFile(reader, mode="r"),
+                buffer_size=_STREAM_BUFFER_BYTES,
+                pre_buffer=False,  # the reader does it, for any size
+                page_checksum_verification=True,
+                coerce_int96_timestamp_unit=int96_unit,
+            )
+            whole = exact_schema(self._file)
+        _check_names(whole, uri)
+        if int96_unit is None:
+            _refuse_int96(self._file.metadata.schema, uri)
+        self._filter = self._open_filter(whole)
+        self.schema = whole if selection.columns is None else _pick(whole, selection.columns, uri)
+        needed = {*self.schema.names, *(self._filter.columns if self._filter else ())}
+        self._read_schema = pa.schema([field for field in whole if field.name in needed], whole.metadata)
+        leaves = dict(zip(whole.names, unite_leaves(whole), strict=True))
+        self._leaves = [leaf for name in self._read_schema.names for leaf in leaves[name]]
+        self._groups, self._window = self._choose_groups()
+
+    def _open_filter(self, whole: pa.Schema) -> "RowFilter | None":
+        if self._asked.filter is None:
+            return None
+        from skyhold.records.formats.parquet_filter import RowFilter  # noqa: PLC0415 - 60 ms
+
+        return RowFilter(self._asked.filter, whole, self._uri)
+
+    def _choose_groups(self) -> tuple[list[int], Window]:
+        """Leave out what no row is wanted of; return the rest and what to cut from its rows."""
+        metadata, asked = self._file.metadata, self._asked
+        groups = list(range(metadata.num_row_groups)) if asked.row_groups is None else list(asked.row_groups)
+        for group in groups:
+            if not 0 <= group < metadata.num_row_groups or groups.count(group) > 1:
+                raise BadOptionError(
+                    f"row_groups={groups!r}: {self._uri!r} has {metadata.num_row_groups}, each can be named once",
+                )
+        if self._filter is not None:
+            return self._filter.prune(metadata, groups), Window(asked.offset, asked.limit)
+        offset = asked.offset
+        while groups and offset >= metadata.row_group(groups[0]).num_rows:
+            offset -= metadata.row_group(groups.pop(0)).num_rows
+        return groups, Window(offset, asked.limit)
+
+    def batches(self) -> Iterator[Batch]:
+        if self._window.is_full:
+            return
+        rows = None if self._filter is not None else self._window.reach
+        plan = plan_reads(self._file.metadata, self._groups, self._leaves, rows)
+        self._reader.plan(plan.spans, ahead_bytes=AHEAD_BYTES, perhaps=plan.perhaps)
+        with _told_of(self._reader, self._uri):
+            for first_row, data in self._decode():
+                batch = self._select(first_row, data)
+                if batch.data.num_rows or batch.malformed:
+                    yield batch
+                if self._window.is_full:
+                    return
+
+    def _decode(self) -> Iterator[tuple[int, pa.RecordBatch]]:
+        """Yield rows with the number of the first, a run of neighbouring row groups at a time."""
+        metadata = self._file.metadata
+        counts = [metadata.row_group(number).num_rows for number in range(metadata.num_row_groups)]
+        batch_rows = self._asked.batch_size or self._fitting_rows()
+        for _, numbered in groupby(enumerate(self._groups), key=lambda pair: pair[1] - pair[0]):
+            run = [group for _, group in numbered]
+            start = row = sum(counts[: run[0]]) + 1
+            for data in self._file.reader.iter_batches(
+                batch_rows, row_groups=run, column_indices=self._leaves, use_threads=True
+            ):
+                yield row, data
+                row += data.num_rows
+            if row - start != sum(counts[group] for group in run):
+                raise MalformedInputError(f"{self._uri!r} has fewer rows than its footer says")
+
+    def _fitting_rows(self) -> int:
+        metadata = self._file.metadata
+        groups = [metadata.row_group(group) for group in self._groups]
+        size = sum(group.column(leaf).total_uncompressed_size for group in groups for leaf in self._leaves)
+        rows = sum(group.num_rows for group in groups)
+        return max(1, min(_BATCH_ROWS, _BATCH_BYTES * rows // max(1, size)))
+
+    def _select(self, first_row: int, data: pa.RecordBatch) -> Batch:
+        if self._filter is None:
+            start, count = self._window.take(data.num_rows)
+            data, first_row = data.slice(start, count), first_row + start
+        batch = check_batch(restore_types(data, self._read_schema), self._uri, first_row)
+        if self._filter is not None:
+            batch = self._window.cut(self._filter.keep(batch))
+        return replace(batch, data=batch.data.select(self.schema.names)) if self._asked.columns is not None else batch
+
+    def close(self) -> None:
+        self._reader.close()
+
+
+@contextlib.contextmanager
+def _told_of(reader: PlannedReader, uri: str) -> Generator[None]:
+    """Name the object in errors of decoding; errors of the store stay what they are."""
+    try:
+        yield
+    except SkyholdError:
+        raise
+    except (pa.ArrowException, OSError) as error:
+        if reader.failure is not None:
+            raise reader.failure from error
+        raise MalformedInputError(
+            f"{uri!r} cannot be read as Parquet: {error}", remedy="Write or fetch it again: it is damaged or cut short"
+        ) from error
+
+
+def _check_names(schema: pa.Schema, uri: str) -> None:
+    repeated = sorted({name for name in schema.names if schema.names.count(name) > 1})
+    if repeated:
+        raise MalformedInputError(
+            f"{uri!r} has more than one column called {repeated[0]!r}", remedy="Rename it where the file is written"
+        )
+
+
+def _refuse_int96(schema: Any, uri: str) -> None:
+    for number in range(len(schema)):
+        if schema.column(number).physical_type == "INT96":
+            raise SchemaError(
+                f"column {schema.column(number).path!r} of {uri!r} is INT96: nanoseconds that may not fit a time stamp",
+                remedy="Give int96_unit='us' (exact for files of Spark) or int96_unit='ns' (years 1678 to 2262 only)",
+            )
+
+
+def _pick(whole: pa.Schema, columns: tuple[str, ...], uri: str) -> pa.Schema:
+    for name in columns:
+        if name not in whole.names or columns.count(name) > 1:
+            close = get_close_matches(name, whole.names, 1)
+            raise SchemaError(
+                f"{uri!r} has no column {name!r}" if name not in whole.names else f"columns= names {name!r} twice",
+                remedy=f"Did you mean {close[0]!r}?" if close else f"It has {', '.join(map(repr, whole.names))}",
+            )
+    return pa.schema([whole.field(name) for name in columns], whole.metadata)
+
 
 class ParquetOutputAdapter(ObjectOutputAdapter):
-    """Write one Parquet object.
+    """Write one Parquet object: every page with a checksum, every column of a type that comes back as it was.
 
     Args:
         uri: Where to.
         compression: Codec of the pages.
-        row_group_rows: Rows of a row group; readers fetch whole groups.
+        compression_level: How hard it tries; the codec's own choice without it.
+        row_group_rows: Rows of a row group; readers fetch whole groups. A group also ends at 256 MiB of rows.
+        statistics: Whether, or for which columns, the least and greatest values are kept for readers to skip by.
+        dictionary: Whether, or for which columns, repeated values are stored once.
+        data_page_version: ``"2.0"`` leaves pages uncompressed that do not shrink; some readers know only ``"1.0"``.
         **storage_options: As for `skyhold.storage.opening.open_store`.
     """
 
@@ -34,37 +284,72 @@ class ParquetOutputAdapter(ObjectOutputAdapter):
         uri: str | os.PathLike[str],
         *,
         compression: Compression = "zstd",
+        compression_level: int | None = None,
         row_group_rows: int = 128 * 1024,
+        statistics: bool | Sequence[str] = True,
+        dictionary: bool | Sequence[str] = True,
+        data_page_version: Literal["1.0", "2.0"] = "1.0",
         **storage_options: Any,
     ) -> None:
         super().__init__(uri, **storage_options)
-        self._compression: Compression = compression
+        if row_group_rows < 1:
+            raise BadOptionError(f"row_group_rows={row_group_rows!r} is less than 1")
         self._row_group_rows = row_group_rows
+        self._options: dict[str, Any] = {
+            "compression": compression,
+            "compression_level": compression_level,
+            "write_statistics": statistics if isinstance(statistics, bool) else list(statistics),
+            "use_dictionary": dictionary if isinstance(dictionary, bool) else list(dictionary),
+            "data_page_version": data_page_version,
+            "write_page_checksum": True,
+        }
 
     def _open_one(self, place: ObjectPlace, schema: pa.Schema) -> OutputStream:
-        return _ParquetSink(place, schema, self._compression, self._row_group_rows)
+        check_parquet_holds(schema, place.uri)
+        return _ParquetSink(place, schema, self._options, self._row_group_rows)
 
 
 class _ParquetSink(ObjectSink):
-    def __init__(self, place: ObjectPlace, schema: pa.Schema, compression: Compression, row_group_rows: int) -> None:
+    def __init__(self, place: ObjectPlace, schema: pa.Schema, options: dict[str, Any], row_group_rows: int) -> None:
         super().__init__(place)
         self._schema = schema
         self._row_group_rows = row_group_rows
         self._waiting: list[pa.RecordBatch] = []
         self._waiting_rows = 0
+        self._waiting_bytes = 0
         self._file = pa.PythonFile(self._writer, mode="w")
-        self._parquet = pq.ParquetWriter(self._file, schema, compression=compression)
+        self._parquet = pq.ParquetWriter(self._file, schema, **options)
 
     def _encode(self, batch: pa.RecordBatch) -> None:
-        self._waiting.append(batch)
+        while batch.num_rows:
+            room = self._row_group_rows - self._waiting_rows
+            self._keep(batch.slice(0, room))
+            batch = batch.slice(room)
+
+    def _keep(self, batch: pa.RecordBatch) -> None:
+        self._waiting.append(plain_dictionaries(batch))
         self._waiting_rows += batch.num_rows
-        if self._waiting_rows >= self._row_group_rows:
+        self._waiting_bytes += batch.nbytes
+        if self._waiting_rows >= self._row_group_rows or self._waiting_bytes >= _GROUP_BYTES:
             self._flush()
 
     def _flush(self) -> None:
-        table = pa.Table.from_batches(self._waiting, self._schema)
-        self._waiting, self._waiting_rows = [], 0
-        self._parquet.write_table(table, row_group_size=self._row_group_rows)
+        waiting, self._waiting = self._waiting, []
+        self._waiting_rows = self._waiting_bytes = 0
+        try:
+            self._write_group(waiting)
+        except pa.ArrowException as error:
+            raise SchemaError(f"{self._uri!r}: rows that Parquet cannot hold: {error}") from error
+
+    def _write_group(self, batches: list[pa.RecordBatch]) -> None:
+        table = pa.Table.from_batches(batches, self._schema)
+        if len(batches) > 1 and not has_room_for_dictionaries(table):
+            # A row group has one dictionary, which readers could not number.
+            half = len(batches) // 2
+            self._write_group(batches[:half])
+            self._write_group(batches[half:])
+        else:
+            self._parquet.write_table(table, row_group_size=self._row_group_rows)
 
     def _finish(self) -> None:
         if self._waiting_rows:

@@ -1,0 +1,114 @@
+"""Which bytes of a Parquet object will be read, from its footer alone."""
+
+# pyarrow is untyped:
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownParameterType=false
+# pyright: reportUnknownArgumentType=false, reportAttributeAccessIssue=false
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
+
+from skyhold.records.formats.planned import Span
+
+__all__ = ["AHEAD_BYTES", "ReadPlan", "plan_reads"]
+
+AHEAD_BYTES = 32 * 1024 * 1024
+_PIECE_BYTES = 4 * 1024 * 1024
+_LEAST_PIECE_BYTES = 256 * 1024
+_HOLE_BYTES = 64 * 1024
+_SURPLUS = 1.25
+
+
+@dataclass(frozen=True, slots=True)
+class ReadPlan:
+    """Requests for some columns of some row groups.
+
+    Attributes:
+        spans: Requests, in the order in which decoding first needs them.
+        perhaps: The rest of columns of which only the beginning is expected to be read.
+        is_streamed: Whether a row group is too large to be held, so that columns are to be read bit by bit.
+    """
+
+    spans: list[Span]
+    perhaps: list[Span]
+    is_streamed: bool
+
+
+def plan_reads(metadata: Any, groups: Sequence[int], leaves: Sequence[int], rows: int | None = None) -> ReadPlan:
+    """Plan the requests: small row groups together, large ones column by column.
+
+    Args:
+        metadata: The footer, as pyarrow has it.
+        groups: Row groups, in the order in which they are read.
+        leaves: Parquet's columns.
+        rows: How many rows of these groups will be read; None is all.
+    """
+    spans: list[Span] = []
+    perhaps: list[Span] = []
+    is_streamed = False
+    for streamed, some in groupby(_parts_of(metadata, groups, leaves, rows), key=_Part.needs_streaming):
+        is_streamed |= streamed
+        if not streamed:
+            spans += _join(span for part in some for span in part.chunks)
+            continue
+        for part in some:
+            first, rest = _interleave(part)
+            spans += first
+            perhaps += rest
+    return ReadPlan(spans, perhaps, is_streamed)
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    chunks: list[Span]
+    share: float
+
+    def needs_streaming(self) -> bool:
+        return self.share < 1 or sum(chunk.size_bytes for chunk in self.chunks) > AHEAD_BYTES
+
+
+def _parts_of(metadata: Any, groups: Sequence[int], leaves: Sequence[int], rows: int | None) -> Iterator[_Part]:
+    for number in groups:
+        if rows is not None and rows <= 0:
+            return
+        group = metadata.row_group(number)
+        share = 1.0 if rows is None else min(1.0, rows / max(1, group.num_rows))
+        yield _Part(sorted(_chunk_span(group.column(leaf)) for leaf in leaves), share if share < 1 / _SURPLUS else 1.0)
+        rows = None if rows is None else rows - group.num_rows
+
+
+def _chunk_span(chunk: Any) -> Span:
+    start = chunk.data_page_offset
+    dictionary = chunk.dictionary_page_offset
+    if dictionary is not None and 0 < dictionary < start:
+        start = dictionary
+    return Span(start, start + chunk.total_compressed_size)
+
+
+def _join(chunks: Iterator[Span]) -> list[Span]:
+    """Join neighbours, bridging small holes, and cut what is too long for one request."""
+    runs: list[Span] = []
+    for chunk in chunks:
+        if runs and 0 <= chunk.start - runs[-1].end <= _HOLE_BYTES:
+            runs[-1] = Span(runs[-1].start, chunk.end)
+        else:
+            runs.append(chunk)
+    return [piece for run in runs for piece in _cut(run, _PIECE_BYTES)]
+
+
+def _interleave(part: _Part) -> tuple[list[Span], list[Span]]:
+    """Order the pieces of columns that are read side by side: all beginnings first."""
+    size = min(_PIECE_BYTES, max(_LEAST_PIECE_BYTES, AHEAD_BYTES // max(1, len(part.chunks))))
+    first: list[tuple[float, Span]] = []
+    rest: list[tuple[float, Span]] = []
+    for chunk in part.chunks:
+        wanted = chunk.size_bytes if part.share == 1 else int(chunk.size_bytes * part.share * _SURPLUS) + _HOLE_BYTES
+        middle = min(chunk.end, chunk.start + wanted)
+        for pieces, span in ((first, Span(chunk.start, middle)), (rest, Span(middle, chunk.end))):
+            pieces += [((piece.start - chunk.start) / chunk.size_bytes, piece) for piece in _cut(span, size)]
+    return [span for _, span in sorted(first)], [span for _, span in sorted(rest)]
+
+
+def _cut(span: Span, size: int) -> list[Span]:
+    return [Span(start, min(start + size, span.end)) for start in range(span.start, span.end, size)]

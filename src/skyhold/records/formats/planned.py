@@ -1,0 +1,179 @@
+"""Reading an object in few requests when it is known which of its bytes will be asked for, and in which order."""
+
+import io
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from skyhold.errors import SkyholdError
+from skyhold.records.formats.objects import ObjectPlace
+from skyhold.storage.objects import ByteRange
+
+__all__ = ["PlannedReader", "Span"]
+
+_TAIL_BYTES = 64 * 1024
+_IN_FLIGHT = 4
+
+
+class Span(NamedTuple):
+    """The bytes ``[start, end)`` of an object."""
+
+    start: int
+    end: int
+
+    @property
+    def size_bytes(self) -> int:
+        """How many they are."""
+        return self.end - self.start
+
+
+@dataclass(slots=True)
+class _Piece:
+    span: Span
+    unread_bytes: int
+    data: Future[bytes] | None = None
+
+
+class PlannedReader:
+    """A seekable file over one version of an object, whose last bytes come with the first request.
+
+    Formats with a footer read it, tell with `plan` which bytes they will want, and read them: each planned piece is
+    one request, made before it is asked for and dropped when all of it was read. Bytes that were not planned are
+    fetched as they are asked for. Threads may share it as long as one of them seeks and reads at a time.
+
+    Args:
+        place: The object.
+        tail_bytes: How much of the object's end the first request brings.
+
+    Attributes:
+        info: The object as it was when it was opened.
+        failure: The first error of the store, which decoders may wrap beyond recognition.
+    """
+
+    def __init__(self, place: ObjectPlace, *, tail_bytes: int = _TAIL_BYTES) -> None:
+        self._store, self._key = place.store, place.key
+        self.info, tail = place.store.read_with_info(place.key, ByteRange(suffix=tail_bytes))
+        self._tail = memoryview(tail)
+        self._tail_start = self.info.size_bytes - len(tail)
+        self._pieces: list[_Piece] = []
+        self._by_start: list[_Piece] = []
+        self._ahead_bytes = 0
+        self._next = 0
+        self._held_bytes = 0
+        self._position = 0
+        self._pool: ThreadPoolExecutor | None = None
+        self.closed = False
+        self.failure: SkyholdError | None = None
+
+    def plan(self, spans: Iterable[Span], *, ahead_bytes: int, perhaps: Iterable[Span] = ()) -> None:
+        """Say what will be read.
+
+        Args:
+            spans: Disjoint, each one request, in the order in which they are first needed.
+            ahead_bytes: How much is fetched or held before it is asked for.
+            perhaps: Further requests, which are only made when some of their bytes are asked for.
+        """
+        self._pieces = self._cut(spans)
+        self._by_start = sorted([*self._pieces, *self._cut(perhaps)], key=_start_of)
+        self._ahead_bytes = ahead_bytes
+        self._next = 0
+
+    def read(self, size: int = -1) -> memoryview | bytes:
+        """Return the next ``size`` bytes, fewer at the end of the object, all that is left with -1."""
+        start = self._position
+        end = self.info.size_bytes if size < 0 else min(start + size, self.info.size_bytes)
+        if end <= start:
+            return b""
+        try:
+            parts = list(self._parts(start, end))
+        except SkyholdError as error:
+            self.failure = self.failure or error
+            raise
+        self._position = end
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        """Move to a position."""
+        origin = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self.info.size_bytes}[whence]
+        self._position = origin + offset
+        return self._position
+
+    def tell(self) -> int:
+        """Return the position of the next byte."""
+        return self._position
+
+    def readable(self) -> bool:
+        """Return True."""
+        return True
+
+    def seekable(self) -> bool:
+        """Return True."""
+        return True
+
+    def writable(self) -> bool:
+        """Return False."""
+        return False
+
+    def flush(self) -> None:
+        """Do nothing."""
+
+    def close(self) -> None:
+        """Drop what was fetched early."""
+        self.closed = True
+        if self._pool is not None:
+            self._pool.shutdown(wait=False, cancel_futures=True)
+        self._pieces = self._by_start = []
+
+    def _cut(self, spans: Iterable[Span]) -> list[_Piece]:
+        """Leave out what came with the first request."""
+        ends = [Span(span.start, min(span.end, self._tail_start)) for span in spans]
+        return [_Piece(span, span.size_bytes) for span in ends if span.size_bytes > 0]
+
+    def _parts(self, start: int, end: int) -> Iterator[memoryview]:
+        while start < end:
+            if start >= self._tail_start:
+                yield self._tail[start - self._tail_start : end - self._tail_start]
+                return
+            after = bisect_right(self._by_start, start, key=_start_of)
+            piece = self._by_start[after - 1] if after else None
+            if piece is not None and start < piece.span.end:
+                stop = min(end, piece.span.end)
+                yield self._take(piece, start, stop)
+            else:
+                next_start = self._by_start[after].span.start if after < len(self._by_start) else self._tail_start
+                stop = min(end, next_start)
+                yield memoryview(self._fetch(Span(start, stop)))
+            start = stop
+
+    def _take(self, piece: _Piece, start: int, end: int) -> memoryview:
+        data = self._request(piece)
+        while self._next < len(self._pieces):
+            following = self._pieces[self._next]
+            if following.data is None and following.unread_bytes > 0:
+                if self._held_bytes + following.span.size_bytes > self._ahead_bytes:
+                    break
+                self._request(following)
+            self._next += 1
+        part = memoryview(data.result())[start - piece.span.start : end - piece.span.start]
+        piece.unread_bytes -= len(part)
+        if piece.unread_bytes <= 0:
+            piece.data = None
+            self._held_bytes -= piece.span.size_bytes
+        return part
+
+    def _request(self, piece: _Piece) -> Future[bytes]:
+        if piece.data is None:
+            if self._pool is None:
+                self._pool = ThreadPoolExecutor(_IN_FLIGHT, thread_name_prefix="skyhold-planned")
+            piece.data = self._pool.submit(self._fetch, piece.span)
+            self._held_bytes += piece.span.size_bytes
+        return piece.data
+
+    def _fetch(self, span: Span) -> bytes:
+        return self._store.read_with_info(self._key, ByteRange(*span), if_match=self.info.e_tag)[1]
+
+
+def _start_of(piece: _Piece) -> int:
+    return piece.span.start
