@@ -7,6 +7,7 @@ from skyhold._version import __version__
 
 if TYPE_CHECKING:
     from skyhold.execution.threads import MultiThreadExecutor, SingleThreadExecutor
+    from skyhold.records.formats.arrow import ArrowInputAdapter, ArrowOutputAdapter
     from skyhold.records.formats.csv import CSVInputAdapter, CSVOutputAdapter
     from skyhold.records.formats.json import JSONInputAdapter, JSONOutputAdapter
     from skyhold.records.formats.parquet import ParquetInputAdapter, ParquetOutputAdapter
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from skyhold.storage.opening import open_object, open_store
 
 __all__ = [
+    "ArrowInputAdapter",
+    "ArrowOutputAdapter",
     "CSVInputAdapter",
     "CSVOutputAdapter",
     "JSONInputAdapter",
@@ -29,6 +32,8 @@ __all__ = [
 ]
 
 _HOMES = {
+    "ArrowInputAdapter": "skyhold.records.formats.arrow",
+    "ArrowOutputAdapter": "skyhold.records.formats.arrow",
     "CSVInputAdapter": "skyhold.records.formats.csv",
     "CSVOutputAdapter": "skyhold.records.formats.csv",
     "JSONInputAdapter": "skyhold.records.formats.json",

@@ -6,16 +6,15 @@
 
 import contextlib
 import os
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, Literal
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from skyhold.errors import BadOptionError, MalformedInputError, SchemaError, SkyholdError
+from skyhold.errors import BadOptionError, MalformedInputError, SchemaError
 from skyhold.records.formats.adapter import Batch, InputStream, OutputStream, Source
 from skyhold.records.formats.objects import ObjectInputAdapter, ObjectOutputAdapter, ObjectPlace, ObjectSink
 from skyhold.records.formats.parquet_plan import AHEAD_BYTES, plan_reads
@@ -27,9 +26,9 @@ from skyhold.records.formats.parquet_types import (
     restore_types,
     unite_leaves,
 )
-from skyhold.records.formats.planned import PlannedReader
+from skyhold.records.formats.planned import PlannedReader, told_of
+from skyhold.records.formats.selection import Window, check_names, check_numbers, pick_columns
 from skyhold.records.formats.soundness import check_batch
-from skyhold.records.formats.window import Window
 
 if TYPE_CHECKING:
     from skyhold.records.formats.parquet_filter import RowFilter
@@ -100,9 +99,7 @@ class ParquetInputAdapter(ObjectInputAdapter):
         **storage_options: Any,
     ) -> None:
         super().__init__(uri, **storage_options)
-        for name, value, least in (("batch_size", batch_size, 1), ("limit", limit, 0), ("offset", offset, 0)):
-            if value is not None and value < least:
-                raise BadOptionError(f"{name}={value!r} is less than {least}")
+        check_numbers(batch_size, limit, offset)
         self._selection = _Selection(
             None if columns is None else tuple(columns),
             None if row_groups is None else tuple(row_groups),
@@ -129,7 +126,7 @@ class _ParquetStream(InputStream):
         self._reader = reader
         self._uri = uri
         self._asked = selection
-        with _told_of(reader, uri):
+        with told_of(reader, uri, "Parquet"):
             self._file = pq.ParquetFile(
                 pa.PythonFile(reader, mode="r"),
                 buffer_size=_STREAM_BUFFER_BYTES,
@@ -138,11 +135,11 @@ class _ParquetStream(InputStream):
                 coerce_int96_timestamp_unit=int96_unit,
             )
             whole = exact_schema(self._file)
-        _check_names(whole, uri)
+        check_names(whole, uri)
         if int96_unit is None:
             _refuse_int96(self._file.metadata.schema, uri)
         self._filter = self._open_filter(whole)
-        self.schema = whole if selection.columns is None else _pick(whole, selection.columns, uri)
+        self.schema = pick_columns(whole, selection.columns, uri)
         needed = {*self.schema.names, *(self._filter.columns if self._filter else ())}
         self._read_schema = pa.schema([field for field in whole if field.name in needed], whole.metadata)
         leaves = dict(zip(whole.names, unite_leaves(whole), strict=True))
@@ -176,21 +173,21 @@ class _ParquetStream(InputStream):
         if self._window.is_full:
             return
         rows = None if self._filter is not None else self._window.reach
+        batch_rows = self._asked.batch_size or min(self._fitting_rows(), rows or _BATCH_ROWS)
         plan = plan_reads(self._file.metadata, self._groups, self._leaves, rows)
         self._reader.plan(plan.spans, ahead_bytes=AHEAD_BYTES, perhaps=plan.perhaps)
-        with _told_of(self._reader, self._uri):
-            for first_row, data in self._decode():
+        with told_of(self._reader, self._uri, "Parquet"):
+            for first_row, data in self._decode(batch_rows):
                 batch = self._select(first_row, data)
                 if batch.data.num_rows or batch.malformed:
                     yield batch
                 if self._window.is_full:
                     return
 
-    def _decode(self) -> Iterator[tuple[int, pa.RecordBatch]]:
+    def _decode(self, batch_rows: int) -> Iterator[tuple[int, pa.RecordBatch]]:
         """Yield rows with the number of the first, a run of neighbouring row groups at a time."""
         metadata = self._file.metadata
         counts = [metadata.row_group(number).num_rows for number in range(metadata.num_row_groups)]
-        batch_rows = self._asked.batch_size or self._fitting_rows()
         for _, numbered in groupby(enumerate(self._groups), key=lambda pair: pair[1] - pair[0]):
             run = [group for _, group in numbered]
             start = row = sum(counts[: run[0]]) + 1
@@ -222,29 +219,6 @@ class _ParquetStream(InputStream):
         self._reader.close()
 
 
-@contextlib.contextmanager
-def _told_of(reader: PlannedReader, uri: str) -> Generator[None]:
-    """Name the object in errors of decoding; errors of the store stay what they are."""
-    try:
-        yield
-    except SkyholdError:
-        raise
-    except (pa.ArrowException, OSError) as error:
-        if reader.failure is not None:
-            raise reader.failure from error
-        raise MalformedInputError(
-            f"{uri!r} cannot be read as Parquet: {error}", remedy="Write or fetch it again: it is damaged or cut short"
-        ) from error
-
-
-def _check_names(schema: pa.Schema, uri: str) -> None:
-    repeated = sorted({name for name in schema.names if schema.names.count(name) > 1})
-    if repeated:
-        raise MalformedInputError(
-            f"{uri!r} has more than one column called {repeated[0]!r}", remedy="Rename it where the file is written"
-        )
-
-
 def _refuse_int96(schema: Any, uri: str) -> None:
     for number in range(len(schema)):
         if schema.column(number).physical_type == "INT96":
@@ -252,17 +226,6 @@ def _refuse_int96(schema: Any, uri: str) -> None:
                 f"column {schema.column(number).path!r} of {uri!r} is INT96: nanoseconds that may not fit a time stamp",
                 remedy="Give int96_unit='us' (exact for files of Spark) or int96_unit='ns' (years 1678 to 2262 only)",
             )
-
-
-def _pick(whole: pa.Schema, columns: tuple[str, ...], uri: str) -> pa.Schema:
-    for name in columns:
-        if name not in whole.names or columns.count(name) > 1:
-            close = get_close_matches(name, whole.names, 1)
-            raise SchemaError(
-                f"{uri!r} has no column {name!r}" if name not in whole.names else f"columns= names {name!r} twice",
-                remedy=f"Did you mean {close[0]!r}?" if close else f"It has {', '.join(map(repr, whole.names))}",
-            )
-    return pa.schema([whole.field(name) for name in columns], whole.metadata)
 
 
 class ParquetOutputAdapter(ObjectOutputAdapter):

@@ -101,13 +101,15 @@ def _interleave(part: _Part) -> tuple[list[Span], list[Span]]:
     """Order the pieces of columns that are read side by side: all beginnings first."""
     size = min(_PIECE_BYTES, max(_LEAST_PIECE_BYTES, AHEAD_BYTES // max(1, len(part.chunks))))
     first: list[tuple[float, Span]] = []
-    rest: list[tuple[float, Span]] = []
+    rest: list[Span] = []
     for chunk in part.chunks:
         wanted = chunk.size_bytes if part.share == 1 else int(chunk.size_bytes * part.share * _SURPLUS) + _HOLE_BYTES
         middle = min(chunk.end, chunk.start + wanted)
-        for pieces, span in ((first, Span(chunk.start, middle)), (rest, Span(middle, chunk.end))):
-            pieces += [((piece.start - chunk.start) / chunk.size_bytes, piece) for piece in _cut(span, size)]
-    return [span for _, span in sorted(first)], [span for _, span in sorted(rest)]
+        first += [
+            ((piece.start - chunk.start) / chunk.size_bytes, piece) for piece in _cut(Span(chunk.start, middle), size)
+        ]
+        rest += _cut(Span(middle, chunk.end), _LEAST_PIECE_BYTES)
+    return [span for _, span in sorted(first)], rest
 
 
 def _cut(span: Span, size: int) -> list[Span]:

@@ -171,10 +171,4 @@ def unite_leaves(schema: pa.Schema) -> list[range]:
 def _count_leaves(kind: Any) -> int:
     if isinstance(kind, pa.BaseExtensionType):
         return _count_leaves(kind.storage_type)
-    if pa.types.is_map(kind):
-        return _count_leaves(kind.key_type) + _count_leaves(kind.item_type)
-    if pa.types.is_struct(kind):
-        return sum(_count_leaves(each.type) for each in kind)
-    if pa.types.is_nested(kind) and not pa.types.is_union(kind):
-        return _count_leaves(kind.value_type)
-    return 1
+    return sum(_count_leaves(kind.field(number).type) for number in range(kind.num_fields)) if kind.num_fields else 1

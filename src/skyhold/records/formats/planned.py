@@ -1,20 +1,27 @@
 """Reading an object in few requests when it is known which of its bytes will be asked for, and in which order."""
 
+# pyarrow is untyped:
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportAttributeAccessIssue=false
+
+import contextlib
 import io
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from skyhold.errors import SkyholdError
+import pyarrow as pa
+
+from skyhold.errors import MalformedInputError, SkyholdError
 from skyhold.records.formats.objects import ObjectPlace
 from skyhold.storage.objects import ByteRange
 
-__all__ = ["PlannedReader", "Span"]
+__all__ = ["PlannedReader", "Span", "told_of"]
 
 _TAIL_BYTES = 64 * 1024
-_IN_FLIGHT = 4
+_IN_FLIGHT = 8
+_ALIGNMENT = 64
 
 
 class Span(NamedTuple):
@@ -45,7 +52,7 @@ class PlannedReader:
 
     Args:
         place: The object.
-        tail_bytes: How much of the object's end the first request brings.
+        tail_bytes: How much of the object's end the first request brings at least.
 
     Attributes:
         info: The object as it was when it was opened.
@@ -54,9 +61,11 @@ class PlannedReader:
 
     def __init__(self, place: ObjectPlace, *, tail_bytes: int = _TAIL_BYTES) -> None:
         self._store, self._key = place.store, place.key
-        self.info, tail = place.store.read_with_info(place.key, ByteRange(suffix=tail_bytes))
-        self._tail = memoryview(tail)
-        self._tail_start = self.info.size_bytes - len(tail)
+        self.info, tail = place.store.read_with_info(place.key, ByteRange(suffix=tail_bytes + _ALIGNMENT))
+        start = self.info.size_bytes - len(tail)
+        # Arrow's buffers lie aligned in the object, and should in memory too.
+        self._tail_start = min(-(-start // _ALIGNMENT) * _ALIGNMENT, self.info.size_bytes)
+        self._tail = memoryview(bytes(tail[self._tail_start - start :]))
         self._pieces: list[_Piece] = []
         self._by_start: list[_Piece] = []
         self._ahead_bytes = 0
@@ -76,9 +85,9 @@ class PlannedReader:
             perhaps: Further requests, which are only made when some of their bytes are asked for.
         """
         self._pieces = self._cut(spans)
-        self._by_start = sorted([*self._pieces, *self._cut(perhaps)], key=_start_of)
-        self._ahead_bytes = ahead_bytes
         self._next = 0
+        self._ahead_bytes = ahead_bytes
+        self._by_start = sorted([*self._pieces, *self._cut(perhaps)], key=_start_of)
 
     def read(self, size: int = -1) -> memoryview | bytes:
         """Return the next ``size`` bytes, fewer at the end of the object, all that is left with -1."""
@@ -93,6 +102,11 @@ class PlannedReader:
             raise
         self._position = end
         return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    def peek(self, start: int, size: int) -> bytes:
+        """Return bytes that will be read again; fewer at the end of the object."""
+        span = Span(start, min(start + size, self.info.size_bytes))
+        return b"".join(self._parts(*span, is_peeking=True))
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
         """Move to a position."""
@@ -131,7 +145,7 @@ class PlannedReader:
         ends = [Span(span.start, min(span.end, self._tail_start)) for span in spans]
         return [_Piece(span, span.size_bytes) for span in ends if span.size_bytes > 0]
 
-    def _parts(self, start: int, end: int) -> Iterator[memoryview]:
+    def _parts(self, start: int, end: int, *, is_peeking: bool = False) -> Iterator[memoryview]:
         while start < end:
             if start >= self._tail_start:
                 yield self._tail[start - self._tail_start : end - self._tail_start]
@@ -140,7 +154,7 @@ class PlannedReader:
             piece = self._by_start[after - 1] if after else None
             if piece is not None and start < piece.span.end:
                 stop = min(end, piece.span.end)
-                yield self._take(piece, start, stop)
+                yield self._request_part(piece, start, stop) if is_peeking else self._take(piece, start, stop)
             else:
                 next_start = self._by_start[after].span.start if after < len(self._by_start) else self._tail_start
                 stop = min(end, next_start)
@@ -148,7 +162,7 @@ class PlannedReader:
             start = stop
 
     def _take(self, piece: _Piece, start: int, end: int) -> memoryview:
-        data = self._request(piece)
+        self._request(piece)
         while self._next < len(self._pieces):
             following = self._pieces[self._next]
             if following.data is None and following.unread_bytes > 0:
@@ -156,12 +170,15 @@ class PlannedReader:
                     break
                 self._request(following)
             self._next += 1
-        part = memoryview(data.result())[start - piece.span.start : end - piece.span.start]
+        part = self._request_part(piece, start, end)
         piece.unread_bytes -= len(part)
         if piece.unread_bytes <= 0:
             piece.data = None
             self._held_bytes -= piece.span.size_bytes
         return part
+
+    def _request_part(self, piece: _Piece, start: int, end: int) -> memoryview:
+        return memoryview(self._request(piece).result())[start - piece.span.start : end - piece.span.start]
 
     def _request(self, piece: _Piece) -> Future[bytes]:
         if piece.data is None:
@@ -177,3 +194,19 @@ class PlannedReader:
 
 def _start_of(piece: _Piece) -> int:
     return piece.span.start
+
+
+@contextlib.contextmanager
+def told_of(reader: PlannedReader, uri: str, format_name: str) -> Generator[None]:
+    """Name the object in errors of decoding; errors of the store stay what they are."""
+    try:
+        yield
+    except SkyholdError:
+        raise
+    except (pa.ArrowException, OSError) as error:
+        if reader.failure is not None:
+            raise reader.failure from error
+        raise MalformedInputError(
+            f"{uri!r} cannot be read as {format_name}: {error}",
+            remedy="Write or fetch it again: it is damaged, cut short, or something else",
+        ) from error
