@@ -272,7 +272,7 @@ class _ArrowSink(ObjectSink):
     def _encode(self, batch: pa.RecordBatch) -> None:
         batch = batch.cast(self._schema)
         if self._has_dictionaries:
-            batch = self._grow_dictionaries(batch)
+            batch = self._grow_dictionaries(_without_empty_dictionaries(batch))
         try:
             self._arrow.write_batch(batch)
         except pa.ArrowInvalid as error:
@@ -297,6 +297,24 @@ class _ArrowSink(ObjectSink):
     def _let_go(self) -> None:
         with contextlib.suppress(ValueError, OSError, pa.ArrowException):
             self._arrow.close()  # its footer meets a closed writer
+
+
+def _without_empty_dictionaries(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """Put a value that no row has into empty dictionaries: Arrow's files let others grow, and not these."""
+    for number, column in enumerate(batch.columns):
+        if pa.types.is_dictionary(column.type) and not len(column.dictionary):
+            filled = pa.DictionaryArray.from_arrays(
+                column.indices, _any_value(column.type.value_type), ordered=column.type.ordered
+            )
+            batch = batch.set_column(number, batch.schema.field(number), filled)
+    return batch
+
+
+def _any_value(kind: pa.DataType) -> pa.Array:
+    for value in ("", 0, 0.0, False, b""):
+        with contextlib.suppress(pa.ArrowException, TypeError, ValueError):
+            return pa.array([value], kind)
+    return pa.array([], kind)
 
 
 def has_dictionary(kind: Any) -> bool:

@@ -66,7 +66,7 @@ def _restore(column: pa.Array, target: pa.DataType) -> pa.Array:
     if pa.types.is_dictionary(target) and not pa.types.is_dictionary(column.type):
         column = pc.dictionary_encode(column)
         indices = column.indices.cast(target.index_type)
-        return pa.DictionaryArray.from_arrays(indices, column.dictionary.cast(target.value_type), target.ordered)
+        return pa.DictionaryArray.from_arrays(indices, column.dictionary.cast(target.value_type), ordered=target.ordered)
     return column.cast(target)
 
 
@@ -154,7 +154,7 @@ def plain_dictionaries(data: pa.RecordBatch) -> pa.RecordBatch:
             kind = column.type
             plain = pc.dictionary_encode(column.dictionary_decode())
             indices = plain.indices.cast(kind.index_type)
-            moved = pa.DictionaryArray.from_arrays(indices, plain.dictionary, kind.ordered)
+            moved = pa.DictionaryArray.from_arrays(indices, plain.dictionary, ordered=kind.ordered)
             data = data.set_column(number, data.schema.field(number), moved)
     return data
 
