@@ -1,12 +1,13 @@
 """Parquet and Arrow give back every table as it was: any type, any nesting, any cut into batches."""
 
+import contextlib
 import io
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
 import pyarrow as pa
-import pytest
-from hypothesis import assume, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skyhold import ArrowInputAdapter, ArrowOutputAdapter, ParquetInputAdapter, ParquetOutputAdapter, Pipe
@@ -79,34 +80,45 @@ def _whole_number(kind: pa.DataType) -> st.SearchStrategy[int]:
 
 
 def _present(kind: pa.DataType) -> st.SearchStrategy[Any]:
-    if pa.types.is_decimal(kind):
-        return st.integers(-(10**kind.precision - 1), 10**kind.precision - 1).map(
-            lambda number: Decimal(f"{number}E-{kind.scale}")
-        )
-    if pa.types.is_integer(kind) or pa.types.is_temporal(kind):
-        return _whole_number(kind)
-    if pa.types.is_floating(kind):
-        return st.floats(width=kind.bit_width, allow_nan=False)
-    if pa.types.is_boolean(kind):
-        return st.booleans()
-    if pa.types.is_fixed_size_binary(kind):
-        return st.binary(min_size=kind.byte_width, max_size=kind.byte_width)
-    if pa.types.is_struct(kind):
-        return st.fixed_dictionaries({field.name: _values(field.type) for field in kind})
-    if pa.types.is_map(kind):
-        keys = _present(kind.key_type)
-        return st.dictionaries(keys, _values(kind.item_type), max_size=3).map(lambda held: list(held.items()))
-    if pa.types.is_fixed_size_list(kind):
-        return st.lists(_values(kind.value_type), min_size=kind.list_size, max_size=kind.list_size)
-    if kind.num_fields:
-        return st.lists(_values(kind.value_type), max_size=3)
-    return st.binary(max_size=4) if "binary" in str(kind) else st.none() if pa.types.is_null(kind) else st.text(max_size=4)
+    return next(make for applies, make in _MAKERS if applies(kind))(kind)
+
+
+def _decimal_values(kind: pa.DataType) -> st.SearchStrategy[Any]:
+    most = 10**kind.precision - 1
+    return st.integers(-most, most).map(lambda number: Decimal(f"{number}E-{kind.scale}"))
+
+
+def _maps(kind: pa.DataType) -> st.SearchStrategy[Any]:
+    held = st.dictionaries(_present(kind.key_type), _values(kind.item_type), max_size=3)
+    return held.map(lambda pairs: list(pairs.items()))
+
+
+def _lists(kind: pa.DataType) -> st.SearchStrategy[Any]:
+    least, most = (kind.list_size,) * 2 if pa.types.is_fixed_size_list(kind) else (0, 3)
+    return st.lists(_values(kind.value_type), min_size=least, max_size=most)
+
+
+_MAKERS: list[tuple[Callable[[pa.DataType], bool], Callable[[pa.DataType], st.SearchStrategy[Any]]]] = [
+    (pa.types.is_decimal, _decimal_values),
+    (lambda kind: pa.types.is_integer(kind) or pa.types.is_temporal(kind), _whole_number),
+    (pa.types.is_floating, lambda kind: st.floats(width=kind.bit_width, allow_nan=False)),
+    (pa.types.is_boolean, lambda kind: st.booleans()),
+    (pa.types.is_fixed_size_binary, lambda kind: st.binary(min_size=kind.byte_width, max_size=kind.byte_width)),
+    (pa.types.is_struct, lambda kind: st.fixed_dictionaries({field.name: _values(field.type) for field in kind})),
+    (pa.types.is_map, _maps),
+    (lambda kind: kind.num_fields > 0, _lists),
+    (pa.types.is_null, lambda kind: st.none()),
+    (lambda kind: "binary" in str(kind), lambda kind: st.binary(max_size=4)),
+    (lambda kind: True, lambda kind: st.text(max_size=4)),
+]
 
 
 def _array(values: list[Any], kind: pa.DataType) -> pa.Array:
     if pa.types.is_dictionary(kind):
         plain = pa.array(values, kind.value_type).dictionary_encode()
-        return pa.DictionaryArray.from_arrays(plain.indices.cast(kind.index_type), plain.dictionary, ordered=kind.ordered)
+        return pa.DictionaryArray.from_arrays(
+            plain.indices.cast(kind.index_type), plain.dictionary, ordered=kind.ordered
+        )
     return pa.array(values, kind)
 
 
@@ -171,27 +183,29 @@ def test_arrow_gives_every_table_back():
     check()
 
 
-REFUSED = 0
-
-
 def test_parquet_gives_every_table_back_or_says_what_it_cannot_hold():
     @settings(max_examples=300)
     @given(tables(), st.integers(1, 7), st.sampled_from(["1.0", "2.0"]))
     def check(table: pa.Table, rows: int, version: Any) -> None:
         _store_arrow(table)
         target = ParquetOutputAdapter("memory://columnar/a.parquet", row_group_rows=rows, data_page_version=version)
-        try:
-            _send(ArrowInputAdapter("memory://columnar/in.arrows"), target)
-        except SchemaError as error:
-            global REFUSED; REFUSED+=1
-            print(error)
-            return
-        parquet = ParquetInputAdapter("memory://columnar/a.parquet")
-        _assert_same(_load(parquet), table)
-        _send(parquet, ParquetOutputAdapter("memory://columnar/b.parquet"))
-        _assert_same(_load(ParquetInputAdapter("memory://columnar/b.parquet")), table)
-        _send(parquet, ArrowOutputAdapter("memory://columnar/c.arrow"))
-        _assert_same(_load(ArrowInputAdapter("memory://columnar/c.arrow")), table)
+        source = ArrowInputAdapter("memory://columnar/in.arrows")
+        if any(word in str(table.schema) for word in ("map<", "list_view<", "ordered=1")):
+            # Items of the first two cannot be given seconds back; the order of what is no text is not kept.
+            with contextlib.suppress(SchemaError):
+                _send(source, target)
+                _assert_comes_back(table)
+        else:
+            _send(source, target)
+            _assert_comes_back(table)
 
     check()
-    print(REFUSED)
+
+
+def _assert_comes_back(table: pa.Table) -> None:
+    parquet = ParquetInputAdapter("memory://columnar/a.parquet")
+    _assert_same(_load(parquet), table)
+    _send(parquet, ParquetOutputAdapter("memory://columnar/b.parquet"))
+    _assert_same(_load(ParquetInputAdapter("memory://columnar/b.parquet")), table)
+    _send(parquet, ArrowOutputAdapter("memory://columnar/c.arrow"))
+    _assert_same(_load(ArrowInputAdapter("memory://columnar/c.arrow")), table)

@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from skyhold.errors import BadOptionError, MalformedInputError, SchemaError
 from skyhold.records.formats.adapter import Batch, InputStream, OutputStream, Source
+from skyhold.records.formats.nesting import walk_types
 from skyhold.records.formats.objects import ObjectInputAdapter, ObjectOutputAdapter, ObjectPlace, ObjectSink
 from skyhold.records.formats.planned import PlannedReader, Span, told_of
 from skyhold.records.formats.selection import Window, check_names, check_numbers, pick_columns
@@ -267,7 +268,9 @@ class _ArrowSink(ObjectSink):
         self._arrow = make(self._file, schema, options=options)
         self._schema = schema
         self._previous: pa.RecordBatch | None = None
-        self._has_dictionaries = any(has_dictionary(field.type) for field in schema)
+        self._has_dictionaries = any(
+            pa.types.is_dictionary(kind) for field in schema for kind in walk_types(field.type)
+        )
 
     def _encode(self, batch: pa.RecordBatch) -> None:
         batch = batch.cast(self._schema)
@@ -315,16 +318,3 @@ def _any_value(kind: pa.DataType) -> pa.Array:
         with contextlib.suppress(pa.ArrowException, TypeError, ValueError):
             return pa.array([value], kind)
     return pa.array([], kind)
-
-
-def has_dictionary(kind: Any) -> bool:
-    """Return whether values of a type are, or hold, numbers of a dictionary.
-
-    Example:
-        >>> has_dictionary(pa.list_(pa.dictionary(pa.int8(), pa.string()))), has_dictionary(pa.list_(pa.int8()))
-        (True, False)
-    """
-    if isinstance(kind, pa.BaseExtensionType):
-        return has_dictionary(kind.storage_type)
-    inner = (kind.field(number).type for number in range(kind.num_fields))
-    return pa.types.is_dictionary(kind) or any(has_dictionary(each) for each in inner)

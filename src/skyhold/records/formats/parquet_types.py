@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from skyhold.errors import SchemaError
+from skyhold.records.formats.nesting import walk_types
 
 __all__ = [
     "check_parquet_holds",
@@ -66,25 +67,36 @@ def _restore(column: pa.Array, target: pa.DataType) -> pa.Array:
     if pa.types.is_dictionary(target) and not pa.types.is_dictionary(column.type):
         column = pc.dictionary_encode(column)
         indices = column.indices.cast(target.index_type)
-        return pa.DictionaryArray.from_arrays(indices, column.dictionary.cast(target.value_type), ordered=target.ordered)
+        return pa.DictionaryArray.from_arrays(
+            indices, column.dictionary.cast(target.value_type), ordered=target.ordered
+        )
     return column.cast(target)
 
 
 def _is_restorable(found: pa.DataType, declared: pa.DataType, *, top: bool = False) -> bool:
     if found == declared or (found, declared) in _STAND_INS or _are_seconds(found, declared):
         return True
-    if pa.types.is_dictionary(declared) and top:
-        held = found.value_type if pa.types.is_dictionary(found) else found
-        return _is_restorable(held, declared.value_type) or _is_large_text(held, declared.value_type)
+    if pa.types.is_dictionary(declared):
+        return top and _is_dictionary_restorable(found, declared)
     if found.id != declared.id:
         return False
     if pa.types.is_struct(declared):
         return [each.name for each in found] == [each.name for each in declared] and all(
             _is_restorable(one.type, other.type) for one, other in zip(found, declared, strict=True)
         )
-    if pa.types.is_list(declared) or pa.types.is_large_list(declared) or pa.types.is_fixed_size_list(declared):
-        return _is_restorable(found.value_type, declared.value_type)
-    return False
+    has_items = pa.types.is_list(declared) or pa.types.is_large_list(declared) or pa.types.is_fixed_size_list(declared)
+    return has_items and _is_restorable(found.value_type, declared.value_type)
+
+
+def _is_dictionary_restorable(found: pa.DataType, declared: pa.DataType) -> bool:
+    if pa.types.is_dictionary(found):
+        held, meant = found.value_type, declared.value_type
+        is_wider = (pa.types.is_string(held) and pa.types.is_large_string(meant)) or (
+            pa.types.is_binary(held) and pa.types.is_large_binary(meant)
+        )
+        return is_wider or _is_restorable(held, meant)
+    # Plain values do not tell which of them comes first.
+    return not declared.ordered and _is_restorable(found, declared.value_type)
 
 
 def _are_seconds(found: pa.DataType, declared: pa.DataType) -> bool:
@@ -93,12 +105,6 @@ def _are_seconds(found: pa.DataType, declared: pa.DataType) -> bool:
         and pa.types.is_timestamp(declared)
         and (found.unit, declared.unit) == ("ms", "s")
         and found.tz == declared.tz
-    )
-
-
-def _is_large_text(found: pa.DataType, declared: pa.DataType) -> bool:
-    return (pa.types.is_string(found) and pa.types.is_large_string(declared)) or (
-        pa.types.is_binary(found) and pa.types.is_large_binary(declared)
     )
 
 
@@ -114,6 +120,8 @@ def check_parquet_holds(schema: pa.Schema, uri: str) -> None:
     if repeated:
         raise SchemaError(f"{uri!r} would have more than one column called {repeated[0]!r}", remedy="Rename it")
     for field in schema:
+        if any(pa.types.is_fixed_size_list(kind) and kind.list_size == 0 for kind in walk_types(field.type)):
+            raise SchemaError(f"Parquet cannot hold column {field.name!r} of lists of no items", remedy=_REMEDY)
         try:
             back = _round_trip(field)
         except (pa.ArrowException, OSError) as error:
