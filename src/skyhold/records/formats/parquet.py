@@ -17,7 +17,8 @@ import pyarrow.parquet as pq
 from skyhold.errors import BadOptionError, MalformedInputError, SchemaError
 from skyhold.records.formats.adapter import Batch, InputStream, OutputStream, Source
 from skyhold.records.formats.objects import ObjectInputAdapter, ObjectOutputAdapter, ObjectPlace, ObjectSink
-from skyhold.records.formats.parquet_plan import AHEAD_BYTES, plan_reads
+from skyhold.records.formats.parquet_footer import GroupLayout, parse_footer
+from skyhold.records.formats.parquet_plan import AHEAD_BYTES, MOST_ROWS, fitting_rows, plan_reads
 from skyhold.records.formats.parquet_types import (
     check_parquet_holds,
     exact_schema,
@@ -37,8 +38,7 @@ __all__ = ["ParquetInputAdapter", "ParquetOutputAdapter"]
 
 Compression = Literal["zstd", "snappy", "gzip", "lz4", "none"]
 
-_BATCH_BYTES = 8 * 1024 * 1024
-_BATCH_ROWS = 64 * 1024
+_LENGTH_AND_MAGIC = 8
 _STREAM_BUFFER_BYTES = 64 * 1024
 _GROUP_BYTES = 256 * 1024 * 1024
 
@@ -135,6 +135,7 @@ class _ParquetStream(InputStream):
                 coerce_int96_timestamp_unit=int96_unit,
             )
             whole = exact_schema(self._file)
+            self._layouts = _read_layouts(reader)
         check_names(whole, uri)
         if int96_unit is None:
             _refuse_int96(self._file.metadata.schema, uri)
@@ -155,27 +156,26 @@ class _ParquetStream(InputStream):
 
     def _choose_groups(self) -> tuple[list[int], Window]:
         """Leave out what no row is wanted of; return the rest and what to cut from its rows."""
-        metadata, asked = self._file.metadata, self._asked
-        groups = list(range(metadata.num_row_groups)) if asked.row_groups is None else list(asked.row_groups)
+        asked, count = self._asked, len(self._layouts)
+        groups = list(range(count)) if asked.row_groups is None else list(asked.row_groups)
         for group in groups:
-            if not 0 <= group < metadata.num_row_groups or groups.count(group) > 1:
-                raise BadOptionError(
-                    f"row_groups={groups!r}: {self._uri!r} has {metadata.num_row_groups}, each can be named once",
-                )
+            if not 0 <= group < count or groups.count(group) > 1:
+                raise BadOptionError(f"row_groups={groups!r}: {self._uri!r} has {count}, each can be named once")
         if self._filter is not None:
-            return self._filter.prune(metadata, groups), Window(asked.offset, asked.limit)
+            return self._filter.prune(self._file.metadata, groups), Window(asked.offset, asked.limit)
         offset = asked.offset
-        while groups and offset >= metadata.row_group(groups[0]).num_rows:
-            offset -= metadata.row_group(groups.pop(0)).num_rows
+        while groups and offset >= self._layouts[groups[0]].rows:
+            offset -= self._layouts[groups.pop(0)].rows
         return groups, Window(offset, asked.limit)
 
     def batches(self) -> Iterator[Batch]:
         if self._window.is_full:
             return
         rows = None if self._filter is not None else self._window.reach
-        batch_rows = self._asked.batch_size or min(self._fitting_rows(), rows or _BATCH_ROWS)
-        plan = plan_reads(self._file.metadata, self._groups, self._leaves, rows)
+        layouts = [self._layouts[group] for group in self._groups]
+        plan = plan_reads(layouts, self._leaves, rows)
         self._reader.plan(plan.spans, ahead_bytes=AHEAD_BYTES, perhaps=plan.perhaps)
+        batch_rows = self._asked.batch_size or min(fitting_rows(layouts, self._leaves), rows or MOST_ROWS)
         with told_of(self._reader, self._uri, "Parquet"):
             for first_row, data in self._decode(batch_rows):
                 batch = self._select(first_row, data)
@@ -186,8 +186,7 @@ class _ParquetStream(InputStream):
 
     def _decode(self, batch_rows: int) -> Iterator[tuple[int, pa.RecordBatch]]:
         """Yield rows with the number of the first, a run of neighbouring row groups at a time."""
-        metadata = self._file.metadata
-        counts = [metadata.row_group(number).num_rows for number in range(metadata.num_row_groups)]
+        counts = [layout.rows for layout in self._layouts]
         for _, numbered in groupby(enumerate(self._groups), key=lambda pair: pair[1] - pair[0]):
             run = [group for _, group in numbered]
             start = row = sum(counts[: run[0]]) + 1
@@ -198,13 +197,6 @@ class _ParquetStream(InputStream):
                 row += data.num_rows
             if row - start != sum(counts[group] for group in run):
                 raise MalformedInputError(f"{self._uri!r} has fewer rows than its footer says")
-
-    def _fitting_rows(self) -> int:
-        metadata = self._file.metadata
-        groups = [metadata.row_group(group) for group in self._groups]
-        size = sum(group.column(leaf).total_uncompressed_size for group in groups for leaf in self._leaves)
-        rows = sum(group.num_rows for group in groups)
-        return max(1, min(_BATCH_ROWS, _BATCH_BYTES * rows // max(1, size)))
 
     def _select(self, first_row: int, data: pa.RecordBatch) -> Batch:
         if self._filter is None:
@@ -217,6 +209,12 @@ class _ParquetStream(InputStream):
 
     def close(self) -> None:
         self._reader.close()
+
+
+def _read_layouts(reader: PlannedReader) -> list[GroupLayout]:
+    size_at = reader.info.size_bytes - _LENGTH_AND_MAGIC
+    size = int.from_bytes(reader.peek(size_at, 4), "little")
+    return parse_footer(reader.peek(size_at - size, size))
 
 
 def _refuse_int96(schema: Any, uri: str) -> None:

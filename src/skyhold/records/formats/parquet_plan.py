@@ -1,19 +1,17 @@
 """Which bytes of a Parquet object will be read, from its footer alone."""
 
-# pyarrow is untyped:
-# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownParameterType=false
-# pyright: reportUnknownArgumentType=false, reportAttributeAccessIssue=false
-
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Any
 
+from skyhold.records.formats.parquet_footer import ChunkLayout, GroupLayout
 from skyhold.records.formats.planned import Span
 
-__all__ = ["AHEAD_BYTES", "ReadPlan", "plan_reads"]
+__all__ = ["AHEAD_BYTES", "MOST_ROWS", "ReadPlan", "fitting_rows", "plan_reads"]
 
 AHEAD_BYTES = 32 * 1024 * 1024
+MOST_ROWS = 64 * 1024
+_BATCH_BYTES = 8 * 1024 * 1024
 _PIECE_BYTES = 4 * 1024 * 1024
 _LEAST_PIECE_BYTES = 256 * 1024
 _HOLE_BYTES = 64 * 1024
@@ -35,11 +33,10 @@ class ReadPlan:
     is_streamed: bool
 
 
-def plan_reads(metadata: Any, groups: Sequence[int], leaves: Sequence[int], rows: int | None = None) -> ReadPlan:
+def plan_reads(groups: Sequence[GroupLayout], leaves: Sequence[int], rows: int | None = None) -> ReadPlan:
     """Plan the requests: small row groups together, large ones column by column.
 
     Args:
-        metadata: The footer, as pyarrow has it.
         groups: Row groups, in the order in which they are read.
         leaves: Parquet's columns.
         rows: How many rows of these groups will be read; None is all.
@@ -47,7 +44,7 @@ def plan_reads(metadata: Any, groups: Sequence[int], leaves: Sequence[int], rows
     spans: list[Span] = []
     perhaps: list[Span] = []
     is_streamed = False
-    for streamed, some in groupby(_parts_of(metadata, groups, leaves, rows), key=_Part.needs_streaming):
+    for streamed, some in groupby(_parts_of(groups, leaves, rows), key=_Part.needs_streaming):
         is_streamed |= streamed
         if not streamed:
             spans += _join(span for part in some for span in part.chunks)
@@ -68,22 +65,17 @@ class _Part:
         return self.share < 1 or sum(chunk.size_bytes for chunk in self.chunks) > AHEAD_BYTES
 
 
-def _parts_of(metadata: Any, groups: Sequence[int], leaves: Sequence[int], rows: int | None) -> Iterator[_Part]:
-    for number in groups:
+def _parts_of(groups: Sequence[GroupLayout], leaves: Sequence[int], rows: int | None) -> Iterator[_Part]:
+    for group in groups:
         if rows is not None and rows <= 0:
             return
-        group = metadata.row_group(number)
-        share = 1.0 if rows is None else min(1.0, rows / max(1, group.num_rows))
-        yield _Part(sorted(_chunk_span(group.column(leaf)) for leaf in leaves), share if share < 1 / _SURPLUS else 1.0)
-        rows = None if rows is None else rows - group.num_rows
+        share = 1.0 if rows is None else min(1.0, rows / max(1, group.rows))
+        yield _Part(sorted(_chunk_span(group.chunks[leaf]) for leaf in leaves), share if share < 1 / _SURPLUS else 1.0)
+        rows = None if rows is None else rows - group.rows
 
 
-def _chunk_span(chunk: Any) -> Span:
-    start = chunk.data_page_offset
-    dictionary = chunk.dictionary_page_offset
-    if dictionary is not None and 0 < dictionary < start:
-        start = dictionary
-    return Span(start, start + chunk.total_compressed_size)
+def _chunk_span(chunk: ChunkLayout) -> Span:
+    return Span(chunk.start, chunk.start + chunk.size_bytes)
 
 
 def _join(chunks: Iterator[Span]) -> list[Span]:
@@ -114,3 +106,10 @@ def _interleave(part: _Part) -> tuple[list[Span], list[Span]]:
 
 def _cut(span: Span, size: int) -> list[Span]:
     return [Span(start, min(start + size, span.end)) for start in range(span.start, span.end, size)]
+
+
+def fitting_rows(groups: Sequence[GroupLayout], leaves: Sequence[int]) -> int:
+    """Return how many rows make a batch of some megabytes."""
+    size = sum(group.chunks[leaf].plain_bytes for group in groups for leaf in leaves)
+    rows = sum(group.rows for group in groups)
+    return max(1, min(MOST_ROWS, _BATCH_BYTES * rows // max(1, size)))

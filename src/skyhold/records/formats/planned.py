@@ -203,7 +203,7 @@ def told_of(reader: PlannedReader, uri: str, format_name: str) -> Generator[None
         yield
     except SkyholdError:
         raise
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, ValueError, IndexError) as error:
         if reader.failure is not None:
             raise reader.failure from error
         raise MalformedInputError(

@@ -12,6 +12,9 @@ from skyhold.records.formats.adapter import Batch, MalformedRow
 
 __all__ = ["check_batch"]
 
+_VALUE_FAULTS = ("UTF8", "precision", "whole number of days", "acceptable range")
+"""What Arrow says of a value that is wrong in buffers that are right."""
+
 
 def check_batch(data: pa.RecordBatch, source: str, first_row: int) -> Batch:
     r"""Return a batch whose every value is what its type says; rows that hold another are malformed.
@@ -25,7 +28,7 @@ def check_batch(data: pa.RecordBatch, source: str, first_row: int) -> Batch:
         first_row: The number of its first row.
 
     Raises:
-        pa.ArrowInvalid: Its buffers do not fit together.
+        pa.ArrowInvalid: Its buffers do not fit together: no row of it can be trusted.
 
     Example:
         >>> text = pa.array([b"a", b"\xff"]).view(pa.string())
@@ -51,6 +54,8 @@ def _find_bad(data: pa.RecordBatch, first: int) -> Iterator[tuple[int, str]]:
     if fault is None:
         return
     if data.num_rows <= 1:
+        if not any(mark in fault for mark in _VALUE_FAULTS):
+            raise pa.ArrowInvalid(fault)
         yield first, fault
         return
     half = data.num_rows // 2
