@@ -135,6 +135,14 @@ def test_a_stream_cut_between_two_batches_is_told_by_its_missing_end_mark():
         read_batches(ArrowInputAdapter(put_object("two.arrows", whole + whole)))
 
 
+def test_a_file_must_have_the_batches_that_its_index_names():
+    data = arrow_bytes(pa.ipc.new_file, *DAMAGED.select(["a"]).to_batches(max_chunksize=1000))
+    last = data.rindex(b"\xff\xff\xff\xff", 0, data.rindex(b"\xff\xff\xff\xff\x00\x00\x00\x00"))
+    ended = data[: last + 4] + bytes(4) + data[last + 8 :]
+    with pytest.raises(MalformedInputError, match="has 2 batches, and its index names 3"):
+        read_batches(ArrowInputAdapter(put_object("ended.arrow", ended)))
+
+
 def test_damaged_pages_are_never_read_as_other_values(tmp_path: Path):
     (tmp_path / "in.csv").write_text("a,b\n" + "".join(f"{n},text {n * n}\n" for n in range(2000)))
     for version in ("1.0", "2.0"):
