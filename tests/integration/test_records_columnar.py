@@ -191,10 +191,23 @@ def test_typed_rows_are_validated_and_rejected_with_their_numbers(moto: LocalSer
     report = pipe.run()
     assert (report.total_processed, report.success_count, report.total_errors) == (9, 7, 2)
     errors = read_table(ArrowInputAdapter(f"{base}/errors.arrow", **options_of(moto))).to_pylist()
-    assert [(error["row"], error["field"], error["error_type"]) for error in errors] == [
+    assert [(error["row_number"], error["field"], error["error_type"]) for error in errors] == [
         (2, "$.revenue", "greater_than"),
         (3, "$.revenue", "greater_than"),
     ]
+
+
+def test_many_objects_are_read_as_one(moto: LocalServer):
+    base = f"s3://{make_bucket(moto)}"
+    store = open_store(base, **moto.options)
+    for part in range(3):
+        table = pa.table({"word": pa.array([f"w{part}", None]).dictionary_encode(), "n": [part * 2, part * 2 + 1]})
+        store.write(f"part-{part}.parquet", parquet_bytes(table))
+    source = ParquetInputAdapter(f"{base}/part-*.parquet", filter=pc.field("n") > 0, **options_of(moto))
+    Pipe(input_adapter=source, output_adapter=ArrowOutputAdapter(f"{base}/all.arrow", **options_of(moto))).run()
+    found = read_table(ArrowInputAdapter(f"{base}/all.arrow", **options_of(moto)))
+    assert found["n"].to_pylist() == [1, 2, 3, 4, 5]
+    assert found["word"].to_pylist() == [None, "w1", None, "w2", None]
 
 
 @pytest.mark.parametrize("kind", ["parquet", "file", "stream"])

@@ -15,7 +15,13 @@ import pyarrow as pa
 from skyhold.errors import BadOptionError, MalformedInputError, SchemaError
 from skyhold.records.formats.adapter import Batch, InputStream, OutputStream, Source
 from skyhold.records.formats.nesting import walk_types
-from skyhold.records.formats.objects import ObjectInputAdapter, ObjectOutputAdapter, ObjectPlace, ObjectSink
+from skyhold.records.formats.objects import (
+    ObjectInputAdapter,
+    ObjectOutputAdapter,
+    ObjectPlace,
+    ObjectSink,
+    ObjectUris,
+)
 from skyhold.records.formats.planned import PlannedReader, Span, told_of
 from skyhold.records.formats.selection import Window, check_names, check_numbers, pick_columns
 from skyhold.records.formats.soundness import check_batch
@@ -47,14 +53,14 @@ class ArrowInputAdapter(ObjectInputAdapter):
     It is read front to back, a record batch at a time, so the largest batch must fit into memory.
 
     Args:
-        uri: Where it is.
+        uri: Where it is; many objects are read as one, as `skyhold.records.formats.objects.ObjectInputAdapter` says.
         columns: Names of columns, in the order wanted; all without it. The others are fetched, and not decoded.
         batch_size: Rows in a batch at most; without it, some megabytes.
-        limit: Rows to read at most, after ``offset``.
-        offset: Rows to pass over first.
+        limit: Rows to read of each object at most, after ``offset``.
+        offset: Rows to pass over first in each object.
         require_end: Whether a stream must end with its end mark. Without one, nobody can tell a whole stream from one
             that was cut short between two batches.
-        **storage_options: As for `skyhold.storage.opening.open_store`.
+        **options: As for `skyhold.records.formats.objects.ObjectInputAdapter`.
 
     Example:
         >>> import pyarrow as pa
@@ -70,16 +76,16 @@ class ArrowInputAdapter(ObjectInputAdapter):
 
     def __init__(
         self,
-        uri: str | os.PathLike[str],
+        uri: ObjectUris,
         *,
         columns: Sequence[str] | None = None,
         batch_size: int | None = None,
         limit: int | None = None,
         offset: int = 0,
         require_end: bool = True,
-        **storage_options: Any,
+        **options: Any,
     ) -> None:
-        super().__init__(uri, **storage_options)
+        super().__init__(uri, **options)
         check_numbers(batch_size, limit, offset)
         picked = None if columns is None else tuple(columns)
         self._selection = _Selection(picked, batch_size, limit, offset, require_end)

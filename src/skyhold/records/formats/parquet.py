@@ -16,7 +16,13 @@ import pyarrow.parquet as pq
 
 from skyhold.errors import BadOptionError, MalformedInputError, SchemaError
 from skyhold.records.formats.adapter import Batch, InputStream, OutputStream, Source
-from skyhold.records.formats.objects import ObjectInputAdapter, ObjectOutputAdapter, ObjectPlace, ObjectSink
+from skyhold.records.formats.objects import (
+    ObjectInputAdapter,
+    ObjectOutputAdapter,
+    ObjectPlace,
+    ObjectSink,
+    ObjectUris,
+)
 from skyhold.records.formats.parquet_footer import GroupLayout, parse_footer
 from skyhold.records.formats.parquet_plan import AHEAD_BYTES, MOST_ROWS, fitting_rows, plan_reads
 from skyhold.records.formats.parquet_types import (
@@ -59,17 +65,17 @@ class ParquetInputAdapter(ObjectInputAdapter):
     Columns have the types that they were written with; row numbers are those in the file, whatever is selected.
 
     Args:
-        uri: Where it is.
+        uri: Where it is; many objects are read as one, as `skyhold.records.formats.objects.ObjectInputAdapter` says.
         columns: Names of top-level columns, in the order wanted; all without it.
         row_groups: Numbers of row groups, from 0, in the order wanted; all without it.
         filter: A `pyarrow.compute.Expression`: rows for which it is true are read. Row groups whose statistics rule
             every row out are not fetched.
         batch_size: Rows in a batch at most; without it, some megabytes.
-        limit: Rows to read at most, counted after ``filter`` and ``offset``.
-        offset: Rows to pass over first, counted after ``filter``.
+        limit: Rows to read of each object at most, counted after ``filter`` and ``offset``.
+        offset: Rows to pass over first in each object, counted after ``filter``.
         int96_unit: What old time stamps (INT96) become: ``"us"`` holds every one of them that Spark writes; ``"ns"``
             loses no digits, and holds the years 1678 to 2262 only.
-        **storage_options: As for `skyhold.storage.opening.open_store`.
+        **options: As for `skyhold.records.formats.objects.ObjectInputAdapter`.
 
     Example:
         >>> import io, pyarrow as pa, pyarrow.compute as pc, pyarrow.parquet as pq
@@ -87,7 +93,7 @@ class ParquetInputAdapter(ObjectInputAdapter):
 
     def __init__(
         self,
-        uri: str | os.PathLike[str],
+        uri: ObjectUris,
         *,
         columns: Sequence[str] | None = None,
         row_groups: Sequence[int] | None = None,
@@ -96,9 +102,9 @@ class ParquetInputAdapter(ObjectInputAdapter):
         limit: int | None = None,
         offset: int = 0,
         int96_unit: Literal["us", "ns"] | None = None,
-        **storage_options: Any,
+        **options: Any,
     ) -> None:
-        super().__init__(uri, **storage_options)
+        super().__init__(uri, **options)
         check_numbers(batch_size, limit, offset)
         self._selection = _Selection(
             None if columns is None else tuple(columns),
