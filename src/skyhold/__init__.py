@@ -6,25 +6,32 @@ from typing import TYPE_CHECKING, Any
 from skyhold._version import __version__
 
 if TYPE_CHECKING:
+    from skyhold.execution.processes import MultiProcessExecutor
     from skyhold.execution.threads import MultiThreadExecutor, SingleThreadExecutor
     from skyhold.records.formats.arrow import ArrowInputAdapter, ArrowOutputAdapter
     from skyhold.records.formats.csv import CSVInputAdapter, CSVOutputAdapter
+    from skyhold.records.formats.dataset import DatasetOutputAdapter
     from skyhold.records.formats.json import JSONInputAdapter, JSONOutputAdapter
     from skyhold.records.formats.parquet import ParquetInputAdapter, ParquetOutputAdapter
+    from skyhold.records.hooks import BatchHook, RowHook
     from skyhold.records.pipe import Pipe
     from skyhold.storage.opening import open_object, open_store
 
 __all__ = [
     "ArrowInputAdapter",
     "ArrowOutputAdapter",
+    "BatchHook",
     "CSVInputAdapter",
     "CSVOutputAdapter",
+    "DatasetOutputAdapter",
     "JSONInputAdapter",
     "JSONOutputAdapter",
+    "MultiProcessExecutor",
     "MultiThreadExecutor",
     "ParquetInputAdapter",
     "ParquetOutputAdapter",
     "Pipe",
+    "RowHook",
     "SingleThreadExecutor",
     "__version__",
     "open_object",
@@ -32,16 +39,20 @@ __all__ = [
 ]
 
 _HOMES = {
+    "BatchHook": "skyhold.records.hooks",
     "ArrowInputAdapter": "skyhold.records.formats.arrow",
     "ArrowOutputAdapter": "skyhold.records.formats.arrow",
     "CSVInputAdapter": "skyhold.records.formats.csv",
     "CSVOutputAdapter": "skyhold.records.formats.csv",
+    "DatasetOutputAdapter": "skyhold.records.formats.dataset",
     "JSONInputAdapter": "skyhold.records.formats.json",
     "JSONOutputAdapter": "skyhold.records.formats.json",
+    "MultiProcessExecutor": "skyhold.execution.processes",
     "MultiThreadExecutor": "skyhold.execution.threads",
     "ParquetInputAdapter": "skyhold.records.formats.parquet",
     "ParquetOutputAdapter": "skyhold.records.formats.parquet",
     "Pipe": "skyhold.records.pipe",
+    "RowHook": "skyhold.records.hooks",
     "SingleThreadExecutor": "skyhold.execution.threads",
     "open_object": "skyhold.storage.opening",
     "open_store": "skyhold.storage.opening",

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 import pyarrow as pa
 
+from skyhold._version import __version__
 from skyhold.errors import BadOptionError, ConflictError, RejectLimitError, StoppedError
 from skyhold.execution.threads import SingleThreadExecutor
 from skyhold.records.behind import WriteBehind
@@ -320,15 +321,13 @@ def _sources(stream: InputStream) -> tuple[tuple[str, int | None, str | None], .
 
 def _fingerprint(request: Request, stream: InputStream, schema: pa.Schema) -> str:
     """Return a hash that differs where a run would write something else."""
-    from skyhold._version import __version__  # noqa: PLC0415 - of this function alone
-
     told = (
         __version__,
         request.input.uri,
         request.output.uri,
         request.errors.uri if request.errors else None,
-        schema.to_string(),
-        stream.schema.to_string(),
+        schema.serialize().to_pybytes(),  # with its metadata, which tells the model
+        stream.schema.serialize().to_pybytes(),
         _sources(stream)[:1],
         request.max_errors,
     )
