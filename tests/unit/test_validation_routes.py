@@ -139,7 +139,7 @@ def test_forbidden_columns_are_named_by_pydantic() -> None:
         create_model("M", __config__=ConfigDict(extra="forbid"), a=(int, ...)), columns=["a", "b"]
     )
     outcome = plan.validate(pa.record_batch({"a": ["1"], "b": ["2"]}))
-    assert outcome.rejects[0].errors == (FieldError("$.b", "extra_forbidden", "Extra inputs are not permitted"),)
+    assert outcome.rejects[0].errors == (FieldError("$.b", "extra_forbidden", "Extra inputs are not permitted", "2"),)
 
 
 def test_extra_columns_follow_the_fields_as_text() -> None:

@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from skyhold.errors import BadOptionError, PipeStateError, StoppedError
+from skyhold.execution.signals import exit_on_terminate
 from skyhold.execution.threads import SingleThreadExecutor
 from skyhold.records.flow import Flow, Request, plan_for
 from skyhold.records.formats.adapter import InputAdapter, OutputAdapter
@@ -118,13 +119,15 @@ class Pipe:
         Raises:
             Exception: Whatever made the pipe fail.
             KeyboardInterrupt: Ctrl-C; the pipe is stopped first, and leaves nothing half-written.
+            SystemExit: The process was asked to end (SIGTERM), where nothing else handles that; likewise.
         """
         if self._thread is None:
             raise PipeStateError("this pipe has not been started", remedy="Call start() or run() first")
         try:
-            if not self.report.wait(timeout):
-                return False
-        except KeyboardInterrupt:
+            with exit_on_terminate():
+                if not self.report.wait(timeout):
+                    return False
+        except (KeyboardInterrupt, SystemExit):
             self._told = True
             self.shutdown()
             raise
@@ -199,9 +202,8 @@ class Pipe:
 
 
 def _as_limit(max_errors: float | None) -> float | None:
-    if max_errors is None or (isinstance(max_errors, int) and max_errors >= 0):
-        return max_errors
-    if isinstance(max_errors, float) and 0 <= max_errors <= 1:
+    kind = type(max_errors)
+    if max_errors is None or (kind is int and max_errors >= 0) or (kind is float and 0 <= max_errors <= 1):
         return max_errors
     raise BadOptionError(
         f"max_errors={max_errors!r} is neither a count nor a share from 0.0 to 1.0",
