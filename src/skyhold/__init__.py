@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from skyhold.records.formats.arrow import ArrowInputAdapter, ArrowOutputAdapter
     from skyhold.records.formats.csv import CSVInputAdapter, CSVOutputAdapter
     from skyhold.records.formats.dataset import DatasetOutputAdapter
+    from skyhold.records.formats.detection import open_input, open_output
     from skyhold.records.formats.json import JSONInputAdapter, JSONOutputAdapter
     from skyhold.records.formats.parquet import ParquetInputAdapter, ParquetOutputAdapter
     from skyhold.records.hooks import BatchHook, RowHook
@@ -34,7 +35,9 @@ __all__ = [
     "RowHook",
     "SingleThreadExecutor",
     "__version__",
+    "open_input",
     "open_object",
+    "open_output",
     "open_store",
 ]
 
@@ -54,7 +57,9 @@ _HOMES = {
     "Pipe": "skyhold.records.pipe",
     "RowHook": "skyhold.records.hooks",
     "SingleThreadExecutor": "skyhold.execution.threads",
+    "open_input": "skyhold.records.formats.detection",
     "open_object": "skyhold.storage.opening",
+    "open_output": "skyhold.records.formats.detection",
     "open_store": "skyhold.storage.opening",
 }
 

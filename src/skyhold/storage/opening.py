@@ -15,7 +15,7 @@ from skyhold.storage.wrappers.cached import CachedStore
 from skyhold.storage.wrappers.prefixed import PrefixedStore
 from skyhold.storage.wrappers.readonly import ReadonlyStore
 
-__all__ = ["COMMON_OPTIONS", "open_object", "open_pattern", "open_store"]
+__all__ = ["COMMON_OPTIONS", "open_object", "open_pattern", "open_store", "pick_storage_options"]
 
 _CLIENTS: dict[tuple[Any, ...], Store] = {}
 _LOCK = threading.Lock()
@@ -91,6 +91,29 @@ def open_pattern(uri: str | os.PathLike[str], **options: Any) -> tuple[Store, st
         return None
     location, pattern = split
     return _open(location, options), pattern
+
+
+def pick_storage_options(uri: str | os.PathLike[str], options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return those of the options that the URI's store takes; the others are somebody else's.
+
+    Example:
+        >>> pick_storage_options("s3://bucket/a.csv", {"region": "eu-west-1", "retries": 2, "delimiter": ";"})
+        {'region': 'eu-west-1', 'retries': 2}
+    """
+    scheme = parse_location(uri).scheme
+    return {name: value for name, value in options.items() if name in COMMON_OPTIONS or _is_own(scheme, name)}
+
+
+def _is_own(scheme: Scheme, name: str) -> bool:
+    if scheme == "mock":
+        from skyhold.storage.backends.mock import FAULT_OPTIONS  # noqa: PLC0415
+
+        return name in FAULT_OPTIONS
+    if scheme == "file" or scheme == "memory":  # noqa: PLR1714 - the type checker follows this
+        return False
+    from skyhold.storage.credentials.options import is_known_option  # noqa: PLC0415
+
+    return is_known_option(scheme, name)
 
 
 def _open(location: Location, options: Mapping[str, Any]) -> Store:

@@ -32,7 +32,16 @@ from skyhold.storage.location import redact_uri
 from skyhold.storage.opening import open_object, open_pattern
 from skyhold.storage.reader import ObjectReader
 
-__all__ = ["ObjectInputAdapter", "ObjectOutputAdapter", "ObjectPlace", "ObjectSink", "ObjectUris", "TextInputAdapter"]
+__all__ = [
+    "ObjectInputAdapter",
+    "ObjectOutputAdapter",
+    "ObjectPlace",
+    "ObjectSink",
+    "ObjectUris",
+    "TextInputAdapter",
+    "find_objects",
+    "list_uris",
+]
 
 
 _SHOWN_URIS = 3
@@ -80,6 +89,45 @@ ObjectUris = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
 """One object; a pattern; a folder, ending in ``/``; or several of these."""
 
 
+def list_uris(uris: ObjectUris) -> list[str]:
+    """Return the URIs that were given, one or several.
+
+    Raises:
+        BadUriError: There is none.
+    """
+    listed = [os.fspath(each) for each in ([uris] if isinstance(uris, str | os.PathLike) else uris)]
+    if not listed:
+        raise BadUriError("an empty sequence of URIs names nothing to read")
+    return listed
+
+
+def find_objects(
+    uris: Sequence[str], *, glob: bool, wrap: OpenStore, **storage_options: Any
+) -> tuple[list[tuple[Store, str]], bool]:
+    """Return the objects that URIs mean, at least one, and whether they might have been more than one.
+
+    Raises:
+        KeyNotFoundError: A pattern or a folder matches nothing.
+        BadUriError: An object is meant twice.
+    """
+    found: dict[str, tuple[Store, str]] = {}
+    are_many = len(uris) > 1
+    for uri in uris:
+        folder = open_pattern(uri, **storage_options) if glob else None
+        if folder is None:
+            store, key = open_object(uri, **storage_options)
+            store, keys = wrap(store), [key]
+        else:
+            are_many = True
+            store, pattern = wrap(folder[0]), folder[1]
+            keys = find_keys(store, pattern, shown=redact_uri(uri))
+        for key in keys:
+            if store.uri_of(key) in found:
+                raise BadUriError(f"{store.uri_of(key)!r} is among the inputs twice", remedy="Name each object once")
+            found[store.uri_of(key)] = store, key
+    return list(found.values()), are_many
+
+
 class ObjectInputAdapter(InputAdapter):
     """Reads one object of some format, or many as if they were one.
 
@@ -97,10 +145,7 @@ class ObjectInputAdapter(InputAdapter):
     def __init__(
         self, uri: ObjectUris, *, glob: bool = True, source_column: str | None = None, **storage_options: Any
     ) -> None:
-        self._is_one = isinstance(uri, str | os.PathLike)
-        self._uris = [os.fspath(each) for each in ([uri] if isinstance(uri, str | os.PathLike) else uri)]
-        if not self._uris:
-            raise BadUriError("an empty sequence of URIs names nothing to read")
+        self._uris = list_uris(uri)
         self._glob = glob
         self._source_column = source_column
         self._storage_options = storage_options
@@ -112,33 +157,11 @@ class ObjectInputAdapter(InputAdapter):
         return ", ".join([*shown, f"and {more:,} more"] if more else shown)
 
     def open(self, wrap: OpenStore) -> InputStream:
-        places, are_many = self._find(wrap)
+        found, are_many = find_objects(self._uris, glob=self._glob, wrap=wrap, **self._storage_options)
+        places = [self._place(store, key) for store, key in found]
         if not are_many and self._source_column is None:
             return self._open_one(places[0])
         return ManyStream((partial(self._open_one, place) for place in places), source_column=self._source_column)
-
-    def first_place(self) -> ObjectPlace:
-        """Return the first object that would be read; errors as `open`, except that it is not opened."""
-        return self._find(lambda store: store)[0][0]
-
-    def _find(self, wrap: OpenStore) -> tuple[list[ObjectPlace], bool]:
-        """Return the objects, and whether more than one was asked for."""
-        places: dict[str, ObjectPlace] = {}
-        are_many = not self._is_one
-        for uri in self._uris:
-            folder = open_pattern(uri, **self._storage_options) if self._glob else None
-            if folder is None:
-                store, key = open_object(uri, **self._storage_options)
-                store, keys = wrap(store), [key]
-            else:
-                are_many = True
-                store, pattern = wrap(folder[0]), folder[1]
-                keys = find_keys(store, pattern, shown=redact_uri(uri))
-            for place in (self._place(store, key) for key in keys):
-                if place.uri in places:
-                    raise BadUriError(f"{place.uri!r} is among the inputs twice", remedy="Name each object once")
-                places[place.uri] = place
-        return list(places.values()), are_many
 
     def _place(self, store: Store, key: str) -> ObjectPlace:
         """Return an object as this adapter reads it."""

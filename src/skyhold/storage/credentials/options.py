@@ -10,7 +10,7 @@ from skyhold.config import Secret
 from skyhold.errors import BadOptionError
 from skyhold.storage.credentials.option_names import OPTIONS, Option
 
-__all__ = ["CLIENT_OPTIONS", "FLAG_WORDS", "CloudScheme", "Given", "parse_flag", "parse_options"]
+__all__ = ["CLIENT_OPTIONS", "FLAG_WORDS", "CloudScheme", "Given", "is_known_option", "parse_flag", "parse_options"]
 
 CloudScheme = Literal["s3", "az", "gs", "http"]
 
@@ -79,6 +79,17 @@ def parse_flag(name: str, value: object) -> bool:
     if word in FLAG_WORDS:
         return word in _TRUE
     raise BadOptionError(f"option {name!r} is yes or no, found {value!r}", remedy=f"Write {name}=True or {name}=False")
+
+
+def is_known_option(scheme: CloudScheme, name: str) -> bool:
+    """Return whether `parse_options` takes an option of this name, in any spelling.
+
+    Example:
+        >>> is_known_option("s3", "endpoint_url"), is_known_option("s3", "delimiter")
+        (True, False)
+    """
+    nested = scheme == "s3" and name in _NESTED
+    return nested or any(_normal(name) in (option.name, *option.spellings) for option in OPTIONS[scheme])
 
 
 def parse_options(scheme: CloudScheme, options: Mapping[str, Any]) -> Given:
