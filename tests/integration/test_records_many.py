@@ -3,6 +3,7 @@
 import gzip
 import io
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -112,6 +113,15 @@ def test_a_key_that_holds_wildcards_is_read_as_it_is():
     assert _rows(CSVInputAdapter(f"{base}/a[1]?.csv")) == [{"a": "that"}]
     with pytest.raises(BadUriError, match="names no object"):
         CSVInputAdapter(f"{base}/", glob=False).open(lambda store: store)
+
+
+def test_a_bracket_in_the_working_folders_name_is_no_wildcard(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    folder = tmp_path / "my [old] data"
+    folder.mkdir()
+    (folder / "a b.csv").write_text("n\n1\n")
+    monkeypatch.chdir(folder)
+    for uri in ("a b.csv", "*.csv", "./", "./a?b.csv", folder.as_uri() + "/a%20*.csv", (folder / "a b.csv").as_uri()):
+        assert _rows(CSVInputAdapter(uri)) == [{"n": "1"}], uri
 
 
 def test_a_sequence_is_read_in_its_own_order_and_each_object_once():

@@ -110,6 +110,12 @@ def test_a_pattern_is_taken_apart_at_the_folder_before_its_first_wildcard(uri: s
     assert (split[0].key, split[1]) == (folder, pattern)
 
 
+def test_of_a_mock_uri_the_query_stays_with_the_folder():
+    split = split_pattern("mock:///data/x/*.csv?latency_ms=3")
+    assert split is not None
+    assert (split[0].container, split[0].options, split[1]) == ("/data/x/", (("latency_ms", "3"),), "*.csv")
+
+
 @pytest.mark.parametrize(
     "uri", ["s3://b", "s3://b/x[1.csv", "s3://b/x]", "https://h/x?sig=a*b", "https://h/x/", "a.csv"]
 )

@@ -2,7 +2,7 @@
 
 import os
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -139,19 +139,22 @@ def split_pattern(uri: str | os.PathLike[str]) -> tuple[Location, str] | None:
         ('app/', '2024-*/**/*.csv')
         >>> split_pattern("s3://logs/app/2024.csv")
     """
-    location = parse_location(uri)
-    if location.scheme == "http":
+    text = os.fspath(uri)
+    scheme = parse_location(text).scheme
+    if scheme == "http":
         return None
-    is_path = location.scheme in {"file", "mock"}
-    path = location.container if is_path else location.key
-    if path.endswith("/") or (not path and os.fspath(uri).endswith("/")):
+    path, mark, query = text.partition("?") if scheme == "mock" else (text, "", "")
+    if path.endswith("/"):
         path += "**"
     wildcard = _WILDCARD.search(path)
     if wildcard is None:
         return None
+    # Cut as it was given, so that a bracket in the working folder's own name is no wildcard.
     start = path.rfind("/", 0, wildcard.start()) + 1
     folder, pattern = path[:start], path[start:]
-    return replace(location, container=folder) if is_path else replace(location, key=folder), pattern
+    if scheme == "file" and _SCHEME.match(text):
+        pattern = unquote(pattern)
+    return parse_location((folder or "./") + mark + query), pattern
 
 
 def redact_uri(uri: str) -> str:
