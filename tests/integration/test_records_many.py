@@ -76,7 +76,7 @@ def test_only_the_literal_beginning_is_listed(moto: LocalServer):
     base = f"s3://{make_bucket(moto)}"
     store = open_store(base, **moto.options)
     for number in range(1005):
-        store.write(f"old/{number}", b"")
+        store.write(f"logs/2023-{number}", b"")
     store.write("logs/2024-1.csv", b"a\n1\n")
     meter = Meter()
     with CSVInputAdapter(f"{base}/logs/2024-*", **moto.options).open(
@@ -228,7 +228,7 @@ def test_rows_of_json_have_no_columns_to_add_to():
 
 
 def test_all_that_was_opened_is_closed_however_far_reading_got():
-    streams = [_Fake(str(number), _batch(a=pa.array([number]))) for number in range(6)]
+    streams = [_Fake(str(number), _batch(a=pa.array([number]))) for number in range(12)]
     opened: list[_Fake] = []
 
     def opener(stream: _Fake):

@@ -16,7 +16,7 @@ from skyhold.records.formats.adapter import Batch, InputStream
 
 __all__ = ["ManyStream"]
 
-_OPENED_EARLY = 2
+_OPENED_EARLY = 4  # each may hold some blocks of its object already
 
 
 class ManyStream(InputStream):
