@@ -11,7 +11,16 @@ import pyarrow.parquet as pq
 import pytest
 
 from conftest import make_bucket
-from skyhold import CSVInputAdapter, CSVOutputAdapter, ParquetOutputAdapter, Pipe, open_input, open_output
+from skyhold import (
+    CSVInputAdapter,
+    CSVOutputAdapter,
+    JSONInputAdapter,
+    JSONOutputAdapter,
+    ParquetOutputAdapter,
+    Pipe,
+    open_input,
+    open_output,
+)
 from skyhold.errors import BadOptionError, BadUriError, KeyNotFoundError, MalformedInputError
 from skyhold.records.formats import detection
 from skyhold.records.formats.detection import FORMATS, Format
@@ -206,6 +215,8 @@ def test_suffixes_belong_to_one_format_each():
     [
         (lambda: open_input("a.csv"), CSVInputAdapter),
         (lambda: open_output("a.csv"), CSVOutputAdapter),
+        (lambda: open_input("a.ndjson.gz"), JSONInputAdapter),
+        (lambda: open_output("a.json"), JSONOutputAdapter),
         (lambda: open_output("a.parquet"), ParquetOutputAdapter),
     ],
 )

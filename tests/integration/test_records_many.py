@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,14 @@ import pytest
 from pydantic import BaseModel, ConfigDict
 
 from conftest import make_bucket
-from skyhold import CSVInputAdapter, CSVOutputAdapter, ParquetOutputAdapter, Pipe
+from skyhold import (
+    CSVInputAdapter,
+    CSVOutputAdapter,
+    JSONInputAdapter,
+    JSONOutputAdapter,
+    ParquetOutputAdapter,
+    Pipe,
+)
 from skyhold.errors import (
     BadOptionError,
     BadUriError,
@@ -48,6 +56,10 @@ class Event(BaseModel):
     model_config = ConfigDict(extra="forbid")
     n: int
     source: str
+
+
+class Number(BaseModel):
+    n: int
 
 
 def test_a_pattern_over_a_bucket_reads_all_in_order_with_their_sources(moto: LocalServer):
@@ -225,6 +237,38 @@ def test_rows_of_json_have_no_columns_to_add_to():
     with pytest.raises(BadOptionError, match="source_column"):
         _many([stream], source_column="source")
     assert stream.is_closed
+
+
+def test_many_objects_of_json_are_read_row_by_row():
+    base, store = _store(a__1=b"", a__2=b'{"n": 1}\n\n{"n": "x"}\n', a__3=b'[{"n": 3}, {"n": 4, "m": 5}]', a__4=b"[]")
+    pipe = Pipe(
+        input_adapter=JSONInputAdapter(f"{base}/a/*"),
+        output_adapter=ParquetOutputAdapter(f"{base}/out.parquet"),
+        error_output_adapter=JSONOutputAdapter(f"{base}/errors.jsonl"),
+        schema_model=Number,
+    )
+    report = pipe.run()
+    assert pq.read_table(io.BytesIO(store.read("out.parquet")))["n"].to_pylist() == [1, 3, 4]
+    errors = [json.loads(line) for line in store.read("errors.jsonl").splitlines()]
+    assert [(error["source"], error["row_number"], error["line"]) for error in errors] == [(f"{base}/a/2", 2, 3)]
+    assert report.receipt is not None
+    assert [(each.uri[-1], each.rows) for each in report.receipt.inputs] == [("1", 0), ("2", 2), ("3", 2), ("4", 0)]
+
+
+def test_without_a_model_the_columns_are_those_of_the_first_json_that_has_any():
+    base, store = _store(a__1=b"", a__2=b"[]", a__3=b'{"n": 1}\n', a__4=b'{"n": 2}\n{"n": "no"}')
+    report = Pipe(
+        input_adapter=JSONInputAdapter(f"{base}/a/*"), output_adapter=ParquetOutputAdapter(f"{base}/out.parquet")
+    ).run()
+    assert pq.read_table(io.BytesIO(store.read("out.parquet"))).to_pylist() == [{"n": 1}, {"n": 2}]
+    assert (report.total_processed, report.total_errors) == (3, 1)
+
+
+def test_nothing_but_empty_json_is_no_rows():
+    base, _ = _store(a__1=b"", a__2=b"[]")
+    with JSONInputAdapter(f"{base}/a/*").open(lambda store: store) as stream:
+        assert sum(batch.data.num_rows for batch in stream.batches()) == 0
+        assert [source.uri[-1] for source in stream.sources] == ["1", "2"]
 
 
 def test_all_that_was_opened_is_closed_however_far_reading_got():

@@ -22,6 +22,9 @@ _OPENED_EARLY = 4  # each may hold some blocks of its object already
 class ManyStream(InputStream):
     """Rows of many objects: the first says what the columns are, and every other must have the same ones.
 
+    Rows of JSON have the columns of the first object that has any, as far as no model says otherwise; whether a row
+    fits them is seen row by row.
+
     Args:
         openers: Each opens one object; called in order, a few early, each at most once.
         source_column: Name of a column of text to add, with each row's object.
@@ -32,11 +35,10 @@ class ManyStream(InputStream):
         self._source_column = source_column
         self._pool = ThreadPoolExecutor(_OPENED_EARLY, thread_name_prefix="skyhold-open-early")
         self._early: deque[Future[InputStream]] = deque()
-        self._current: InputStream | None = None
+        self._begun: deque[InputStream] = deque()
         self.sources = []
         try:
-            first = self._next()
-            assert first is not None
+            first = self._begin_until_columns()
             self.kind = first.kind
             self._first_uri = first.sources[0].uri
             # Another object may have nulls where the first promises that there are none.
@@ -47,33 +49,40 @@ class ManyStream(InputStream):
             raise
 
     def batches(self) -> Iterator[Batch]:
-        stream = self._current
-        while stream is not None:
+        while self._begun or self._begin():
+            stream = self._begun[0]
             order = self._order_of(stream)
             for batch in stream.batches():
                 yield self._shaped(batch, order)
-            stream.close()
-            stream = self._next()
+            self._begun.popleft().close()
 
     def close(self) -> None:
-        if self._current is not None:
-            self._current.close()
         self._pool.shutdown(wait=True, cancel_futures=True)
         for future in self._early:
             if not future.cancelled() and future.exception() is None:
                 future.result().close()
         self._early.clear()
+        while self._begun:
+            self._begun.popleft().close()
 
-    def _next(self) -> InputStream | None:
-        """Go on to the next object, and have those after it opened meanwhile."""
+    def _begin_until_columns(self) -> InputStream:
+        """Begin objects until one tells columns: JSON without any rows tells none."""
+        while self._begin():
+            stream = self._begun[-1]
+            if stream.kind != "json" or len(stream.schema):
+                return stream
+        return self._begun[0]
+
+    def _begin(self) -> bool:
+        """Go on to the next object, and have those after it opened meanwhile; False when there is none."""
         self._open_early()
         if not self._early:
-            self._current = None
-            return None
-        self._current = self._early.popleft().result()
-        self.sources += self._current.sources
+            return False
+        stream = self._early.popleft().result()
+        self._begun.append(stream)
+        self.sources += stream.sources
         self._open_early()
-        return self._current
+        return True
 
     def _open_early(self) -> None:
         while len(self._early) < _OPENED_EARLY and (opener := next(self._openers, None)) is not None:
@@ -118,7 +127,7 @@ class ManyStream(InputStream):
         return MalformedInputError(message, remedy="Read objects of different columns by pipes of their own")
 
     def _shaped(self, batch: Batch, order: list[int] | None) -> Batch:
-        if order is None and batch.data.schema.equals(self.schema):
+        if self.kind == "json" or (order is None and batch.data.schema.equals(self.schema)):
             return batch
         columns = batch.data.columns if order is None else [batch.data.column(index) for index in order]
         if self._source_column is not None:
