@@ -12,10 +12,13 @@ import pytest
 
 from conftest import make_bucket
 from skyhold import (
+    ArrowInputAdapter,
+    ArrowOutputAdapter,
     CSVInputAdapter,
     CSVOutputAdapter,
     JSONInputAdapter,
     JSONOutputAdapter,
+    ParquetInputAdapter,
     ParquetOutputAdapter,
     Pipe,
     open_input,
@@ -217,7 +220,10 @@ def test_suffixes_belong_to_one_format_each():
         (lambda: open_output("a.csv"), CSVOutputAdapter),
         (lambda: open_input("a.ndjson.gz"), JSONInputAdapter),
         (lambda: open_output("a.json"), JSONOutputAdapter),
+        (lambda: open_input("a.parquet"), ParquetInputAdapter),
         (lambda: open_output("a.parquet"), ParquetOutputAdapter),
+        (lambda: open_input("a.arrows"), ArrowInputAdapter),
+        (lambda: open_output("a.arrows"), ArrowOutputAdapter),
     ],
 )
 def test_rows_of_the_table_load_their_adapters(opened: Any, kind: type):

@@ -19,6 +19,7 @@ from skyhold import (
     CSVOutputAdapter,
     JSONInputAdapter,
     JSONOutputAdapter,
+    ParquetInputAdapter,
     ParquetOutputAdapter,
     Pipe,
 )
@@ -237,6 +238,27 @@ def test_rows_of_json_have_no_columns_to_add_to():
     with pytest.raises(BadOptionError, match="source_column"):
         _many([stream], source_column="source")
     assert stream.is_closed
+
+
+def test_many_objects_of_parquet_are_read_with_their_types_and_sources():
+    base, store = _store()
+    for name, table in (
+        ("a", pa.table({"x": pa.array([1, 2], pa.int16()), "y": [[1.5], None]})),
+        ("b", pa.table({"y": [[2.5, 3.5]], "x": pa.array([None], pa.int16())})),
+    ):
+        with store.open_writer(f"in/{name}.parquet") as writer:
+            pq.write_table(table, writer)
+    Pipe(
+        input_adapter=ParquetInputAdapter([f"{base}/in/b.parquet", f"{base}/in/a*"], source_column="from"),
+        output_adapter=ParquetOutputAdapter(f"{base}/out.parquet"),
+    ).run()
+    table = pq.read_table(io.BytesIO(store.read("out.parquet")))
+    assert table.to_pylist() == [
+        {"y": [2.5, 3.5], "x": None, "from": f"{base}/in/b.parquet"},
+        {"y": [1.5], "x": 1, "from": f"{base}/in/a.parquet"},
+        {"y": None, "x": 2, "from": f"{base}/in/a.parquet"},
+    ]
+    assert table.schema.field("x").type == pa.int16()
 
 
 def test_many_objects_of_json_are_read_row_by_row():
