@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from skyhold.records.formats.json import JSONInputAdapter, JSONOutputAdapter
     from skyhold.records.formats.parquet import ParquetInputAdapter, ParquetOutputAdapter
     from skyhold.records.hooks import BatchHook, RowHook
+    from skyhold.records.formats.sql.adapters import SQLInputAdapter, SQLOutputAdapter
     from skyhold.records.pipe import Pipe
     from skyhold.storage.opening import open_object, open_store
 
@@ -33,6 +34,8 @@ __all__ = [
     "ParquetOutputAdapter",
     "Pipe",
     "RowHook",
+    "SQLInputAdapter",
+    "SQLOutputAdapter",
     "SingleThreadExecutor",
     "__version__",
     "open_input",
@@ -56,6 +59,8 @@ _HOMES = {
     "ParquetOutputAdapter": "skyhold.records.formats.parquet",
     "Pipe": "skyhold.records.pipe",
     "RowHook": "skyhold.records.hooks",
+    "SQLInputAdapter": "skyhold.records.formats.sql.adapters",
+    "SQLOutputAdapter": "skyhold.records.formats.sql.adapters",
     "SingleThreadExecutor": "skyhold.execution.threads",
     "open_input": "skyhold.records.formats.detection",
     "open_object": "skyhold.storage.opening",
