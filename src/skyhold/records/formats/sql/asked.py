@@ -8,12 +8,12 @@ from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
-from typing import Any, Literal
+from typing import Any, Literal, NoReturn
 
 import orjson
 import pyarrow as pa
 
-from skyhold.errors import BadOptionError, MissingExtraError, SchemaError
+from skyhold.errors import AlreadyExistsError, BadOptionError, MissingExtraError, SchemaError
 from skyhold.records.formats.adapter import Batch, InputStream, MalformedRow, OutputStream, Source, Written
 from skyhold.records.formats.sql.address import DatabaseAddress, TableName
 
@@ -25,10 +25,17 @@ __all__ = [
     "SqlOutput",
     "WriteMode",
     "WriteRequest",
+    "Wrong",
+    "check_columns",
+    "check_key",
     "check_names",
     "load_driver",
-    "original_row",
+    "refuse_existing",
+    "rows_of",
 ]
+
+Wrong = dict[int, str]
+"""Values of a column that its type cannot hold: the row's place, and the value as text."""
 
 WriteMode = Literal["append", "replace", "create", "upsert"]
 
@@ -198,13 +205,23 @@ def check_names(names: Sequence[str], uri: str) -> None:
         raise SchemaError(f"{uri!r} has several columns named {repeated[0]!r}", remedy="Rename them: SELECT a AS b")
 
 
-def original_row(data: pa.RecordBatch, index: int, shown: Mapping[str, object]) -> str:
-    """Return a row as JSON text; cells in ``shown`` look like that."""
-    cells = {
-        name: shown[name] if name in shown else data.column(position)[index].as_py()
-        for position, name in enumerate(data.schema.names)
+def rows_of(data: pa.RecordBatch, wrongs: Mapping[str, Wrong]) -> Rows:
+    """Return rows of which those with a cell in ``wrongs``, by column, are faults."""
+    cells: dict[int, dict[str, str]] = {}
+    for name, wrong in wrongs.items():
+        for index, shown in wrong.items():
+            cells.setdefault(index, {})[name] = shown
+    return Rows(data, [_fault(data, index, found) for index, found in sorted(cells.items())])
+
+
+def _fault(data: pa.RecordBatch, index: int, wrong: dict[str, str]) -> Fault:
+    column, shown = next(iter(wrong.items()))
+    original = {
+        name: wrong[name] if name in wrong else data.column(place)[index].as_py()
+        for place, name in enumerate(data.schema.names)
     }
-    return orjson.dumps(cells, default=str).decode()
+    message = f"column {column!r}: {shown!r} does not fit {data.schema.field(column).type}"
+    return Fault(index, message, orjson.dumps(original, default=str).decode())
 
 
 def load_driver(module: str, feature: str) -> Any:
@@ -228,6 +245,35 @@ def check_key(request: WriteRequest, schema: pa.Schema) -> None:
     unknown = [name for name in request.key if name not in schema.names]
     if unknown:
         raise BadOptionError(f"key={unknown[0]!r} is not a column that is written; there are {schema.names}")
+
+
+def check_columns(request: WriteRequest, schema: pa.Schema, columns: Sequence[str]) -> None:
+    """Refuse columns that the table does not have.
+
+    Raises:
+        SchemaError: One of ``schema`` is not in ``columns``.
+    """
+    missing = [name for name in schema.names if name not in columns]
+    if missing:
+        raise SchemaError(
+            f"{request.uri!r} has no column {missing[0]!r}; it has {list(columns)}",
+            remedy="Add the column to the table, leave it out of the model, or use mode='replace'",
+        )
+
+
+def refuse_existing(request: WriteRequest) -> NoReturn:
+    """Say that the table exists, and that it was to be made.
+
+    Raises:
+        AlreadyExistsError: Always.
+    """
+    raise AlreadyExistsError(
+        "the table exists",
+        operation="create",
+        uri=request.uri,
+        identity=request.address.identity,
+        remedy="Use mode='append', 'replace' or 'upsert', or another table_name",
+    )
 
 
 def _cut(rows: Rows, most: int) -> Iterator[Rows]:

@@ -5,7 +5,7 @@
 # pyright: reportUnknownArgumentType=false, reportAttributeAccessIssue=false
 
 import base64
-import datetime
+import datetime as dt
 from decimal import Decimal
 
 import orjson
@@ -98,7 +98,7 @@ def _dump(cell: object) -> str:
 def _plain(value: object) -> str:
     if isinstance(value, bytes):
         return base64.b64encode(value).decode()
-    if isinstance(value, Decimal | datetime.timedelta):
+    if isinstance(value, Decimal | dt.timedelta):
         return str(value)
     raise SchemaError(f"a {type(value).__name__} inside a nested column has no JSON form")
 

@@ -1,7 +1,7 @@
 """Errors of databases, translated once: by SQLSTATE, and where a driver gives none, by what it says."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -95,7 +95,10 @@ BY_TEXT: tuple[tuple[str, Meaning], ...] = (
     (r"constraint failed|Constraint Error", _ROWS),
     (r"Conversion Error|Out of Range", _VALUES),
     (r"disk image is malformed|disk I/O error|disk is full", _SERVER),
-    (r"syntax error|no such column|Parser Error|Binder Error|Catalog Error|incomplete input|one statement", _QUERY),
+    (
+        r"syntax error|bindings|use DROP VIEW|cannot modify|no such column|Parser Error|Binder Error|Catalog Error|incomplete input|one statement",
+        _QUERY,
+    ),
     (r"load plugin|No module named", _DRIVER),
 )
 """By what the driver says, the first that is found, where there is no SQLSTATE."""
@@ -114,7 +117,7 @@ def meaning_of(state: str | None, text: str) -> Meaning | None:
 
 
 @contextmanager
-def translated(address: DatabaseAddress, operation: str, uri: str, *errors: type[Exception]) -> Iterator[None]:
+def translated(address: DatabaseAddress, operation: str, uri: str, *errors: type[Exception]) -> Generator[None]:
     """Raise this package's errors in place of the driver's ``errors``; unknown ones pass.
 
     Args:

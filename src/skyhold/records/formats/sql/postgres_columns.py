@@ -12,7 +12,8 @@ import pyarrow.compute as pc
 
 from skyhold.errors import SchemaError
 from skyhold.records.formats.sql.cells import as_json, fits, is_list, is_nested, is_text, plain_type, to_type
-from skyhold.records.formats.sql.postgres_types import PLAIN_NUMERIC, numeric_type
+from skyhold.records.formats.sql.decimals import PLAIN_NUMERIC
+from skyhold.records.formats.sql.postgres_types import numeric_type
 
 __all__ = ["Target", "Wire", "new_wire", "wire_into"]
 
@@ -160,7 +161,7 @@ def _decimal(name: str, kind: pa.DataType) -> Wire:
     return Wire(name, f"numeric({digits},0)", whole)
 
 
-def _short_name(kind: pa.DataType) -> str | None:  # noqa: PLR0911 - one line for each family
+def _short_name(kind: pa.DataType) -> str | None:
     tests = pa.types
     if is_text(kind) or tests.is_null(kind):
         return "text"

@@ -4,27 +4,19 @@
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownParameterType=false
 # pyright: reportUnknownArgumentType=false, reportAttributeAccessIssue=false
 
-import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation, localcontext
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from skyhold.records.formats.sql.address import quote_name
-from skyhold.records.formats.sql.asked import Fault, Rows, original_row
+from skyhold.records.formats.sql.asked import Rows, Wrong, rows_of
+from skyhold.records.formats.sql.decimals import PLAIN_NUMERIC, decimal_type, to_decimals
 
 __all__ = ["Layout", "numeric_type"]
 
-Wrong = dict[int, str]
-"""What could not be held: the row's place, and the value as text."""
-
-PLAIN_NUMERIC = pa.decimal256(76, 38)
-"""``numeric`` without precision, whose digits are anybody's guess."""
-
-_MOST_DIGITS_128, _MOST_DIGITS_256 = 38, 76
 _US_PER_DAY = 86_400_000_000
 _FIRST_DAY, _LAST_DAY = -719_162, 2_932_896
 _INFINITY = {-9_222_425_352_054_775_809: "infinity", -9_222_425_352_054_775_808: "-infinity"}
@@ -48,9 +40,7 @@ def numeric_type(typmod: int) -> pa.DataType:
     precision = ((typmod - 4) >> 16) & 0xFFFF
     scale = (((typmod - 4) & 0x7FF) ^ 1024) - 1024
     precision, scale = max(precision - min(scale, 0), scale), max(scale, 0)
-    if precision > _MOST_DIGITS_256:
-        return PLAIN_NUMERIC
-    return pa.decimal128(precision, scale) if precision <= _MOST_DIGITS_128 else pa.decimal256(precision, scale)
+    return decimal_type(precision, scale)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,22 +102,14 @@ class Layout:
         """Return rows in this layout's types; a row with a value that does not fit is a fault."""
         guards: Iterator[pa.Array] = iter(batch.columns[len(self.columns) :])
         arrays: list[pa.Array] = []
-        wrong_cells: dict[int, dict[str, str]] = {}
+        wrongs: dict[str, Wrong] = {}
         for column, values in zip(self.columns, batch.columns, strict=False):
             array, wrong = column.read(values)
             if column.guard:
                 wrong |= _guarded(next(guards))
             arrays.append(array)
-            for index, shown in wrong.items():
-                wrong_cells.setdefault(index, {})[column.name] = shown
-        data = pa.RecordBatch.from_arrays(arrays, schema=self.schema)
-        return Rows(data, [_fault(data, index, cells) for index, cells in sorted(wrong_cells.items())])
-
-
-def _fault(data: pa.RecordBatch, index: int, cells: dict[str, str]) -> Fault:
-    name, shown = next(iter(cells.items()))
-    kind = data.schema.field(name).type
-    return Fault(index, f"column {name!r}: {shown!r} does not fit {kind}", original_row(data, index, cells))
+            wrongs[column.name] = wrong
+        return rows_of(pa.RecordBatch.from_arrays(arrays, schema=self.schema), wrongs)
 
 
 def _column(field: pa.Field) -> Column:
@@ -183,7 +165,7 @@ def _guarded(guard: pa.Array) -> Wrong:
 
 def _read(values: pa.Array, kind: pa.DataType) -> tuple[pa.Array, Wrong]:
     if pa.types.is_decimal(kind):
-        return _decimals(values, kind)
+        return to_decimals(values, kind)
     if pa.types.is_timestamp(kind):
         return _bounded(values, pa.int64(), _FIRST_DAY * _US_PER_DAY, (_LAST_DAY + 1) * _US_PER_DAY - 1, _instant)
     if pa.types.is_date32(kind):
@@ -213,30 +195,3 @@ def _bounded(
     places = pc.indices_nonzero(outside).to_pylist()
     fitting = pc.if_else(outside, pa.scalar(None, number), numbers)
     return fitting.view(values.type), {place: show(numbers[place].as_py()) for place in places}
-
-
-def _decimals(texts: pa.Array, kind: pa.DataType) -> tuple[pa.Array, Wrong]:
-    try:
-        return texts.cast(kind), {}
-    except pa.ArrowInvalid:
-        pass
-    values: list[Decimal | None] = []
-    wrong: Wrong = {}
-    for place, text in enumerate(texts.to_pylist()):
-        value = None if text is None else _exact(text, kind)
-        values.append(value)
-        if value is None and text is not None:
-            wrong[place] = text
-    return pa.array(values, kind), wrong
-
-
-def _exact(text: str, kind: pa.DataType) -> Decimal | None:
-    if not re.fullmatch(r"-?[0-9.]+", text):
-        return None
-    with localcontext(prec=kind.precision):
-        try:
-            value = Decimal(text)
-            scaled = value.quantize(Decimal(1).scaleb(-kind.scale))
-        except InvalidOperation:
-            return None
-    return scaled if scaled == value else None

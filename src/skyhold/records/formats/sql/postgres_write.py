@@ -9,10 +9,10 @@ from uuid import uuid4
 
 import pyarrow as pa
 
-from skyhold.errors import AlreadyExistsError, BadOptionError, SchemaError
+from skyhold.errors import BadOptionError, SchemaError
 from skyhold.records.formats.adapter import OutputStream
 from skyhold.records.formats.sql.address import TableName, quote_name
-from skyhold.records.formats.sql.asked import SqlOutput, WriteRequest
+from skyhold.records.formats.sql.asked import SqlOutput, WriteRequest, check_columns, refuse_existing
 from skyhold.records.formats.sql.postgres_columns import Target, Wire, new_wire, wire_into
 from skyhold.records.formats.sql.postgres_session import Session, literal
 
@@ -30,13 +30,7 @@ def open_output(request: WriteRequest, schema: pa.Schema) -> OutputStream:
         table = _resolved(session, request.table)
         targets = _targets(session, table)
         if targets is not None and request.mode == "create":
-            raise AlreadyExistsError(
-                "the table exists",
-                operation="create",
-                uri=request.uri,
-                identity=request.address.identity,
-                remedy="Use mode='append', 'replace' or 'upsert', or another table_name",
-            )
+            refuse_existing(request)
         if targets is None or request.mode == "replace":
             return _into_new_table(session, request, table, schema, exists=targets is not None)
         return _into_existing_table(session, request, table, schema, targets)
@@ -67,12 +61,7 @@ def _into_new_table(
 def _into_existing_table(
     session: Session, request: WriteRequest, table: TableName, schema: pa.Schema, targets: dict[str, Target]
 ) -> OutputStream:
-    missing = [name for name in schema.names if name not in targets]
-    if missing:
-        raise SchemaError(
-            f"{request.uri!r} has no column {missing[0]!r}; it has {list(targets)}",
-            remedy="Add the column to the table, leave it out of the model, or use mode='replace'",
-        )
+    check_columns(request, schema, list(targets))
     wires = [wire_into(field, targets[field.name], request.uri) for field in schema]
     if request.mode == "upsert":
         _check_unique(session, request, table)
@@ -90,7 +79,7 @@ def _staged(session: Session, request: WriteRequest, table: TableName, wires: Se
         f"{quote_name(wire.name)}::{wire.cast_to}" if wire.cast_to else quote_name(wire.name) for wire in wires
     )
     source, order = stage.quoted(), quote_name(_ORDER)
-    insert = f"INSERT INTO {table.quoted()} ({names}) SELECT"  # noqa: S608 - names are quoted
+    insert = f"INSERT INTO {table.quoted()} ({names}) SELECT"
     if request.mode != "upsert":
         return _PostgresOutput(session, request, wires, stage, [f"{insert} {cells} FROM {source} ORDER BY {order}"])
     key = ", ".join(quote_name(name) for name in request.key)
