@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from skyhold.errors import BadOptionError
 from skyhold.records.formats.adapter import InputAdapter, InputStream, OpenStore, OutputAdapter, OutputStream
-from skyhold.records.formats.sql import postgres, postgres_write
+from skyhold.records.formats.sql import postgres, postgres_write, sqlite, sqlite_write
 from skyhold.records.formats.sql.address import Dialect, parse_database, parse_table
 from skyhold.records.formats.sql.asked import ReadRequest, WriteMode, WriteRequest, check_key, check_names
 
@@ -33,6 +33,7 @@ class _Engine(NamedTuple):
 
 _ENGINES: dict[Dialect, _Engine] = {
     "postgresql": _Engine(postgres.open_input, postgres_write.open_output),
+    "sqlite": _Engine(sqlite.open_input, sqlite_write.open_output),
 }
 
 

@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl, quote, unquote, urlsplit
 from skyhold.config import Secret
 from skyhold.errors import BadOptionError, BadUriError
 
-__all__ = ["DatabaseAddress", "Dialect", "TableName", "parse_database", "parse_table", "quote_name"]
+__all__ = ["MEMORY", "DatabaseAddress", "Dialect", "TableName", "parse_database", "parse_table", "quote_name"]
 
 Dialect = Literal["postgresql", "sqlite", "duckdb", "sqlalchemy"]
 

@@ -95,10 +95,8 @@ BY_TEXT: tuple[tuple[str, Meaning], ...] = (
     (r"constraint failed|Constraint Error", _ROWS),
     (r"Conversion Error|Out of Range", _VALUES),
     (r"disk image is malformed|disk I/O error|disk is full", _SERVER),
-    (
-        r"syntax error|bindings|use DROP VIEW|cannot modify|no such column|Parser Error|Binder Error|Catalog Error|incomplete input|one statement",
-        _QUERY,
-    ),
+    (r"syntax error|incomplete input|one statement|bindings supplied|Parser Error", _QUERY),
+    (r"no such column|use DROP VIEW|cannot modify|Binder Error|Catalog Error", _QUERY),
     (r"load plugin|No module named", _DRIVER),
 )
 """By what the driver says, the first that is found, where there is no SQLSTATE."""
