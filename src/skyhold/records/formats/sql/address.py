@@ -2,7 +2,7 @@
 
 import re
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
 from skyhold.config import Secret
@@ -41,6 +41,11 @@ class DatabaseAddress:
     user: str = ""
     path: str = ""
     secrets: tuple[Secret, ...] = ()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle what holds no secret; what holds one goes to no other process."""
+        uri = self.uri if self.secrets else self.uri.reveal()
+        return parse_database, (uri,)
 
     @property
     def identity(self) -> str:
@@ -173,9 +178,10 @@ def _embedded(dialect: Dialect, uri: str, rest: str) -> DatabaseAddress:
 
 
 def _secrets(uri: str, password: str | None, query: list[tuple[str, str]]) -> tuple[Secret, ...]:
-    texts = {uri}
+    texts = {value for name, value in query if "pass" in name.lower() or "token" in name.lower()}
     if password:
         texts |= {password, unquote(password)}
-    texts |= {value for name, value in query if "pass" in name.lower() or "token" in name.lower()}
+    if texts:
+        texts.add(uri)
     kept = sorted((text for text in texts if len(text) > _SHORT_SECRET), key=len, reverse=True)
     return tuple(Secret(text) for text in kept)

@@ -59,12 +59,15 @@ class ReadRequest:
 
     def as_relation(self) -> str:
         """Return what can stand after FROM."""
-        # The line break ends a comment that the query may end with.
-        return self.table.quoted() if self.table else f"({self.query.strip().rstrip(';')}\n) AS asked"
+        return self.table.quoted() if self.table else f"({self._open_ended()}) AS asked"
 
     def as_select(self) -> str:
-        """Return the query as it was given, or one for the whole table."""
-        return f"SELECT * FROM {self.table.quoted()}{self.sql_limit()}" if self.table else self.query  # noqa: S608 - quoted
+        """Return the query as it was given, or one for the whole table; more may be put behind it."""
+        return f"SELECT * FROM {self.table.quoted()}{self.sql_limit()}" if self.table else self._open_ended()  # noqa: S608
+
+    def _open_ended(self) -> str:
+        # The line break ends a comment that the query may end with.
+        return self.query.strip().removesuffix(";") + "\n"
 
     def sql_limit(self) -> str:
         """Return the end of a statement that says how many rows are wanted."""

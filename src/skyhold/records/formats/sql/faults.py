@@ -83,7 +83,8 @@ BY_TEXT: tuple[tuple[str, Meaning], ...] = (
     (r"database .* does not exist", _MISSING_DATABASE),
     (r"timeout expired|timed out", _SLOW),
     (r"invalid URI|invalid .*option|missing key/value|invalid .*value", Meaning(BadUriError, "Correct the URI")),
-    (r"Failed to connect|server closed the connection|connection to server", _UNREACHABLE),
+    (r"canceling statement", _SLOW),
+    (r"terminating connection|Failed to connect|server closed the connection|connection to server", _UNREACHABLE),
     (r"no such table|Table with name .* does not exist", _MISSING_TABLE),
     (r"unable to open database file|Cannot open (file|database)", _MISSING_DATABASE),
     (r"file is not a database|not a valid DuckDB database", Meaning(MalformedInputError, "Name a database's file")),
@@ -97,6 +98,8 @@ BY_TEXT: tuple[tuple[str, Meaning], ...] = (
     (r"disk image is malformed|disk I/O error|disk is full", _SERVER),
     (r"syntax error|incomplete input|one statement|bindings supplied|Parser Error", _QUERY),
     (r"no such column|use DROP VIEW|cannot modify|Binder Error|Catalog Error", _QUERY),
+    # Once PostgreSQL's rows flow, the driver gives no SQLSTATE; what fails then is mostly a value.
+    (r"PGRES_FATAL_ERROR", _VALUES),
     (r"load plugin|No module named", _DRIVER),
 )
 """By what the driver says, the first that is found, where there is no SQLSTATE."""
