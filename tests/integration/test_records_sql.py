@@ -42,7 +42,7 @@ SCHEMA = pa.schema([(name, kind) for name, (kind, _) in COLUMNS.items()])
 ROWS = st.lists(st.fixed_dictionaries({name: st.none() | values for name, (_, values) in COLUMNS.items()}), max_size=9)
 
 
-@pytest.fixture(scope="session", params=["postgresql", "sqlite"])
+@pytest.fixture(scope="session", params=["postgresql", "sqlite", "duckdb"])
 def database(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
     if request.param == "postgresql":
         return request.getfixturevalue("postgres").endpoint
@@ -192,7 +192,7 @@ def test_a_pipe_goes_through_a_model_to_parquet_and_back(database: str, moto: Lo
     write(database, name, pa.Table.from_pylist(sales))
     report = Pipe(
         input_adapter=SQLInputAdapter(database, table_name=name),
-        output_adapter=ParquetOutputAdapter(f"{base}/sales.parquet", **moto.options),
+        output_adapter=ParquetOutputAdapter(f"{base}/sales.parquet", **dict[str, Any](moto.options)),
         error_output_adapter=SQLOutputAdapter(database, f"{name}_rejected"),
         schema_model=Sale,
     ).run()
@@ -225,7 +225,8 @@ def test_an_input_says_which_option_is_wrong(options: dict[str, Any]):
 
 
 def test_an_output_says_which_option_is_wrong():
-    for options in ({"mode": "overwrite"}, {"mode": "upsert"}, {"key": "id"}, {"batch_size": 0}):
+    wrong: list[dict[str, Any]] = [{"mode": "overwrite"}, {"mode": "upsert"}, {"key": "id"}, {"batch_size": 0}]
+    for options in wrong:
         with pytest.raises(BadOptionError):
             SQLOutputAdapter("sqlite:///x.db", "t", **options)
     with pytest.raises(BadOptionError, match="'nope'"):
@@ -241,6 +242,7 @@ def test_an_output_says_which_option_is_wrong():
         "postgresql://u:hush#1@h/d",
         "postgresql://u:hush?@h/d",
         "postgresql://u:hush@h:port/d",
+        "mysql://u:hush@h/d",
         "sqlite://x.db",
         "sqlite:///x.db?mode=hush",
     ],

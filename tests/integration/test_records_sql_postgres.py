@@ -95,7 +95,7 @@ def test_every_type_has_its_own(uri: str, expression: str, kind: pa.DataType, va
         ("timestamp", "0001-01-01", "0044-03-15 BC", "a time outside"),
         ("date", "9999-12-31", "infinity", "infinity"),
         ("date", "0001-01-01", "-infinity", "-infinity"),
-        ("date", "0001-01-01", "10000-01-01", "a day outside"),
+        ("date", "0001-01-01", "10000-01-01", "a time outside"),
         ("time", "23:59:59.999999", "24:00", "24:00:00"),
         ("numeric", "-1e37", "NaN", "nan"),
         ("numeric", "1e-38", "1e-39", "0.000000000000000000000000000000000000001"),

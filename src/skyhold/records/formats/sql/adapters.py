@@ -1,4 +1,4 @@
-"""SQL databases as inputs and outputs: PostgreSQL, SQLite, DuckDB, and what SQLAlchemy speaks to."""
+"""SQL databases as inputs and outputs: PostgreSQL, SQLite and DuckDB."""
 
 # pyarrow is untyped:
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownParameterType=false
@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from skyhold.errors import BadOptionError
 from skyhold.records.formats.adapter import InputAdapter, InputStream, OpenStore, OutputAdapter, OutputStream
-from skyhold.records.formats.sql import postgres, postgres_write, sqlite, sqlite_write
+from skyhold.records.formats.sql import duckdb, duckdb_write, postgres, postgres_write, sqlite, sqlite_write
 from skyhold.records.formats.sql.address import Dialect, parse_database, parse_table
 from skyhold.records.formats.sql.asked import ReadRequest, WriteMode, WriteRequest, check_key, check_names
 
@@ -34,6 +34,7 @@ class _Engine(NamedTuple):
 _ENGINES: dict[Dialect, _Engine] = {
     "postgresql": _Engine(postgres.open_input, postgres_write.open_output),
     "sqlite": _Engine(sqlite.open_input, sqlite_write.open_output),
+    "duckdb": _Engine(duckdb.open_input, duckdb_write.open_output),
 }
 
 
@@ -45,8 +46,8 @@ class SQLInputAdapter(InputAdapter):
     its row a rejected one.
 
     Args:
-        uri: ``postgresql://user:password@host/database``, ``sqlite:///path``, ``duckdb:///path``, or a URI of
-            SQLAlchemy's for other databases. Percent-encode the password.
+        uri: ``postgresql://user:password@host/database``, ``sqlite:///path`` or ``duckdb:///path`` (four slashes
+            begin an absolute path). Percent-encode the password.
         table_name: ``table`` or ``schema.table``, its letters exactly as the database has them.
         query: Or a query; its text is not changed.
         partition_on: A column by whose ranges PostgreSQL is read over several connections, all of one moment. Rows

@@ -10,12 +10,12 @@ from skyhold.errors import BadOptionError, BadUriError
 
 __all__ = ["MEMORY", "DatabaseAddress", "Dialect", "TableName", "parse_database", "parse_table", "quote_name"]
 
-Dialect = Literal["postgresql", "sqlite", "duckdb", "sqlalchemy"]
+Dialect = Literal["postgresql", "sqlite", "duckdb"]
 
 MEMORY = ":memory:"
 
 _EMBEDDED: dict[str, Dialect] = {"sqlite": "sqlite", "duckdb": "duckdb"}
-_SCHEME = re.compile(r"[a-z][a-z0-9_]*(\+[a-z0-9_]+)?")
+_SCHEME = re.compile(r"[a-z][a-z0-9_+.-]*")
 _SEGMENT = re.compile(r'"((?:[^"]|"")+)"(?=\.|$)|([^.]+)')
 _SHOWN_QUERY = 200
 _SHORT_SECRET = 3
@@ -146,6 +146,8 @@ def parse_database(uri: str) -> DatabaseAddress:
         raise BadUriError("the database's URI has no scheme", remedy=_REMEDY)
     if scheme in _EMBEDDED:
         return _embedded(_EMBEDDED[scheme], uri, rest)
+    if scheme not in {"postgresql", "postgres"}:
+        raise BadUriError(f"{scheme}:// is no database that can be read or written", remedy=_REMEDY)
     try:
         parts = urlsplit(uri)
         host, port, query = parts.hostname or "", parts.port, parse_qsl(parts.query, keep_blank_values=True)
@@ -158,7 +160,7 @@ def parse_database(uri: str) -> DatabaseAddress:
     shown = f"[{host}]" if ":" in host else host
     shown += f":{port}" if port is not None else ""
     return DatabaseAddress(
-        "postgresql" if scheme in {"postgresql", "postgres"} else "sqlalchemy",
+        "postgresql",
         Secret(uri),
         f"{scheme}://{shown}/{quote(unquote(parts.path.lstrip('/')) or values.get('dbname', ''))}",
         user=unquote(parts.username or "") or values.get("user", ""),

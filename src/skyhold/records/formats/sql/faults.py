@@ -47,7 +47,6 @@ _ROWS = Meaning(SchemaError, "Correct the rows or the table's constraints")
 _VALUES = Meaning(MalformedInputError, "Correct the value, or the column's type")
 _SERVER = Meaning(ServerFaultError, "Look at the server's log")
 _BUSY = Meaning(ConflictError, "Try again when the other transaction has ended")
-_DRIVER = Meaning(BadUriError, "Install the database's SQLAlchemy dialect, or correct the URI")
 
 BY_STATE: dict[str, Meaning] = {
     "08": _UNREACHABLE,
@@ -88,7 +87,8 @@ BY_TEXT: tuple[tuple[str, Meaning], ...] = (
     (r"no such table|Table with name .* does not exist", _MISSING_TABLE),
     (r"unable to open database file|Cannot open (file|database)", _MISSING_DATABASE),
     (r"file is not a database|not a valid DuckDB database", Meaning(MalformedInputError, "Name a database's file")),
-    (r"database (table )?is locked|Could not set lock|Transaction conflict|write-write conflict", _BUSY),
+    (r"database (table )?is locked|Could not set lock|[Tt]ransaction conflict", _BUSY),
+    (r"file handle conflict|different configuration", _BUSY),
     (r"readonly database|read-only mode", _RIGHTS),
     (r"already exists", _EXISTS),
     (r"ON CONFLICT clause does not match|no unique index|not referenced by a UNIQUE", BY_STATE["42P10"]),
@@ -100,12 +100,11 @@ BY_TEXT: tuple[tuple[str, Meaning], ...] = (
     (r"no such column|use DROP VIEW|cannot modify|Binder Error|Catalog Error", _QUERY),
     # Once PostgreSQL's rows flow, the driver gives no SQLSTATE; what fails then is mostly a value.
     (r"PGRES_FATAL_ERROR", _VALUES),
-    (r"load plugin|No module named", _DRIVER),
 )
 """By what the driver says, the first that is found, where there is no SQLSTATE."""
 
 _SERVER_SAYS = re.compile(r"(?:ERROR|FATAL):\s+(?P<error>[^\n]*)(?:.*?\nDETAIL:\s+(?P<detail>[^\n]*))?", re.DOTALL)
-_ECHO = re.compile(r"\s*(?:\n|\. )?(?:Query was|SQLSTATE|\[SQL|\(Background on).*", re.DOTALL)
+_ECHO = re.compile(r"\s*(?:\n|\. )?(?:Query was|SQLSTATE).*", re.DOTALL)
 
 
 def meaning_of(state: str | None, text: str) -> Meaning | None:

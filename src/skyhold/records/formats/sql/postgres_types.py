@@ -4,9 +4,8 @@
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownParameterType=false
 # pyright: reportUnknownArgumentType=false, reportAttributeAccessIssue=false
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -14,13 +13,16 @@ import pyarrow.compute as pc
 from skyhold.records.formats.sql.address import quote_name
 from skyhold.records.formats.sql.asked import Rows, Wrong, rows_of
 from skyhold.records.formats.sql.decimals import PLAIN_NUMERIC, decimal_type, to_decimals
+from skyhold.records.formats.sql.instants import read_instants
 
 __all__ = ["Layout", "numeric_type"]
 
-_US_PER_DAY = 86_400_000_000
-_FIRST_DAY, _LAST_DAY = -719_162, 2_932_896
-_INFINITY = {-9_222_425_352_054_775_809: "infinity", -9_222_425_352_054_775_808: "-infinity"}
-_INFINITE_DAY = {-2_147_472_692: "infinity", -2_147_472_691: "-infinity"}
+_INFINITE = {
+    -9_222_425_352_054_775_809: "infinity",
+    -9_222_425_352_054_775_808: "-infinity",
+    -2_147_472_692: "infinity",
+    -2_147_472_691: "-infinity",
+}
 
 _AS_TEXT = {"text", "varchar", "bpchar", "name", "char", "json", "jsonb"}
 _AS_IS = _AS_TEXT | {"bool", "int2", "int4", "int8", "float4", "float8", "bytea"}
@@ -166,32 +168,5 @@ def _guarded(guard: pa.Array) -> Wrong:
 def _read(values: pa.Array, kind: pa.DataType) -> tuple[pa.Array, Wrong]:
     if pa.types.is_decimal(kind):
         return to_decimals(values, kind)
-    if pa.types.is_timestamp(kind):
-        return _bounded(values, pa.int64(), _FIRST_DAY * _US_PER_DAY, (_LAST_DAY + 1) * _US_PER_DAY - 1, _instant)
-    if pa.types.is_date32(kind):
-        return _bounded(values, pa.int32(), _FIRST_DAY, _LAST_DAY, _day)
-    if pa.types.is_time64(kind):
-        return _bounded(values, pa.int64(), 0, _US_PER_DAY - 1, lambda _: "24:00:00")
-    return values, {}
-
-
-def _instant(value: int) -> str:
-    return _INFINITY.get(value, "a time outside the years 1 to 9999")
-
-
-def _day(value: int) -> str:
-    return _INFINITE_DAY.get(value, "a day outside the years 1 to 9999")
-
-
-def _bounded(
-    values: pa.Array, number: pa.DataType, least: int, most: int, show: Callable[[int], str]
-) -> tuple[pa.Array, Wrong]:
     # The driver moves PostgreSQL's epoch by an addition that wraps, so its infinities come as numbers far away.
-    numbers = values.view(number)
-    ends: dict[str, Any] = pc.min_max(numbers).as_py()
-    if ends["min"] is None or (ends["min"] >= least and ends["max"] <= most):
-        return values, {}
-    outside = pc.or_(pc.less(numbers, least), pc.greater(numbers, most))
-    places = pc.indices_nonzero(outside).to_pylist()
-    fitting = pc.if_else(outside, pa.scalar(None, number), numbers)
-    return fitting.view(values.type), {place: show(numbers[place].as_py()) for place in places}
+    return read_instants(values, _INFINITE)
