@@ -239,6 +239,8 @@ def test_an_output_says_which_option_is_wrong():
         "",
         "host=h password=hush",
         "postgresql://u:hu/sh@h/d",
+        "postgresql://u:12/hush@h/d",
+        "postgresql://u:12?hush@h/d",
         "postgresql://u:hush#1@h/d",
         "postgresql://u:hush?@h/d",
         "postgresql://u:hush@h:port/d",

@@ -26,10 +26,11 @@ from skyhold.errors import (
     MissingExtraError,
     SchemaError,
     SkyholdError,
+    StorageError,
     UnreachableError,
 )
 from skyhold.records.formats.sql.address import parse_database
-from skyhold.records.formats.sql.faults import BY_STATE, BY_TEXT, meaning_of
+from skyhold.records.formats.sql.faults import BY_STATE, BY_TEXT, meaning_of, translated
 from skyhold.records.formats.sql.postgres_session import Session
 from skyhold.testing.servers import LocalServer
 from sql_tables import administer, batches, count, fresh, rows, write
@@ -309,6 +310,20 @@ def test_a_wrong_password_is_shown_nowhere(postgres: LocalServer, caplog: pytest
         pickle.dumps(SQLInputAdapter(f"postgresql://u:{encoded}@h/d", "t"))
     copy = pickle.loads(pickle.dumps(SQLInputAdapter("postgresql://u@h/d", "t")))
     assert copy.uri == "postgresql://h/d?table=t"
+
+
+@pytest.mark.parametrize("said", ["known: password authentication failed", "never heard of"])
+def test_a_driver_that_repeats_a_secret_is_not_quoted(said: str):
+    address = parse_database("postgresql://u:open%20sesame@h/d?sslpassword=wide+open")
+    for secret in ("open%20sesame", "open sesame", "wide open", address.uri.reveal()):
+        with pytest.raises(StorageError) as caught, translated(address, "read", "x", RuntimeError):
+            raise RuntimeError(f"{said} {secret!r}")
+        text = "".join(traceback.format_exception(caught.value))
+        assert said in text
+        assert "**redacted**" in text
+        assert secret not in text
+    with pytest.raises(RuntimeError, match="harmless"), translated(address, "read", "x", RuntimeError):
+        raise RuntimeError("harmless")
 
 
 def test_a_receipt_names_the_tables_and_no_secret(uri: str, private_home: Any):
