@@ -153,7 +153,8 @@ def parse_database(uri: str) -> DatabaseAddress:
         host, port, query = parts.hostname or "", parts.port, parse_qsl(parts.query, keep_blank_values=True)
     except ValueError:
         raise BadUriError(f"the {scheme}:// URI cannot be split", remedy=_REMEDY) from None
-    if "@" in parts.path + parts.query or "#" in uri:  # an unencoded '/', '?' or '#' in the password shifts its rest to here
+    # An unencoded '/', '?' or '#' in the password shifts the rest of it to here.
+    if "@" in parts.path + parts.query or "#" in uri:
         raise BadUriError(f"the {scheme}:// URI cannot be split", remedy=_REMEDY)
     values = dict(query)
     host = unquote(host) or ("" if values.get("host", "").startswith("/") else values.get("host", ""))
