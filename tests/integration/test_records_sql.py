@@ -198,7 +198,7 @@ def test_a_pipe_goes_through_a_model_to_parquet_and_back(database: str, moto: Lo
     ).run()
     assert (report.total_processed, report.success_count, report.total_errors) == (1000, 999, 1)
     rejected = rows(database, f"{name}_rejected")
-    assert [(row["row"], row["field"]) for row in rejected] == [(1, "$.revenue")]
+    assert [(row["row_number"], row["field"]) for row in rejected] == [(1, "$.revenue")]
     kept = pq.read_table(io.BytesIO(open_store(base, **moto.options).read("sales.parquet")))
     assert kept.to_pylist() == sales[1:]
     write(database, name, kept, mode="replace")
