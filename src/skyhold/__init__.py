@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from skyhold.records.formats.detection import open_input, open_output
     from skyhold.records.formats.json import JSONInputAdapter, JSONOutputAdapter
     from skyhold.records.formats.parquet import ParquetInputAdapter, ParquetOutputAdapter
-    from skyhold.records.hooks import BatchHook, RowHook
     from skyhold.records.formats.sql.adapters import SQLInputAdapter, SQLOutputAdapter
+    from skyhold.records.hooks import BatchHook, RowHook
     from skyhold.records.pipe import Pipe
     from skyhold.storage.opening import open_object, open_store
 
