@@ -4,201 +4,98 @@
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownParameterType=false
 # pyright: reportUnknownArgumentType=false, reportAttributeAccessIssue=false
 
-import csv
 import functools
-import io
 import os
-import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.csv as pacsv
 
-from skyhold.errors import MalformedInputError
-from skyhold.records.formats.adapter import Batch, InputStream, MalformedRow, OutputStream, Source
-from skyhold.records.formats.compression import ByteStream, codec_of_name
-from skyhold.records.formats.objects import ObjectOutputAdapter, ObjectPlace, ObjectSink, ObjectUris, TextInputAdapter
-from skyhold.records.formats.utf8 import UNDECODABLE, Utf8Source, read_fully, show_undecodable
+from skyhold.records.formats.adapter import InputStream, OutputStream
+from skyhold.records.formats.csv_dialect import CSVDialect, CSVLayout
+from skyhold.records.formats.csv_stream import CSVStream
+from skyhold.records.formats.objects import ObjectInputAdapter, ObjectOutputAdapter, ObjectPlace, ObjectSink
+from skyhold.records.formats.utf8 import check_encoding
+from skyhold.records.formats.window import SelectedStream, Selection
 
 __all__ = ["CSVInputAdapter", "CSVOutputAdapter"]
 
-_BLOCK_BYTES = 512 * 1024
 _FETCH_BYTES = 4 * 1024 * 1024
-_HEADER_BYTES = 1024 * 1024
-_BOM = b"\xef\xbb\xbf"
 
 
-class CSVInputAdapter(TextInputAdapter):
-    """Read one CSV object, its first row naming the columns. UTF-8, with or without a byte-order mark.
+class CSVInputAdapter(ObjectInputAdapter):
+    r"""Read one CSV object, its first row naming the columns.
 
-    A ragged row and a row that is not UTF-8 are rejected rows, not the end of the run.
+    A row with too few or too many cells, and a row with bytes that the encoding does not know, are rejected rows, not
+    the end of the run. A quote that is never closed fails the run: where rows end is then unknown. Blank lines are no
+    rows. Lines end with any of ``\n``, ``\r\n`` and ``\r``.
 
     Args:
-        uri: Where it is; a pattern, a folder or a sequence of URIs reads many.
+        uri: Where it is.
         delimiter: One character between cells.
-        quotechar: One character around cells that hold the delimiter, the quote or a line's end.
+        quotechar: One character around cells that hold the delimiter, the quote or a line's end; None if quotes mean
+            nothing.
+        escapechar: One character that takes the meaning from the next.
+        doublequote: Whether a quote within a quoted cell is written twice.
+        encoding: Any of Python's. A byte-order mark at the beginning is left out.
         fieldnames: The columns' names of a file that has no header.
-        **options: ``compression``, ``glob`` and ``source_column`` as for
-            `skyhold.records.formats.objects.TextInputAdapter`, and storage options.
+        skip_rows: Lines before the header, or before the data if there is none.
+        null_values: Cells that are null: exactly these texts.
+        quoted_nulls: Whether they are in quotes, too. ``null_values=[""], quoted_nulls=False`` reads back None and
+            ``""`` as `CSVOutputAdapter` writes them.
+        offset: Rows of data to leave out at the beginning; the others keep their numbers.
+        limit: Rows to read at most, malformed ones counted.
+        batch_size: Rows of a batch at most; by default what half a megabyte holds.
+        **storage_options: As for `skyhold.storage.opening.open_store`.
+
+    Raises:
+        BadOptionError: An option has a value that it cannot have.
+
+    Example:
+        >>> from skyhold.storage.opening import open_store
+        >>> _ = open_store("memory://csv-example").write("in.csv", "a;b\r\n'ü;';NA\r\n".encode("latin-1"))
+        >>> adapter = CSVInputAdapter(
+        ...     "memory://csv-example/in.csv", delimiter=";", quotechar="'", encoding="latin-1", null_values=["NA"]
+        ... )
+        >>> with adapter.open(lambda store: store) as stream:
+        ...     [row for batch in stream.batches() for row in batch.data.to_pylist()]
+        [{'a': 'ü;', 'b': None}]
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - a format has many sides
         self,
-        uri: ObjectUris,
+        uri: str | os.PathLike[str],
         *,
         delimiter: str = ",",
-        quotechar: str = '"',
+        quotechar: str | None = '"',
+        escapechar: str | None = None,
+        doublequote: bool = True,
+        encoding: str = "utf-8",
         fieldnames: Sequence[str] | None = None,
-        **options: Any,
+        skip_rows: int = 0,
+        null_values: Sequence[str] = (),
+        quoted_nulls: bool = True,
+        offset: int = 0,
+        limit: int | None = None,
+        batch_size: int | None = None,
+        **storage_options: Any,
     ) -> None:
-        super().__init__(uri, **options)
-        self._delimiter = delimiter
-        self._quotechar = quotechar
-        self._fieldnames = None if fieldnames is None else tuple(fieldnames)
+        super().__init__(uri, **storage_options)
+        self._dialect = CSVDialect(delimiter, quotechar, escapechar, doublequote)
+        self._layout = CSVLayout(
+            encoding=check_encoding(encoding),
+            fieldnames=None if fieldnames is None else tuple(fieldnames),
+            skip_rows=skip_rows,
+            null_values=tuple(null_values),
+            quoted_nulls=quoted_nulls,
+        )
+        self._selection = Selection(offset, limit, batch_size)
 
     def _open_one(self, place: ObjectPlace) -> InputStream:
-        reader = place.open_bytes(_FETCH_BYTES)
-        try:
-            return _CSVStream(reader, place.uri, self._delimiter, self._quotechar, self._fieldnames)
-        except BaseException:
-            reader.close()
-            raise
-
-
-class _CSVStream(InputStream):
-    def __init__(
-        self, reader: ByteStream, uri: str, delimiter: str, quotechar: str, fieldnames: tuple[str, ...] | None
-    ) -> None:
-        self.kind = "text"
-        self.sources = [Source(uri, reader.info)]
-        self._reader = reader
-        self._uri = uri
-        self._header_rows = 0 if fieldnames else 1
-        self._delimiter = delimiter
-        self._quotechar = quotechar
-        self._malformed: dict[int, MalformedRow] = {}
-        self._lock = threading.Lock()
-        self._head = read_fully(reader, _HEADER_BYTES)
-        self._source = Utf8Source(reader, head=self._head)
-        self._is_header_only = not self._head
-        names = fieldnames or self._read_header()
-        self.schema = pa.schema([(name, pa.string()) for name in names])
-        repeated = {name for name in names if names.count(name) > 1}
-        if repeated:
-            raise MalformedInputError(
-                f"{uri!r} has more than one column called {min(repeated)!r}",
-                remedy="Rename it in the file, or give fieldnames=",
-            )
-
-    def _read_header(self) -> tuple[str, ...]:
-        head = self._head.removeprefix(_BOM)
-        if not head.strip():
-            raise MalformedInputError(
-                f"{self._uri!r} is empty: it has no header", remedy="Give fieldnames= if an empty file is meant"
-            )
-        try:
-            text = io.StringIO(head.decode(errors="surrogateescape"), newline="")
-            rows = csv.reader(text, delimiter=self._delimiter, quotechar=self._quotechar)
-            names = tuple(next(row for row in rows if row))
-            "".join(names).encode()
-        except (csv.Error, UnicodeEncodeError, StopIteration) as error:
-            raise MalformedInputError(f"the header of {self._uri!r} cannot be read: {error}") from error
-        if len(self._head) < _HEADER_BYTES:
-            # Arrow cannot skip a header that no line end follows.
-            self._is_header_only = b"\n" not in head.strip() and b"\r" not in head.strip()
-        return names
-
-    def batches(self) -> Iterator[Batch]:
-        if self._is_header_only:
-            return
-        next_row = 1
-        try:
-            for data in self._parse():
-                batch = self._numbered(data, next_row)
-                next_row += data.num_rows + len(batch.skipped)
-                yield _without_undecodable(batch) if self._source.escaped else batch
-        except pa.ArrowInvalid as error:
-            raise MalformedInputError(
-                f"{self._uri!r} cannot be read after row {next_row - 1}: {error}",
-                remedy="Check delimiter and quotes near that row",
-            ) from error
-        left = self._take_malformed()
-        if left:
-            yield Batch(pa.RecordBatch.from_pylist([], self.schema), self._uri, next_row, malformed=left)
-
-    def _parse(self) -> Iterator[pa.RecordBatch]:
-        options: dict[str, Any] = {
-            "read_options": pacsv.ReadOptions(
-                column_names=list(self.columns),
-                skip_rows_after_names=self._header_rows,
-                block_size=_BLOCK_BYTES,
-                use_threads=False,  # else the rows of malformed lines are not told
-            ),
-            "parse_options": pacsv.ParseOptions(
-                delimiter=self._delimiter,
-                quote_char=self._quotechar,
-                newlines_in_values=True,
-                invalid_row_handler=self._keep_malformed,
-            ),
-            "convert_options": pacsv.ConvertOptions(
-                column_types=dict.fromkeys(self.columns, pa.string()), strings_can_be_null=False
-            ),
-        }
-        try:
-            stream = pacsv.open_csv(pa.PythonFile(self._source, mode="r"), **options)
-        except pa.ArrowInvalid as error:
-            if "Empty CSV" in str(error):
-                return
-            raise
-        yield from stream
-
-    def _keep_malformed(self, row: Any) -> str:
-        number = row.number - self._header_rows
-        message = f"expected {row.expected_columns} columns, found {row.actual_columns}"
-        with self._lock:
-            self._malformed[number] = MalformedRow(number, "ragged_row", message, show_undecodable(row.text))
-        return "skip"
-
-    def _take_malformed(self, before: int | None = None) -> tuple[MalformedRow, ...]:
-        with self._lock:
-            numbers = sorted(number for number in self._malformed if before is None or number < before)
-            return tuple(self._malformed.pop(number) for number in numbers)
-
-    def _numbered(self, data: pa.RecordBatch, first_row: int) -> Batch:
-        """Find the rows' numbers: parsing is ahead, so every malformed row up to the last of these is known."""
-        with self._lock:
-            known = sorted(self._malformed)
-        end = first_row + data.num_rows
-        for number in known:
-            if number >= end:
-                break
-            end += 1
-        malformed = self._take_malformed(end)
-        return Batch(data, self._uri, first_row, tuple(row.row for row in malformed), malformed)
-
-    def close(self) -> None:
-        self._reader.close()
-
-
-def _without_undecodable(batch: Batch) -> Batch:
-    """Take out the rows that have a cell which is not UTF-8."""
-    marks = [pc.match_substring_regex(column, UNDECODABLE) for column in batch.data.columns]
-    bad = functools.reduce(pc.or_, marks)
-    numbers = [index for index, is_bad in enumerate(bad.to_pylist()) if is_bad]
-    malformed = [
-        MalformedRow(
-            batch.row_number(index),
-            "bad_encoding",
-            "not UTF-8",
-            ",".join(show_undecodable(cell) for cell in cells.values()),
-        )
-        for index, cells in zip(numbers, batch.data.filter(bad).to_pylist(), strict=True)
-    ]
-    skipped = tuple(sorted([*batch.skipped, *(row.row for row in malformed)]))
-    together = tuple(sorted([*batch.malformed, *malformed], key=lambda row: row.row))
-    return Batch(batch.data.filter(pc.invert(bad)), batch.source, batch.first_row, skipped, together)
+        open_reader = functools.partial(place.open_reader, _FETCH_BYTES)
+        stream = CSVStream(open_reader, place.uri, self._dialect, self._layout)
+        return SelectedStream(stream, self._selection)
 
 
 class CSVOutputAdapter(ObjectOutputAdapter):
@@ -220,7 +117,7 @@ class CSVOutputAdapter(ObjectOutputAdapter):
 
 class _CSVSink(ObjectSink):
     def __init__(self, place: ObjectPlace, schema: pa.Schema, delimiter: str) -> None:
-        super().__init__(place, codec_of_name(place.key))
+        super().__init__(place)
         options = pacsv.WriteOptions(include_header=True, delimiter=delimiter, quoting_style="needed")
         self._file = pa.PythonFile(self._writer, mode="w")
         self._csv = pacsv.CSVWriter(self._file, schema, write_options=options)
