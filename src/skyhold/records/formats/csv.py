@@ -10,12 +10,14 @@ from collections.abc import Sequence
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.csv as pacsv
 
-from skyhold.records.formats.adapter import InputStream, OutputStream
+from skyhold.records.formats.adapter import InputStream, OpenStore, OutputStream
+from skyhold.records.formats.compression import codec_of_name
 from skyhold.records.formats.csv_dialect import CSVDialect, CSVLayout
 from skyhold.records.formats.csv_stream import CSVStream
-from skyhold.records.formats.objects import ObjectInputAdapter, ObjectOutputAdapter, ObjectPlace, ObjectSink
+from skyhold.records.formats.csv_text import CSVStyle, CSVText, Quoting
+from skyhold.records.formats.objects import ObjectOutputAdapter, ObjectPlace, ObjectSink, ObjectUris, TextInputAdapter
+from skyhold.records.formats.text_types import TypedStream, check_sample_rows
 from skyhold.records.formats.utf8 import check_encoding
 from skyhold.records.formats.window import SelectedStream, Selection
 
@@ -24,7 +26,7 @@ __all__ = ["CSVInputAdapter", "CSVOutputAdapter"]
 _FETCH_BYTES = 4 * 1024 * 1024
 
 
-class CSVInputAdapter(ObjectInputAdapter):
+class CSVInputAdapter(TextInputAdapter):
     r"""Read one CSV object, its first row naming the columns.
 
     A row with too few or too many cells, and a row with bytes that the encoding does not know, are rejected rows, not
@@ -32,7 +34,7 @@ class CSVInputAdapter(ObjectInputAdapter):
     rows. Lines end with any of ``\n``, ``\r\n`` and ``\r``.
 
     Args:
-        uri: Where it is.
+        uri: Where it is; a pattern, a folder or a sequence of URIs reads many.
         delimiter: One character between cells.
         quotechar: One character around cells that hold the delimiter, the quote or a line's end; None if quotes mean
             nothing.
@@ -46,8 +48,12 @@ class CSVInputAdapter(ObjectInputAdapter):
             ``""`` as `CSVOutputAdapter` writes them.
         offset: Rows of data to leave out at the beginning; the others keep their numbers.
         limit: Rows to read at most, malformed ones counted.
+        infer_types: Give columns the types that their first cells show, by the rule of
+            `skyhold.records.formats.text_types.TypedStream`; a later cell that does not fit rejects its row.
+        sample_rows: How many rows ``infer_types`` looks at.
         batch_size: Rows of a batch at most; by default what half a megabyte holds.
-        **storage_options: As for `skyhold.storage.opening.open_store`.
+        **options: ``compression``, ``glob`` and ``source_column`` as for
+            `skyhold.records.formats.objects.TextInputAdapter`, and storage options.
 
     Raises:
         BadOptionError: An option has a value that it cannot have.
@@ -65,7 +71,7 @@ class CSVInputAdapter(ObjectInputAdapter):
 
     def __init__(  # noqa: PLR0913 - a format has many sides
         self,
-        uri: str | os.PathLike[str],
+        uri: ObjectUris,
         *,
         delimiter: str = ",",
         quotechar: str | None = '"',
@@ -76,12 +82,14 @@ class CSVInputAdapter(ObjectInputAdapter):
         skip_rows: int = 0,
         null_values: Sequence[str] = (),
         quoted_nulls: bool = True,
+        infer_types: bool = False,
+        sample_rows: int = 10_000,
         offset: int = 0,
         limit: int | None = None,
         batch_size: int | None = None,
-        **storage_options: Any,
+        **options: Any,
     ) -> None:
-        super().__init__(uri, **storage_options)
+        super().__init__(uri, **options)
         self._dialect = CSVDialect(delimiter, quotechar, escapechar, doublequote)
         self._layout = CSVLayout(
             encoding=check_encoding(encoding),
@@ -90,41 +98,81 @@ class CSVInputAdapter(ObjectInputAdapter):
             null_values=tuple(null_values),
             quoted_nulls=quoted_nulls,
         )
+        self._sample_rows = check_sample_rows(sample_rows) if infer_types else None
         self._selection = Selection(offset, limit, batch_size)
 
-    def _open_one(self, place: ObjectPlace) -> InputStream:
-        open_reader = functools.partial(place.open_reader, _FETCH_BYTES)
-        stream = CSVStream(open_reader, place.uri, self._dialect, self._layout)
+    def open(self, wrap: OpenStore) -> InputStream:
+        stream = super().open(wrap)
+        if self._sample_rows is not None:
+            try:
+                stream = TypedStream(stream, self._sample_rows)
+            except BaseException:
+                stream.close()
+                raise
         return SelectedStream(stream, self._selection)
+
+    def _open_one(self, place: ObjectPlace) -> InputStream:
+        open_bytes = functools.partial(place.open_bytes, _FETCH_BYTES)
+        return CSVStream(open_bytes, place.uri, self._dialect, self._layout)
 
 
 class CSVOutputAdapter(ObjectOutputAdapter):
-    r"""Write one CSV object: UTF-8, a header, ``\n`` line ends, quotes where they are needed.
+    r"""Write one CSV object, in UTF-8.
+
+    Numbers are written with the fewest digits that give them back, decimals with all of theirs, moments in ISO 8601
+    (instants in UTC), booleans as true and false, lists and structs as JSON text. None is an empty cell and ``""`` a
+    quoted one; in a file of one column both are quoted, since an empty line is no row.
 
     Args:
         uri: Where to.
         delimiter: One character between cells.
+        quotechar: One character around cells; within them it is written twice.
+        quoting: ``"needed"``, or ``"all"`` for every cell that is not None.
+        header: Whether the first row has the columns' names.
+        line_end: ``"\n"``, ``"\r\n"`` or ``"\r"``.
+        null_text: What stands for None, without quotes; a text that is the same is quoted.
+        bom: Whether a byte-order mark comes first, by which Excel knows UTF-8.
         **storage_options: As for `skyhold.storage.opening.open_store`.
+
+    Raises:
+        BadOptionError: An option has a value that it cannot have.
     """
 
-    def __init__(self, uri: str | os.PathLike[str], *, delimiter: str = ",", **storage_options: Any) -> None:
+    def __init__(
+        self,
+        uri: str | os.PathLike[str],
+        *,
+        delimiter: str = ",",
+        quotechar: str = '"',
+        quoting: Quoting = "needed",
+        header: bool = True,
+        line_end: str = "\n",
+        null_text: str = "",
+        bom: bool = False,
+        **storage_options: Any,
+    ) -> None:
         super().__init__(uri, **storage_options)
-        self._delimiter = delimiter
+        self._style = CSVStyle(delimiter, quotechar, quoting, header, line_end, null_text, bom)
 
     def _open_one(self, place: ObjectPlace, schema: pa.Schema) -> OutputStream:
-        return _CSVSink(place, schema, self._delimiter)
+        return _CSVSink(place, CSVText(schema, self._style))
 
 
 class _CSVSink(ObjectSink):
-    def __init__(self, place: ObjectPlace, schema: pa.Schema, delimiter: str) -> None:
-        super().__init__(place)
-        options = pacsv.WriteOptions(include_header=True, delimiter=delimiter, quoting_style="needed")
-        self._file = pa.PythonFile(self._writer, mode="w")
-        self._csv = pacsv.CSVWriter(self._file, schema, write_options=options)
+    def __init__(self, place: ObjectPlace, text: CSVText) -> None:
+        super().__init__(place, codec_of_name(place.key))
+        self._text = text
+        self._begun = False
 
     def _encode(self, batch: pa.RecordBatch) -> None:
-        self._csv.write_batch(batch)
+        self._begin()
+        for part in self._text.encode(batch):
+            self._writer.write(part)
 
     def _finish(self) -> None:
-        self._csv.close()
-        self._file.flush()
+        self._begin()
+
+    def _begin(self) -> None:
+        if not self._begun:
+            self._begun = True
+            self._writer.write(self._text.head())

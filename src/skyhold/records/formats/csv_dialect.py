@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from skyhold.errors import BadOptionError, MalformedInputError
-from skyhold.records.formats.utf8 import UNDECODABLE, Utf8Source
+from skyhold.records.formats.utf8 import NUL_STAND_IN, UNDECODABLE, Utf8Source
 
 __all__ = ["CSVDialect", "CSVLayout", "check_character", "find_repeated", "read_names"]
 
@@ -163,6 +163,8 @@ def read_names(
             raise MalformedInputError(
                 f"the header of {uri!r} is not {layout.encoding}", remedy="Give encoding= as the file has it"
             )
+        if source.hides_nul:
+            names = tuple(name.replace(NUL_STAND_IN, "\0") for name in names)
         return names, head[lines.used_bytes :]
     raise MalformedInputError(
         f"the header of {uri!r} has not ended after {_HEADS_BYTES[-1]:,} bytes",

@@ -19,10 +19,10 @@ import pyarrow.csv as pacsv
 
 from skyhold.errors import MalformedInputError
 from skyhold.records.formats.adapter import Batch, InputStream, MalformedRow, Source
+from skyhold.records.formats.compression import ByteStream
 from skyhold.records.formats.csv_dialect import CSVDialect, CSVLayout, read_names
-from skyhold.records.formats.utf8 import UNDECODABLE, Utf8Source, show_undecodable
+from skyhold.records.formats.utf8 import NUL_STAND_IN, UNDECODABLE, Utf8Source, show_undecodable
 from skyhold.records.formats.window import cut_batch, next_row, without_rows
-from skyhold.storage.reader import ObjectReader
 
 __all__ = ["CSVStream"]
 
@@ -35,17 +35,15 @@ class CSVStream(InputStream):
     """The rows of one object, every cell as text.
 
     Args:
-        open_reader: Opens the object; it is called again where a row needs larger blocks.
+        open_bytes: Opens the object; it is called again where a row needs larger blocks.
         uri: The object.
         dialect: How cells are told from each other.
         layout: What else the file looks like.
     """
 
-    def __init__(
-        self, open_reader: Callable[[], ObjectReader], uri: str, dialect: CSVDialect, layout: CSVLayout
-    ) -> None:
+    def __init__(self, open_bytes: Callable[[], ByteStream], uri: str, dialect: CSVDialect, layout: CSVLayout) -> None:
         self.kind = "text"
-        self._open_reader = open_reader
+        self._open_bytes = open_bytes
         self._uri = uri
         self._dialect = dialect
         self._layout = layout
@@ -54,7 +52,7 @@ class CSVStream(InputStream):
         # A row of its own after the last one: where it is not found, a quote has swallowed it.
         self._end = f"skyhold-end-{uuid4().hex}"
         self._is_whole = False
-        self._reader = open_reader()
+        self._reader = open_bytes()
         self.sources = [Source(uri, self._reader.info)]
         try:
             self.schema = pa.schema([(name, pa.string()) for name in self._begin()])
@@ -64,11 +62,15 @@ class CSVStream(InputStream):
 
     def _begin(self) -> tuple[str, ...]:
         """Read as far as the first row of data, and return the columns' names."""
-        self._source = Utf8Source(self._reader, encoding=self._layout.encoding)
+        # Some machines' fast search for quotes ends at a NUL.
+        self._source = Utf8Source(self._reader, encoding=self._layout.encoding, hide_nul=True)
         names, rest = read_names(self._source, self._uri, self._dialect, self._layout, self._end)
         # Arrow drops a byte-order mark at the beginning, so it gets one that is not the file's.
         self._source.unread(_BOM + rest)
-        self._source.tail = f"\n{self._end}{self._dialect.delimiter * len(names)}\n".encode()
+        # Between two quotes, Arrow takes the end of a block for the end of a cell; and after CR, it drops LF.
+        dialect = self._dialect
+        self._source.unparted = f"\r{dialect.quotechar or ''}{dialect.escapechar or ''}".encode()
+        self._source.tail = f"\n{self._end}{dialect.delimiter * len(names)}\n".encode()
         return names
 
     def batches(self) -> Iterator[Batch]:
@@ -103,7 +105,7 @@ class CSVStream(InputStream):
 
     def _begin_anew(self) -> None:
         self._reader.close()
-        self._reader = self._open_reader()
+        self._reader = self._open_bytes()
         if [Source(self._uri, self._reader.info)] != self.sources:
             raise MalformedInputError(f"{self._uri!r} was replaced while it was read", remedy="Run again")
         self._malformed.clear()
@@ -112,7 +114,7 @@ class CSVStream(InputStream):
     def _read(self, block_bytes: int) -> Iterator[Batch]:
         first = 1
         for data in self._parse(block_bytes):
-            batch = self._numbered(data, first)
+            batch = self._numbered(self._with_nul(data), first)
             first = next_row(batch)
             yield self._without_undecodable(batch) if self._source.escaped else batch
         left = self._take_malformed()
@@ -133,9 +135,15 @@ class CSVStream(InputStream):
                 column_types=dict.fromkeys(self.columns, pa.string()),
                 strings_can_be_null=bool(layout.null_values),
                 quoted_strings_can_be_null=layout.quoted_nulls,
-                null_values=list(layout.null_values),
+                null_values=[value.replace("\0", NUL_STAND_IN) for value in layout.null_values],
             ),
         )
+
+    def _with_nul(self, data: pa.RecordBatch) -> pa.RecordBatch:
+        if not self._source.hides_nul:
+            return data
+        columns = [pc.replace_substring(column, NUL_STAND_IN, "\0") for column in data.columns]
+        return pa.RecordBatch.from_arrays(columns, schema=self.schema)
 
     def _keep_malformed(self, row: Any) -> str:
         if row.text.startswith(self._end):
@@ -143,6 +151,7 @@ class CSVStream(InputStream):
             return "skip"
         message = f"expected {row.expected_columns} columns, found {row.actual_columns}"
         text = show_undecodable(row.text) if self._source.escaped else row.text
+        text = text.replace(NUL_STAND_IN, "\0") if self._source.hides_nul else text
         with self._lock:
             self._malformed[row.number] = MalformedRow(row.number, "ragged_row", message, text)
         return "skip"

@@ -4,13 +4,16 @@ import codecs
 import io
 from typing import Protocol
 
-from skyhold.errors import BadOptionError
+from skyhold.errors import BadOptionError, MalformedInputError
 
-__all__ = ["UNDECODABLE", "Readable", "Utf8Source", "check_encoding", "show_undecodable"]
+__all__ = ["NUL_STAND_IN", "UNDECODABLE", "Readable", "Utf8Source", "check_encoding", "read_fully", "show_undecodable"]
 
 _BASE = 0x10FE00
 UNDECODABLE = "[\U0010fe00-\U0010feff]"
 """Pattern of the characters that stand for undecodable bytes: the last private-use block that Unicode leaves to us."""
+
+NUL_STAND_IN = "\U0010fd00"
+"""What stands for NUL, where `Utf8Source` hides it."""
 
 _ESCAPE = "skyhold-escape"
 
@@ -21,6 +24,15 @@ class Readable(Protocol):
     def read(self, size: int = -1, /) -> bytes:
         """Return up to ``size`` bytes."""
         ...
+
+
+def read_fully(source: Readable, size: int) -> bytes:
+    """Return ``size`` bytes, fewer at the end only."""
+    parts: list[bytes] = []
+    while size > 0 and (part := source.read(size)):
+        parts.append(part)
+        size -= len(part)
+    return b"".join(parts)
 
 
 def check_encoding(name: str) -> str:
@@ -58,10 +70,13 @@ class Utf8Source(io.RawIOBase):
     Args:
         source: What is read.
         encoding: Its encoding.
+        hide_nul: Whether NUL becomes `NUL_STAND_IN`.
 
     Attributes:
+        hides_nul: Whether any NUL has been hidden so far.
         escaped: Whether anything undecodable has come so far.
         tail: Comes after the last byte of the source.
+        unparted: Bytes after which no read ends: it goes on to the first other one.
 
     Example:
         >>> source = Utf8Source(io.BytesIO(b"a\xffb"))
@@ -71,16 +86,20 @@ class Utf8Source(io.RawIOBase):
         'ü'
     """
 
-    def __init__(self, source: Readable, *, encoding: str = "utf-8") -> None:
+    def __init__(self, source: Readable, *, encoding: str = "utf-8", hide_nul: bool = False) -> None:
         super().__init__()
         self._source = source
         self._is_utf8 = codecs.lookup(encoding).name == "utf-8"
         self._decoder = codecs.getincrementaldecoder(encoding)("strict")
+        self._hide_nul = hide_nul
+        self._has_stand_in = False
         self._pending = b""
         self._ready = b""
         self._ended = False
         self.escaped = False
+        self.hides_nul = False
         self.tail = b""
+        self.unparted = b""
 
     def readable(self) -> bool:
         """Return True."""
@@ -92,10 +111,16 @@ class Utf8Source(io.RawIOBase):
 
     def read(self, size: int = -1, /) -> bytes:
         """Return ``size`` bytes, fewer at the end only: Arrow expects each read to hold the end of a row."""
+        data = self._read(size)
+        while data and data[-1] in self.unparted and (more := self._read(1)):
+            data += more
+        return data
+
+    def _read(self, size: int) -> bytes:
         while not self._ended and (size < 0 or len(self._ready) < size):
             raw = self._source.read(size)
             self._ended = not raw
-            self._ready += self._to_utf8(raw)
+            self._ready += self._without_nul(self._to_utf8(raw))
         if self._ended:
             self._ready, self.tail = self._ready + self.tail, b""
         if size < 0 or len(self._ready) <= size:
@@ -103,6 +128,18 @@ class Utf8Source(io.RawIOBase):
         else:
             data, self._ready = self._ready[:size], self._ready[size:]
         return data
+
+    def _without_nul(self, data: bytes) -> bytes:
+        if not self._hide_nul:
+            return data
+        self._has_stand_in |= NUL_STAND_IN.encode() in data
+        self.hides_nul |= b"\0" in data
+        if self.hides_nul and self._has_stand_in:
+            raise MalformedInputError(
+                f"the input holds both NUL and {NUL_STAND_IN!a}, which stands for it while it is read",
+                remedy="Take one of them out of the file",
+            )
+        return data.replace(b"\0", NUL_STAND_IN.encode()) if self.hides_nul else data
 
     def _to_utf8(self, raw: bytes) -> bytes:
         if self._is_utf8:

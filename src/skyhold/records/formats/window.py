@@ -82,17 +82,22 @@ class Selection:
 
     def apply(self, batches: Iterable[Batch]) -> Iterator[Batch]:
         """Yield what is selected, under the numbers that rows have in the input."""
-        start = self.offset + 1
-        if self.limit == 0:
+        to_skip, left = self.offset, self.limit
+        if left == 0:
             return
         for batch in batches:
-            after = next_row(batch)
-            end = after if self.limit is None else min(after, start + self.limit)
-            if end > start:
-                is_part = start > batch.first_row or end < after
-                yield from split_batch(cut_batch(batch, start, end) if is_part else batch, self.batch_size)
-            if self.limit is not None and end >= start + self.limit:
-                return
+            count = next_row(batch) - batch.first_row
+            skipped = min(to_skip, count)
+            taken = count - skipped if left is None else min(left, count - skipped)
+            to_skip -= skipped
+            if taken:
+                start = batch.first_row + skipped
+                part = batch if taken == count else cut_batch(batch, start, start + taken)
+                yield from split_batch(part, self.batch_size)
+            if left is not None:
+                left -= taken
+                if not left:
+                    return
 
 
 class SelectedStream(InputStream):
