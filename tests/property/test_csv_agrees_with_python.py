@@ -238,7 +238,7 @@ def test_typed_columns_come_back_with_type_and_value(typed: tuple[Any, Any], nul
     assume(kind != pa.float64() or "e" not in repr(value))
     values = [value, *(None if is_null else value for is_null in nulls)]
     data = pa.RecordBatch.from_arrays([pa.array(values, kind), pa.array(["x"] * len(values))], ["v", "text"])
-    adapter_options = {
+    adapter_options: dict[str, Any] = {
         "delimiter": style["delimiter"],
         "quotechar": style["quotechar"],
         "null_values": [style["null_text"]],
