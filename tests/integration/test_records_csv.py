@@ -78,7 +78,7 @@ def test_a_strange_file_in_a_bucket_is_read_typed_written_and_read_again(moto: L
     written = store.read("my output.csv")
     assert written == "\ufeffstation,degrees\r\nK;ö'ln,1.5\r\nUlm,\r\nJena,-2.0\r\n".encode()
     errors = list(csv.DictReader(io.StringIO(store.read("errors.csv").decode(), newline="")))
-    assert [(each["row"], each["error_type"], each["original"]) for each in errors] == [
+    assert [(each["row_number"], each["error_type"], each["original"]) for each in errors] == [
         ("3", "ragged_row", "Bonn"),
         ("4", "float_parsing", '{"station":"Hof","degrees":"warm"}'),
     ]

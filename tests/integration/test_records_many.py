@@ -81,7 +81,7 @@ def test_a_pattern_over_a_bucket_reads_all_in_order_with_their_sources(moto: Loc
     table = pq.read_table(io.BytesIO(store.read("out.parquet")))
     assert table.to_pylist() == [{"n": n, "source": uri} for uri in uris for n in (1, 3)]
     errors = csv.DictReader(io.StringIO(store.read("errors.csv").decode(), newline=""))
-    assert [(error["source"], error["row"]) for error in errors] == [(uri, "2") for uri in uris]
+    assert [(error["source"], error["row_number"]) for error in errors] == [(uri, "2") for uri in uris]
     assert report.receipt is not None
     assert [(each.uri, each.rows) for each in report.receipt.inputs] == [(uri, 3) for uri in uris]
 
