@@ -195,6 +195,15 @@ def test_no_end_of_a_block_changes_a_cell(block_bytes: int, monkeypatch: pytest.
     assert read(file.getvalue().encode()) == (expected, [])
 
 
+@pytest.mark.parametrize("block_bytes", range(50, 76))
+def test_a_nul_before_a_quoted_line_end_never_parts_a_row(block_bytes: int, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(csv_stream, "_BLOCKS_BYTES", (block_bytes, 1 << 20))
+    expected = [("", "", "", ""), ("", "", "", '""'), ("", "", "", '"""'), ("", "\0", '"', "\n")] * 3
+    file = io.StringIO(newline="")
+    csv.writer(file, quoting=csv.QUOTE_ALL, lineterminator="\n").writerows(expected)
+    assert read(file.getvalue().encode(), fieldnames=["a", "b", "c", "d"]) == (expected, [])
+
+
 def test_nul_is_kept_and_what_stands_for_it_meanwhile_too_but_not_both():
     assert read(b"a\0,b\n\0,1\nx\0\n", null_values=["\0"]) == ([(None, "1")], [(2, "ragged_row", "x\0")])
     assert read(f"a\n{NUL_STAND_IN}\n".encode()) == ([(NUL_STAND_IN,)], [])
@@ -320,6 +329,19 @@ def test_a_type_that_csv_cannot_hold_is_refused_before_anything_is_written(kind:
     with pytest.raises(SchemaError, match="'secret'"):
         CSVOutputAdapter("memory://csv-refused/out.csv").open(pa.schema([("secret", kind)]), lambda store: store)
     assert store.read("out.csv") == b"previous"
+
+
+@pytest.mark.parametrize("mark", ["a", "e", "1", "-", ".", ":", "T"])
+@pytest.mark.parametrize("option", ["delimiter", "quotechar"])
+def test_a_mark_that_occurs_in_numbers_and_words_never_parts_them(mark: str, option: str):
+    data = pa.record_batch({"v": [False, True], "n": [-1.5e22, 1.0], "d": [datetime(2026, 1, 1, 1, 1, tzinfo=UTC)] * 2})
+    expected = [("false", "-1.5e+22", "2026-01-01T01:01:00Z"), ("true", "1.0", "2026-01-01T01:01:00Z")]
+    assert read(write(data, **{option: mark}), **{option: mark}) == (expected, [])
+
+
+def test_a_text_that_begins_like_a_byte_order_mark_is_kept_where_it_comes_first():
+    data = pa.record_batch({"a": ["\ufeffx"], "b": ["y"]})
+    assert read(write(data, header=False), fieldnames=["a", "b"]) == ([("\ufeffx", "y")], [])
 
 
 def test_rows_of_one_empty_cell_are_not_lost():

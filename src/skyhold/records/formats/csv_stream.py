@@ -62,15 +62,14 @@ class CSVStream(InputStream):
 
     def _begin(self) -> tuple[str, ...]:
         """Read as far as the first row of data, and return the columns' names."""
-        # Some machines' fast search for quotes ends at a NUL.
+        # Where there is a NUL, Arrow was seen to end a row within quotes, depending on where a block ends.
         self._source = Utf8Source(self._reader, encoding=self._layout.encoding, hide_nul=True)
         names, rest = read_names(self._source, self._uri, self._dialect, self._layout, self._end)
         # Arrow drops a byte-order mark at the beginning, so it gets one that is not the file's.
         self._source.unread(_BOM + rest)
-        # Between two quotes, Arrow takes the end of a block for the end of a cell; and after CR, it drops LF.
-        dialect = self._dialect
-        self._source.unparted = f"\r{dialect.quotechar or ''}{dialect.escapechar or ''}".encode()
-        self._source.tail = f"\n{self._end}{dialect.delimiter * len(names)}\n".encode()
+        # Arrow drops LF at the beginning of a block when the last one ended with CR, even within quotes.
+        self._source.unparted = b"\r"
+        self._source.tail = f"\n{self._end}{self._dialect.delimiter * len(names)}\n".encode()
         return names
 
     def batches(self) -> Iterator[Batch]:

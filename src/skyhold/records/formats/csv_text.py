@@ -26,7 +26,6 @@ _TEXT = pa.large_string()
 _EMPTY = pa.scalar("", _TEXT)
 _SLICE_ROWS = 16 * 1024
 _BOM = "\ufeff"
-_NUMBER_CHARACTERS = frozenset("0123456789+-.:")
 _PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 
 _SCALARS = (types.is_integer, types.is_floating, types.is_boolean, types.is_decimal, types.is_null)
@@ -95,10 +94,7 @@ class CSVText:
         # A byte-order mark would be taken for the file's where it comes first.
         self._pattern = rf"[{special}\r\n]|\A\x{{feff}}|\A\z"
         self._marks = [char.encode() for char in (style.delimiter, style.quotechar, "\r", "\n", _BOM)]
-        has_plain_marks = (
-            not {style.delimiter, style.quotechar} & _NUMBER_CHARACTERS
-            and not (style.delimiter + style.quotechar).isalpha()
-        )
+        has_plain_marks = not any(mark.isalnum() or mark in "+-.:" for mark in style.delimiter + style.quotechar)
         self._plain = [
             has_plain_marks and not style.null_text and _is_any(field.type, (*_SCALARS, *_MOMENTS)) for field in schema
         ]
