@@ -222,7 +222,7 @@ def test_shutdown_stops_and_leaves_the_previous_output_and_no_upload(moto: Local
     go = threading.Event()
     pipe = Pipe(
         input_adapter=_SlowInput(f"s3://{bucket}/in.csv", go, **moto.options),
-        output_adapter=CSVOutputAdapter(f"s3://{bucket}/out.csv", part_bytes=5 * 2**20, **moto.options),
+        output_adapter=CSVOutputAdapter(f"s3://{bucket}/out.csv", part_bytes=5 * 2**20, **dict[str, Any](moto.options)),
     )
     pipe.start()
     while not pipe.report.total_processed and not pipe.report.is_finished:

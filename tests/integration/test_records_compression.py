@@ -8,7 +8,7 @@ import subprocess
 import sys
 import textwrap
 from collections.abc import Callable
-from typing import get_args
+from typing import Any, get_args
 from uuid import uuid4
 
 import pyarrow as pa
@@ -171,8 +171,8 @@ def test_a_pipe_reads_and_writes_it_on_a_real_server_and_its_receipt_holds(codec
     store = open_store(base, **moto.options)
     store.write("in" + SUFFIXES[codec], TOOLS[codec](BIG[:300_000]) + TOOLS[codec](BIG[300_000:]))
     report = Pipe(
-        input_adapter=CSVInputAdapter(f"{base}/in{SUFFIXES[codec]}", **moto.options),
-        output_adapter=CSVOutputAdapter(f"{base}/out.csv{SUFFIXES[codec]}", **moto.options),
+        input_adapter=CSVInputAdapter(f"{base}/in{SUFFIXES[codec]}", **dict[str, Any](moto.options)),
+        output_adapter=CSVOutputAdapter(f"{base}/out.csv{SUFFIXES[codec]}", **dict[str, Any](moto.options)),
     ).run()
     assert report.total_processed == 60_000
     stored = store.read("out.csv" + SUFFIXES[codec])

@@ -93,7 +93,7 @@ def test_only_the_literal_beginning_is_listed(moto: LocalServer):
         store.write(f"logs/2023-{number}", b"")
     store.write("logs/2024-1.csv", b"a\n1\n")
     meter = Meter()
-    with CSVInputAdapter(f"{base}/logs/2024-*", **moto.options).open(
+    with CSVInputAdapter(f"{base}/logs/2024-*", **dict[str, Any](moto.options)).open(
         lambda inner: MeteredStore(inner, meter)
     ) as stream:
         assert [batch.data.num_rows for batch in stream.batches()] == [1]

@@ -37,7 +37,7 @@ def dialects(draw: st.DrawFn) -> dict[str, Any]:
 
 
 @st.composite
-def tables(draw: st.DrawFn, cells: st.SearchStrategy[str] = TEXT) -> list[list[str]]:
+def tables(draw: st.DrawFn, cells: st.SearchStrategy[Any] = TEXT) -> list[list[Any]]:
     width = draw(st.integers(1, 4))
     return draw(st.lists(st.lists(cells, min_size=width, max_size=width), min_size=1, max_size=12))
 
