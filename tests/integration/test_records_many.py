@@ -33,6 +33,7 @@ from skyhold.errors import (
     NotFoundError,
 )
 from skyhold.records.formats.adapter import Batch, InputStream, RowKind, Source
+from skyhold.records.formats.detection import open_input, open_output
 from skyhold.records.formats.many import ManyStream
 from skyhold.records.formats.objects import ObjectInputAdapter, ObjectPlace
 from skyhold.storage.contract import Store
@@ -336,3 +337,15 @@ def test_thousands_of_objects_are_read():
     with _Raw(f"{base}/part-*").open(lambda inner: inner) as stream:
         cells = [batch.data.column("a")[0].as_py() for batch in stream.batches()]
     assert cells == [b"%d" % number for number in range(3000)]
+
+
+@pytest.mark.parametrize("suffix", ["csv", "jsonl", "parquet", "arrow"])
+def test_a_limit_counts_over_all_objects(suffix: str) -> None:
+    base = f"memory://many-limit-{suffix}"
+    for name in ("a", "b", "c"):
+        sink = open_output(f"{base}/{name}.{suffix}").open(pa.schema([("n", pa.int64())]), lambda store: store)
+        sink.write(pa.record_batch({"n": [1, 2, 3]}))
+        sink.close()
+    for limit, rows in ((0, 0), (2, 2), (3, 3), (4, 4), (7, 7), (9, 9), (20, 9)):
+        with open_input(f"{base}/*.{suffix}", limit=limit).open(lambda store: store) as stream:
+            assert sum(batch.data.num_rows for batch in stream.batches()) == rows

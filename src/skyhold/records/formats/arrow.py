@@ -56,8 +56,8 @@ class ArrowInputAdapter(ObjectInputAdapter):
         uri: Where it is; many objects are read as one, as `skyhold.records.formats.objects.ObjectInputAdapter` says.
         columns: Names of columns, in the order wanted; all without it. The others are fetched, and not decoded.
         batch_size: Rows in a batch at most; without it, some megabytes.
-        limit: Rows to read of each object at most, after ``offset``.
-        offset: Rows to pass over first in each object.
+        limit: Rows to read at most, after ``offset``.
+        offset: Rows of one object to pass over first.
         require_end: Whether a stream must end with its end mark. Without one, nobody can tell a whole stream from one
             that was cut short between two batches.
         **options: As for `skyhold.records.formats.objects.ObjectInputAdapter`.
@@ -87,6 +87,7 @@ class ArrowInputAdapter(ObjectInputAdapter):
     ) -> None:
         super().__init__(uri, **options)
         check_numbers(batch_size, limit, offset)
+        self._limit, self._offset = limit, offset
         picked = None if columns is None else tuple(columns)
         self._selection = _Selection(picked, batch_size, limit, offset, require_end)
 

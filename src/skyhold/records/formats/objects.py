@@ -13,7 +13,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from skyhold.errors import BadUriError
+from skyhold.errors import BadOptionError, BadUriError
 from skyhold.records.formats.adapter import InputAdapter, InputStream, OpenStore, OutputAdapter, OutputStream, Written
 from skyhold.records.formats.compression import (
     ByteStream,
@@ -25,6 +25,7 @@ from skyhold.records.formats.compression import (
 )
 from skyhold.records.formats.finding import find_keys
 from skyhold.records.formats.many import ManyStream
+from skyhold.records.formats.window import SelectedStream, Selection
 from skyhold.runs.hashing import HashingWriter
 from skyhold.runs.receipt import RECEIPT_SUFFIX
 from skyhold.storage.contract import Store
@@ -149,6 +150,9 @@ class ObjectInputAdapter(InputAdapter):
         self._glob = glob
         self._source_column = source_column
         self._storage_options = storage_options
+        # Set by formats that read no further in one object than they must: what counts over all of them is cut here.
+        self._limit: int | None = None
+        self._offset = 0
 
     @property
     def uri(self) -> str:
@@ -159,9 +163,16 @@ class ObjectInputAdapter(InputAdapter):
     def open(self, wrap: OpenStore) -> InputStream:
         found, are_many = find_objects(self._uris, glob=self._glob, wrap=wrap, **self._storage_options)
         places = [self._place(store, key) for store, key in found]
+        if are_many and self._offset:
+            raise BadOptionError(
+                f"offset={self._offset} counts the rows of one object, and {self.uri!r} may be many",
+                remedy="Leave offset out, or name one object",
+            )
         if not are_many and self._source_column is None:
             return self._open_one(places[0])
-        return ManyStream((partial(self._open_one, place) for place in places), source_column=self._source_column)
+        openers = (partial(self._open_one, place) for place in places)
+        many = ManyStream(openers, source_column=self._source_column)
+        return many if self._limit is None else SelectedStream(many, Selection(limit=self._limit))
 
     def _place(self, store: Store, key: str) -> ObjectPlace:
         """Return an object as this adapter reads it."""

@@ -71,8 +71,8 @@ class ParquetInputAdapter(ObjectInputAdapter):
         filter: A `pyarrow.compute.Expression`: rows for which it is true are read. Row groups whose statistics rule
             every row out are not fetched.
         batch_size: Rows in a batch at most; without it, some megabytes.
-        limit: Rows to read of each object at most, counted after ``filter`` and ``offset``.
-        offset: Rows to pass over first in each object, counted after ``filter``.
+        limit: Rows to read at most, counted after ``filter`` and ``offset``.
+        offset: Rows of one object to pass over first, counted after ``filter``.
         int96_unit: What old time stamps (INT96) become: ``"us"`` holds every one of them that Spark writes; ``"ns"``
             loses no digits, and holds the years 1678 to 2262 only.
         **options: As for `skyhold.records.formats.objects.ObjectInputAdapter`.
@@ -106,6 +106,7 @@ class ParquetInputAdapter(ObjectInputAdapter):
     ) -> None:
         super().__init__(uri, **options)
         check_numbers(batch_size, limit, offset)
+        self._limit, self._offset = limit, offset
         self._selection = _Selection(
             None if columns is None else tuple(columns),
             None if row_groups is None else tuple(row_groups),

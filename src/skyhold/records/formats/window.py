@@ -6,7 +6,7 @@
 
 import functools
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -38,12 +38,12 @@ def cut_batch(batch: Batch, start: int, end: int) -> Batch:
         before = sum(1 for skipped in batch.skipped if skipped < number)
         return min(max(number - batch.first_row - before, 0), batch.data.num_rows)
 
-    return Batch(
-        batch.data.slice(index(first), max(index(end) - index(first), 0)),
-        batch.source,
-        first,
-        tuple(number for number in batch.skipped if first <= number < end),
-        tuple(row for row in batch.malformed if first <= row.row < end),
+    part = batch.slice(index(first), max(index(end) - index(first), 0), with_malformed=False)
+    return replace(
+        part,
+        first_row=first,
+        skipped=tuple(number for number in batch.skipped if first <= number < end),
+        malformed=tuple(row for row in batch.malformed if first <= row.row < end),
     )
 
 
