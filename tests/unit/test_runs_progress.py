@@ -1,5 +1,6 @@
 """Progress: in order, throttled, never lost, never in the way."""
 
+import json
 import logging
 import threading
 import time
@@ -234,3 +235,45 @@ def test_an_event_is_plain_json():
     content = progress.event().as_dict()
     assert content["counts"] == {"bytes_in": 7}
     assert set(content) >= {"run_id", "kind", "phase", "state", "done", "total", "unit", "rate", "eta_s", "at"}
+    assert set(content) >= {"step", "share", "about", "requests", "bytes_in", "bytes_out", "error"}
+    assert json.loads(json.dumps(content)) == content
+
+
+def test_a_share_that_is_measured_tells_the_remaining_time(monkeypatch: pytest.MonkeyPatch):
+    clock = 0.0
+    monkeypatch.setattr("skyhold.runs.progress.time.monotonic", lambda: clock)
+    share: float | None = None
+    progress = make()
+    progress.start()
+    progress.step("validating", measure_share=lambda: share)
+    clock = 30.0
+    assert progress.eta_s is None, "nothing is known yet"
+    share = 0.25
+    assert progress.eta_s == pytest.approx(90)
+    progress.step("publishing")
+    assert (progress.event().step, progress.eta_s) == ("publishing", pytest.approx(90))
+    progress.end("completed")
+    assert (progress.event().share, progress.eta_s) == (None, None)
+
+
+def test_every_step_is_told_at_once_and_never_dropped_for_a_newer_one():
+    seen: list[Event] = []
+    progress = make(interval_s=60.0)
+
+    def slow(event: Event) -> None:
+        seen.append(event)
+        if event.phase == "started":  # what happens meanwhile waits in line
+            progress.step("opening")
+            progress.step("validating")
+            progress.advance(1)
+
+    progress = make(slow, interval_s=60.0)
+    progress.start()
+    progress.end("failed", "why", error="denied")
+    assert [(event.phase, event.step) for event in seen] == [
+        ("started", ""),
+        ("stepped", "opening"),
+        ("stepped", "validating"),
+        ("ended", "validating"),
+    ]
+    assert (seen[-1].error, seen[-2].error) == ("denied", "")

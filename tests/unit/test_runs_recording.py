@@ -59,6 +59,8 @@ def test_a_completed_run_leaves_the_same_receipt_beside_the_output_and_in_the_jo
     assert (receipt.bytes_in, receipt.bytes_out) == (4, 5)
     assert receipt.versions["energyplus"] == "24.1.0"
     assert (seen[-1].phase, seen[-1].state, seen[-1].done) == ("ended", "completed", 3)
+    assert seen[0].about == {"password": "**redacted**"}
+    assert (seen[-1].usage.bytes_in, seen[-1].usage.bytes_out) == (4, 5)
 
 
 @pytest.mark.parametrize(

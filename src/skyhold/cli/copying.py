@@ -7,10 +7,11 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from skyhold.cli.options import Common, Place, locate
-from skyhold.cli.output import Printer, human_size, show_error
+from skyhold.cli.output import Printer, show_error
 from skyhold.errors import BadUriError, KeyNotFoundError, SkyholdError, TransferError
 from skyhold.runs.bar import ProgressBar
 from skyhold.runs.recording import RunRecorder
+from skyhold.runs.wording import human_size
 from skyhold.storage.contract import Store
 from skyhold.storage.transfer import Transfer, Transferred, transfer_all
 

@@ -7,8 +7,9 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from skyhold.cli.options import Common, Place, locate
-from skyhold.cli.output import Printer, human_size
+from skyhold.cli.output import Printer
 from skyhold.errors import KeyNotFoundError
+from skyhold.runs.wording import human_size
 from skyhold.storage.objects import ObjectInfo
 
 __all__ = ["du", "find", "ls"]

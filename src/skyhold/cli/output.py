@@ -6,9 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, cast
 
-__all__ = ["Printer", "human_size", "show_error"]
-
-_UNIT = 1024
+__all__ = ["Printer", "show_error"]
 
 
 class Printer:
@@ -40,22 +38,6 @@ def show_error(message: str, remedy: str, *, code: str, as_json: bool) -> None:
     print(f"error: {message}", file=sys.stderr)
     if remedy:
         print(f"remedy: {remedy}", file=sys.stderr)
-
-
-def human_size(size_bytes: float) -> str:
-    """Return a size in words.
-
-    Example:
-        >>> human_size(1536), human_size(5)
-        ('1.5 KiB', '5 B')
-    """
-    if size_bytes < _UNIT:
-        return f"{size_bytes:.0f} B"
-    for unit in ("KiB", "MiB", "GiB", "TiB"):
-        size_bytes /= _UNIT
-        if size_bytes < _UNIT:
-            return f"{size_bytes:.1f} {unit}"
-    return f"{size_bytes:.1f} PiB"
 
 
 def _plain(value: Any) -> Any:

@@ -5,7 +5,8 @@ import sys
 from typing import Literal
 
 from skyhold.cli.options import Common
-from skyhold.cli.output import Printer, human_size
+from skyhold.cli.output import Printer
+from skyhold.runs.wording import human_size
 from skyhold.storage.opening import open_object
 
 __all__ = ["cat", "presign", "stat"]

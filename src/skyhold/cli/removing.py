@@ -6,8 +6,9 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from skyhold.cli.options import Common, Place, locate
-from skyhold.cli.output import Printer, human_size
+from skyhold.cli.output import Printer
 from skyhold.errors import BadUriError, DeleteGuardError, KeyNotFoundError
+from skyhold.runs.wording import human_size
 from skyhold.storage.location import parse_location
 from skyhold.storage.objects import ObjectInfo
 from skyhold.storage.opening import open_object

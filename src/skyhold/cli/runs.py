@@ -4,11 +4,12 @@ from pathlib import Path
 from typing import Any
 
 from skyhold.cli.options import Common
-from skyhold.cli.output import Printer, human_size
+from skyhold.cli.output import Printer
 from skyhold.errors import VerificationError
 from skyhold.runs.journal import default_journal
 from skyhold.runs.receipt import Receipt
 from skyhold.runs.verification import verify_receipt
+from skyhold.runs.wording import human_size
 from skyhold.storage.opening import open_object
 
 __all__ = ["list_runs", "show_run", "verify"]

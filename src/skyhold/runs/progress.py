@@ -5,83 +5,19 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any
 
-__all__ = ["Event", "Listener", "Phase", "Progress", "State"]
+from skyhold.runs.event import Event, Listener, Phase, State
+from skyhold.storage.wrappers.metered import Meter
+
+__all__ = ["Event", "Listener", "MeasureShare", "Phase", "Progress", "State"]
 
 _LOG = logging.getLogger("skyhold.runs")
 _SAMPLES = 60
 _SAMPLE_S = 0.5
 _END_WAIT_S = 2.0
 
-Phase = Literal["started", "advanced", "warned", "ended"]
-State = Literal["running", "completed", "failed", "stopped"]
-
-
-@dataclass(frozen=True, slots=True)
-class Event:
-    """Where a run stands.
-
-    Attributes:
-        run_id: Which run.
-        kind: What sort of run: ``"pipe"``, ``"transfer"``, …
-        name: What a person calls it.
-        phase: Why this event is sent.
-        state: Of the run as a whole.
-        done: Units done so far; never goes down.
-        total: Units in all, None while it is not known.
-        unit: What is counted: ``"rows"``, ``"bytes"``, ``"objects"``, ``"cases"``.
-        counts: Further numbers, such as ``rows_rejected``; they never go down either.
-        seconds: Since the start.
-        at: When, with time zone.
-        message: In words, mostly empty.
-        rate: Units a second, lately; over the whole run when it has ended.
-    """
-
-    run_id: str
-    kind: str
-    name: str
-    phase: Phase
-    state: State
-    done: int
-    total: int | None
-    unit: str
-    counts: Mapping[str, int] = field(default_factory=dict[str, int])
-    seconds: float = 0.0
-    at: datetime = field(default_factory=lambda: datetime.now(UTC))
-    message: str = ""
-    rate: float = 0.0
-
-    @property
-    def eta_s(self) -> float | None:
-        """Seconds still to go at this rate; None while it cannot be told."""
-        if self.state != "running" or self.total is None or self.rate <= 0:
-            return None
-        return max(0.0, (self.total - self.done) / self.rate)
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return it for JSON, with ``eta_s``."""
-        return {
-            "run_id": self.run_id,
-            "kind": self.kind,
-            "name": self.name,
-            "phase": self.phase,
-            "state": self.state,
-            "done": self.done,
-            "total": self.total,
-            "unit": self.unit,
-            "counts": dict(self.counts),
-            "seconds": round(self.seconds, 3),
-            "at": self.at.isoformat(),
-            "message": self.message,
-            "rate": round(self.rate, 3),
-            "eta_s": None if self.eta_s is None else round(self.eta_s, 1),
-        }
-
-
-Listener = Callable[[Event], None]
+MeasureShare = Callable[[], float | None]
 
 
 class Progress:
@@ -98,6 +34,8 @@ class Progress:
         unit: What ``done`` counts.
         listeners: Who is told.
         interval_s: Shortest time between two ``advanced`` events; the other phases are told at once.
+        about: What was asked, for events to say; as plain JSON and without secrets.
+        meter: Counts what the run's stores are asked for.
 
     Example:
         >>> seen = []
@@ -116,12 +54,18 @@ class Progress:
         unit: str,
         listeners: Sequence[Listener] = (),
         interval_s: float = 0.1,
+        about: Mapping[str, Any] | None = None,
+        meter: Meter | None = None,
     ) -> None:
         self.run_id = run_id
         self.kind = kind
         self.name = name
         self.unit = unit
         self._interval_s = interval_s
+        self._about = dict(about or {})
+        self._meter = meter or Meter()
+        self._measure_share: MeasureShare = _unknown
+        self._step = self._error = ""
         self._lock = threading.Lock()
         self._outbox = _Outbox(listeners)
         self._later: threading.Timer | None = None
@@ -176,6 +120,19 @@ class Progress:
             self._done = self._done_before = done
         self._tell("started")
 
+    def step(self, name: str, *, measure_share: MeasureShare | None = None) -> None:
+        """Say what the run is at now.
+
+        Args:
+            name: In words, such as ``"opening"``.
+            measure_share: Tells from now on how much is done, from 0 to 1, or None; for runs whose ``total`` is not
+                known. It is called for every event, from any thread, and must not ask this progress anything.
+        """
+        with self._lock:
+            self._step = name
+            self._measure_share = measure_share or self._measure_share
+        self._tell("stepped")
+
     def advance(self, done: int = 0, *, total: int | None = None, **counts: int) -> None:
         """Add to what is done and to further numbers.
 
@@ -204,13 +161,20 @@ class Progress:
         """Say in words what a person should know, while the run goes on."""
         self._tell("warned", message)
 
-    def end(self, state: State, message: str = "") -> None:
-        """Say how it ended; what is said later changes nothing and reaches nobody."""
+    def end(self, state: State, message: str = "", *, error: str = "") -> None:
+        """Say how it ended; what is said later changes nothing and reaches nobody.
+
+        Args:
+            state: How.
+            message: In words.
+            error: The stable code of the error that ended it.
+        """
         with self._lock:
             if self._ended is not None:
                 return
             self._ended = time.monotonic()
             self._state = state
+            self._error = error
             if self._later is not None:
                 self._later.cancel()
             self._outbox.put(self._event("ended", message))
@@ -236,6 +200,11 @@ class Progress:
             self.seconds,
             message=message,
             rate=self._rate(),
+            step=self._step,
+            share=self._measure_share() if self._state == "running" else None,
+            about=self._about,
+            usage=self._meter.usage,
+            error=self._error,
         )
 
     def _rate(self) -> float:
@@ -276,6 +245,10 @@ class Progress:
                 return
             self._outbox.put(self._event(phase, message))
         self._outbox.deliver()
+
+
+def _unknown() -> float | None:
+    return None
 
 
 class _Outbox:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from skyhold.errors import StoppedError
-from skyhold.runs.asked import format_command, redact_text
+from skyhold.runs.asked import format_command, redact_asked, redact_text
 from skyhold.runs.journal import Journal, default_journal
 from skyhold.runs.progress import Listener, Progress
 from skyhold.runs.receipt import (
@@ -74,7 +74,15 @@ class RunRecorder:
         self._asked = {option: value for option, value in asked.items() if value is not None}
         self._command = format_command(command)
         self._journal = default_journal() if journal is None else journal
-        self.progress = Progress(self.run_id, kind, self.name, unit=unit, listeners=(*listeners, self._journal.update))
+        self.progress = Progress(
+            self.run_id,
+            kind,
+            self.name,
+            unit=unit,
+            listeners=(*listeners, self._journal.update),
+            about=redact_asked(self._asked),
+            meter=self.meter,
+        )
 
     def start(self, total: int | None = None, *, done: int = 0) -> None:
         """Note the beginning; ``done`` is what an earlier run has done already."""
@@ -127,7 +135,8 @@ class RunRecorder:
             return
         self.receipt = receipt
         self._journal.finish(receipt)
-        self.progress.end(receipt.state, receipt.failure.message if receipt.failure else "")
+        failure = receipt.failure
+        self.progress.end(receipt.state, failure.message if failure else "", error=failure.code if failure else "")
 
     def _receipt(self, state: EndState, failure: Failure | None) -> Receipt:
         usage = self.usage or self._metered_usage()

@@ -1,0 +1,38 @@
+"""Numbers in words, for people."""
+
+__all__ = ["human_size", "human_time"]
+
+_UNIT = 1024
+_MINUTE_S = 60
+_HOUR_S = 3600
+
+
+def human_size(size_bytes: float) -> str:
+    """Return a size in words.
+
+    Example:
+        >>> human_size(1536), human_size(5)
+        ('1.5 KiB', '5 B')
+    """
+    if size_bytes < _UNIT:
+        return f"{size_bytes:.0f} B"
+    for unit in ("KiB", "MiB", "GiB", "TiB"):
+        size_bytes /= _UNIT
+        if size_bytes < _UNIT:
+            return f"{size_bytes:.1f} {unit}"
+    return f"{size_bytes:.1f} PiB"
+
+
+def human_time(seconds: float) -> str:
+    """Return a time span in words.
+
+    Example:
+        >>> human_time(0.25), human_time(75), human_time(4000)
+        ('0.25 s', '1:15 min', '1:06:40 h')
+    """
+    if seconds < _MINUTE_S:
+        return f"{seconds:.2f} s" if seconds < 1 else f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), _MINUTE_S)
+    if seconds < _HOUR_S:
+        return f"{minutes}:{rest:02} min"
+    return f"{minutes // 60}:{minutes % 60:02}:{rest:02} h"
