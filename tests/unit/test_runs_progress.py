@@ -249,6 +249,8 @@ def test_a_share_that_is_measured_tells_the_remaining_time(monkeypatch: pytest.M
     clock = 30.0
     assert progress.eta_s is None, "nothing is known yet"
     share = 0.25
+    assert progress.eta_s is None, "nothing is done yet"
+    progress.advance(1)
     assert progress.eta_s == pytest.approx(90)
     progress.step("publishing")
     assert (progress.event().step, progress.eta_s) == ("publishing", pytest.approx(90))

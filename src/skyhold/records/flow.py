@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 
 from skyhold._version import __version__
-from skyhold.errors import BadOptionError, ConflictError, RejectLimitError, StoppedError
+from skyhold.errors import BadOptionError, ConflictError, RejectLimitError, StoppedError, VerificationError
 from skyhold.execution.threads import SingleThreadExecutor
 from skyhold.records.behind import WriteBehind
 from skyhold.records.formats.adapter import (
@@ -32,10 +32,11 @@ from skyhold.records.formats.adapter import (
 )
 from skyhold.records.hooking import Hooked, Hooks, after_columns, before_columns, run_after, run_before, running
 from skyhold.records.rejects import RejectCounts, collect_rejects, reject_schema, rejects_to_batch
+from skyhold.records.report import share_read
 from skyhold.records.validation.inference import InferredPlan
 from skyhold.records.validation.plan import ValidationPlan
 from skyhold.records.work import Judged, KeptPlan, Plan, RemoteJudge, judge
-from skyhold.runs.receipt import RejectGroup
+from skyhold.runs.receipt import RejectGroup, check_balance
 from skyhold.runs.recording import RunRecorder
 
 __all__ = ["Flow", "Request", "plan_for"]
@@ -106,8 +107,10 @@ class Flow:
             RejectLimitError: Too many rows were rejected.
             Exception: Whatever else made it fail.
         """
-        request = self._request
+        request, progress = self._request, self._recorder.progress
+        progress.step("opening")
         with request.input.open(self._wrap) as stream, running([*request.before, *request.after]):
+            progress.step("validating", measure_share=share_read(stream, self._recorder.meter))
             plan = plan_for(request.model, stream, request.before)
             schema = after_columns(request.after, plan.output_schema)
             output = request.output.open(schema, self._wrap)
@@ -124,8 +127,10 @@ class Flow:
                     if piece.ends_part:
                         output.checkpoint(self._reached(stream))
                 self._check_end(stream)
-                written = [*(errors.close() if errors else []), *output.close()]
-        self._note(stream, written)
+                progress.step("publishing")
+                refused, written = errors.close() if errors else [], output.close()
+        self._note(stream, [*refused, *written])
+        self._check_written(refused, written)
 
     def _judged(self, stream: InputStream, plan: Plan, part_rows: int | None) -> Generator[tuple[_Piece, Judged]]:
         """Judge in the executor, a few pieces ahead, and yield in input order."""
@@ -192,6 +197,7 @@ class Flow:
 
     def _check_end(self, stream: InputStream) -> None:
         self._check_stop()
+        check_balance(self._recorder.run_id, self._recorder.progress.counts)
         limit = self._request.max_errors
         if isinstance(limit, float) and self._rejects.total > limit * self._recorder.progress.done:
             raise self._too_many(f"max_errors={limit:.2%} of {self._recorder.progress.done:,}")
@@ -262,6 +268,20 @@ class Flow:
         )
         rejected = pa.Table.from_batches(lines) if lines else None
         return Checkpoint(counts, dict(self._rows_by_source), _sources(stream), groups, rejected)
+
+    def _check_written(self, refused: list[Written], written: list[Written]) -> None:
+        """Refuse outputs that say they hold other rows than they were given."""
+        counts = self._recorder.progress.counts
+        for adapter, outputs, name in (
+            (self._request.output, written, "rows_written"),
+            (self._request.errors, refused, "rows_rejected"),
+        ):
+            rows, given = sum(each.rows for each in outputs), counts[name]
+            if adapter is not None and rows != given:
+                raise VerificationError(
+                    f"{adapter.uri!r} holds {rows:,} rows, and was given {given:,}",
+                    remedy="Do not use it; tell whoever made its adapter, and run the pipe again",
+                )
 
     def _note(self, stream: InputStream, written: list[Written]) -> None:
         for source in stream.sources:

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Sequence
 from concurrent.futures import Executor
+from contextvars import copy_context
 from types import TracebackType
 from typing import Any, Self
 
@@ -12,6 +13,7 @@ from skyhold.execution.threads import SingleThreadExecutor
 from skyhold.records.flow import Flow, Request, plan_for
 from skyhold.records.formats.adapter import InputAdapter, OutputAdapter
 from skyhold.records.hooks import Hook, as_hooks
+from skyhold.records.log import PipeLog
 from skyhold.records.rejects import RejectCounts
 from skyhold.records.report import Report
 from skyhold.records.validation.outcome import FieldRoute
@@ -78,7 +80,8 @@ class Pipe:
             as_hooks(after_validation, "after_validation"),
             _as_limit(max_errors),
         )
-        listeners = (on_progress,) if callable(on_progress) else tuple(on_progress)
+        self._rejects = RejectCounts()
+        listeners = (PipeLog(self._rejects), *((on_progress,) if callable(on_progress) else on_progress))
         asked = {
             "input": input_adapter.uri,
             "output": output_adapter.uri,
@@ -90,7 +93,6 @@ class Pipe:
             "pipe", f"{input_adapter.uri} → {output_adapter.uri}", asked=asked, unit="rows", listeners=listeners
         )
         self._meter = self._recorder.meter
-        self._rejects = RejectCounts()
         self._told = False
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
@@ -105,7 +107,7 @@ class Pipe:
         if self._thread is not None:
             raise PipeStateError("this pipe has been started before", remedy="Make a new Pipe for a new run")
         self.report.status = "running"
-        self._thread = threading.Thread(target=self._work, name="skyhold-pipe")
+        self._thread = threading.Thread(target=copy_context().run, args=(self._work,), name="skyhold-pipe")
         self._thread.start()
 
     def wait(self, timeout: float | None = None) -> bool:

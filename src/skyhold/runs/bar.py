@@ -6,6 +6,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from skyhold.runs.progress import Event
+from skyhold.runs.wording import human_time
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -16,6 +17,10 @@ __all__ = ["ProgressBar"]
 
 _MARKS = {"completed": "[green]✓", "failed": "[red]✗", "stopped": "[yellow]■"}
 _LINE_S = 10.0
+_ARROW = " → "
+_NUMBERS_WIDTH = 74
+_LEAST_WIDTH = 23
+_WIDE = 100
 
 
 class ProgressBar:
@@ -76,15 +81,16 @@ class ProgressBar:
             self._display.start()
         if event.run_id not in self._tasks:
             self._tasks[event.run_id] = self._display.add_task(
-                event.name, total=event.total, words="", mark="", left=""
+                _shortened(event.name, console.width), total=event.total, words="", mark="", left=""
             )
             self._running.add(event.run_id)
         if event.phase == "warned":
             console.print(f"{event.name}: {event.message}", markup=False, highlight=False)
+        completed, total = _filled(event)
         self._display.update(
             self._tasks[event.run_id],
-            completed=event.done,
-            total=_shown_total(event),
+            completed=completed,
+            total=total,
             words=_words(event),
             mark=_MARKS.get(event.state, ""),
             left=_left(event),
@@ -113,17 +119,32 @@ def _words(event: Event) -> str:
     return ", ".join(parts)
 
 
-def _shown_total(event: Event) -> int | None:
-    """Return the end of the bar: a run of unknown size that has ended is full, not bouncing for ever."""
-    return max(event.done, 1) if event.total is None and event.phase == "ended" else event.total
+def _filled(event: Event) -> tuple[float, float | None]:
+    """Return how far the bar is, and its end. A run of unknown size that has ended is full, not bouncing for ever."""
+    if event.total is not None:
+        return event.done, event.total
+    if event.phase == "ended":
+        return 1, 1
+    return (0, None) if event.share is None else (event.share, 1)
 
 
 def _left(event: Event) -> str:
-    if event.eta_s is None:
-        return ""
-    minutes, seconds = divmod(round(event.eta_s), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{seconds:02} left" if hours else f"{minutes}:{seconds:02} left"
+    """Return the time left; without it the step; at the end the time that it took."""
+    if event.state != "running":
+        return human_time(event.seconds)
+    return event.step if event.eta_s is None else f"{human_time(max(1, round(event.eta_s)))} left"
+
+
+def _shortened(name: str, width: int) -> str:
+    """Return a name that leaves room for the numbers, with the end of each URI: what differs stands there.
+
+    Example:
+        >>> _shortened("s3://bucket/raw/2024/flights.csv → s3://bucket/clean/flights.parquet", 110)
+        '…24/flights.csv → …lights.parquet'
+    """
+    parts = name.split(_ARROW)
+    room = (max(width - _NUMBERS_WIDTH, _LEAST_WIDTH) - len(_ARROW) * (len(parts) - 1)) // len(parts)
+    return _ARROW.join(part if len(part) <= room else f"…{part[1 - room :]}" for part in parts)
 
 
 def _open_console() -> "Console":
@@ -140,7 +161,7 @@ def _open_display(console: "Console") -> "Display":
         SpinnerColumn(finished_text=" "),
         TextColumn("{task.fields[mark]}"),
         TextColumn("{task.description}", markup=False),
-        BarColumn(),
+        BarColumn(20 if console.width > _WIDE else 6),
         TextColumn("{task.fields[words]}", markup=False),
         TextColumn("{task.fields[left]}", markup=False),
         console=console,

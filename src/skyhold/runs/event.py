@@ -64,7 +64,7 @@ class Event:
             return None
         if self.total is not None:
             return max(0.0, (self.total - self.done) / self.rate) if self.rate > 0 else None
-        return self.seconds * (1 - self.share) / self.share if self.share else None
+        return self.seconds * (1 - self.share) / self.share if self.share and self.done else None
 
     def as_dict(self) -> dict[str, Any]:
         """Return it for JSON, with ``eta_s``."""

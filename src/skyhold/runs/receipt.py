@@ -31,6 +31,7 @@ __all__ = [
     "OpenObject",
     "Receipt",
     "RejectGroup",
+    "check_balance",
     "imbalance",
     "new_run_id",
     "read_receipt",
@@ -169,10 +170,7 @@ class Receipt:
         Raises:
             VerificationError: With the numbers.
         """
-        if fault := imbalance(self.counts):
-            raise VerificationError(
-                f"the run {self.run_id!r} does not balance: {fault}", remedy="Do not use its output; run it again"
-            )
+        check_balance(self.run_id, self.counts)
 
     def to_json(self) -> str:
         """Return the receipt as text that is the same for the same receipt, with names in order."""
@@ -223,6 +221,18 @@ def read_receipt(uri: str, open_object: OpenObject | None = None) -> Receipt:
         from skyhold.storage.opening import open_object  # noqa: PLC0415 - who passes one need not load the other
     store, key = open_object(uri)
     return Receipt.from_json(store.read(key))
+
+
+def check_balance(run_id: str, counts: Mapping[str, int]) -> None:
+    """Refuse counts that do not balance.
+
+    Raises:
+        VerificationError: With the numbers.
+    """
+    if fault := imbalance(counts):
+        raise VerificationError(
+            f"the run {run_id!r} does not balance: {fault}", remedy="Do not use its output; run it again"
+        )
 
 
 def imbalance(counts: Mapping[str, int]) -> str:

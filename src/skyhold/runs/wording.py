@@ -27,11 +27,11 @@ def human_time(seconds: float) -> str:
     """Return a time span in words.
 
     Example:
-        >>> human_time(0.25), human_time(75), human_time(4000)
-        ('0.25 s', '1:15 min', '1:06:40 h')
+        >>> human_time(0.25), human_time(12.34), human_time(75), human_time(4000)
+        ('0.25 s', '12.3 s', '1:15 min', '1:06:40 h')
     """
     if seconds < _MINUTE_S:
-        return f"{seconds:.2f} s" if seconds < 1 else f"{seconds:.1f} s"
+        return f"{seconds:.3g} s"
     minutes, rest = divmod(round(seconds), _MINUTE_S)
     if seconds < _HOUR_S:
         return f"{minutes}:{rest:02} min"

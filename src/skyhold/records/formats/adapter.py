@@ -134,6 +134,12 @@ class InputStream(AbstractContextManager["InputStream"]):
         """The names of its columns."""
         return tuple(self.schema.names)
 
+    @property
+    def size_bytes(self) -> int | None:
+        """How long all that it reads is, as stored; None where that is not known, or not yet."""
+        sizes = [source.info.size_bytes for source in self.sources if source.info is not None]
+        return sum(sizes) if len(sizes) == len(self.sources) else None
+
     @abstractmethod
     def batches(self) -> Iterator[Batch]:
         """Yield the rows, once."""

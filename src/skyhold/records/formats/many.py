@@ -36,6 +36,7 @@ class ManyStream(InputStream):
         self._pool = ThreadPoolExecutor(_OPENED_EARLY, thread_name_prefix="skyhold-open-early")
         self._early: deque[Future[InputStream]] = deque()
         self._begun: deque[InputStream] = deque()
+        self._all_opened = False
         self.sources = []
         try:
             first = self._begin_until_columns()
@@ -47,6 +48,10 @@ class ManyStream(InputStream):
         except BaseException:
             self.close()
             raise
+
+    @property
+    def size_bytes(self) -> int | None:
+        return super().size_bytes if self._all_opened and not self._early else None
 
     def batches(self) -> Iterator[Batch]:
         while self._begun or self._begin():
@@ -85,8 +90,12 @@ class ManyStream(InputStream):
         return True
 
     def _open_early(self) -> None:
-        while len(self._early) < _OPENED_EARLY and (opener := next(self._openers, None)) is not None:
-            self._early.append(self._pool.submit(opener))
+        while len(self._early) < _OPENED_EARLY and not self._all_opened:
+            opener = next(self._openers, None)
+            if opener is None:
+                self._all_opened = True
+            else:
+                self._early.append(self._pool.submit(opener))
 
     def _with_source_column(self) -> pa.Schema:
         name = self._source_column
