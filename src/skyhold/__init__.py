@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from skyhold.records.formats.sql.adapters import SQLInputAdapter, SQLOutputAdapter
     from skyhold.records.hooks import BatchHook, RowHook
     from skyhold.records.pipe import Pipe
+    from skyhold.runs.telemetry import OpenTelemetryListener
     from skyhold.storage.opening import open_object, open_store
 
 __all__ = [
@@ -30,6 +31,7 @@ __all__ = [
     "JSONOutputAdapter",
     "MultiProcessExecutor",
     "MultiThreadExecutor",
+    "OpenTelemetryListener",
     "ParquetInputAdapter",
     "ParquetOutputAdapter",
     "Pipe",
@@ -55,6 +57,7 @@ _HOMES = {
     "JSONOutputAdapter": "skyhold.records.formats.json",
     "MultiProcessExecutor": "skyhold.execution.processes",
     "MultiThreadExecutor": "skyhold.execution.threads",
+    "OpenTelemetryListener": "skyhold.runs.telemetry",
     "ParquetInputAdapter": "skyhold.records.formats.parquet",
     "ParquetOutputAdapter": "skyhold.records.formats.parquet",
     "Pipe": "skyhold.records.pipe",

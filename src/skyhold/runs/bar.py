@@ -140,7 +140,7 @@ def _shortened(name: str, width: int) -> str:
 
     Example:
         >>> _shortened("s3://bucket/raw/2024/flights.csv → s3://bucket/clean/flights.parquet", 110)
-        '…24/flights.csv → …lights.parquet'
+        '…024/flights.csv → …flights.parquet'
     """
     parts = name.split(_ARROW)
     room = (max(width - _NUMBERS_WIDTH, _LEAST_WIDTH) - len(_ARROW) * (len(parts) - 1)) // len(parts)
