@@ -2,11 +2,16 @@
 
 import os
 import pty
+import re
 import subprocess
 import sys
 import textwrap
+from dataclasses import replace
 
 import pytest
+
+from skyhold.runs.bar import _filled, _left
+from skyhold.runs.event import Event
 
 SCRIPT = textwrap.dedent(
     """
@@ -28,14 +33,33 @@ SCRIPT = textwrap.dedent(
 )
 
 
-def on_a_terminal(term: str, enabled: str = "None", state: str = "failed") -> str:
+PIPE = textwrap.dedent(
+    """
+    import tempfile
+    from pathlib import Path
+    from skyhold import CSVInputAdapter, CSVOutputAdapter, Pipe
+    from skyhold.runs.bar import ProgressBar
+    folder = Path(tempfile.mkdtemp(prefix="a-rather-long-name-of-a-folder-"))
+    (folder / "in.csv").write_text("a,b\\n" + "1,2\\n" * 123_456 + "3\\n")
+    Pipe(
+        input_adapter=CSVInputAdapter(folder / "in.csv"),
+        output_adapter=CSVOutputAdapter(folder / "out.csv"),
+        on_progress=ProgressBar(),
+    ).run()
+    """
+)
+
+
+def on_a_terminal(
+    term: str, enabled: str = "None", state: str = "failed", script: str = SCRIPT, columns: int = 160
+) -> str:
     ours, theirs = pty.openpty()
     try:
         subprocess.run(
-            [sys.executable, "-c", SCRIPT, enabled, state],
+            [sys.executable, "-c", script, enabled, state],
             stderr=theirs,
             stdout=subprocess.PIPE,
-            env={**os.environ, "TERM": term, "COLUMNS": "160", "LINES": "40"},
+            env={**os.environ, "TERM": term, "COLUMNS": str(columns), "LINES": "40"},
             check=True,
             timeout=60,
         )
@@ -82,3 +106,23 @@ def test_without_a_terminal_there_is_nothing(enabled: str):
         [sys.executable, "-c", SCRIPT, enabled, "failed"], capture_output=True, text=True, check=True, timeout=60
     )
     assert (done.stdout, done.stderr) == ("", "")
+
+
+@pytest.mark.parametrize("columns", [80, 120])
+def test_a_narrow_terminal_cuts_the_name_of_a_pipe_and_never_its_numbers(columns: int):
+    shown = on_a_terminal("xterm-256color", script=PIPE, columns=columns)
+    last = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", shown).replace("\r", "\n").strip().splitlines()[-1]
+    assert len(last) <= columns
+    assert re.search(r"✓ …\S*/in.csv → …\S*out.csv ━+ 123,457 rows, [\d,]+/s, 1 rejected [\d.]+ s", last), last
+
+
+def test_a_run_of_unknown_length_whose_share_is_measured_tells_the_time_left():
+    event = Event("1", "pipe", "x", "advanced", "running", 10, None, "rows", seconds=600.0, share=0.25)
+    assert _filled(event) == (0.25, 1)
+    assert _left(event) == "30:00 min left"
+    unknown = replace(event, share=None, step="publishing")
+    assert _filled(unknown) == (0, None)
+    assert _left(unknown) == "publishing"
+    ended = replace(unknown, phase="ended", state="completed")
+    assert _filled(ended) == (1, 1)
+    assert _left(ended) == "10:00 min"
