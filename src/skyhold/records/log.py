@@ -47,12 +47,13 @@ class PipeLog:
             )
 
     def _tell_reasons(self, event: Event) -> None:
-        if len(self._seen) == _MOST_REASONS or not self._rejects.total:
-            return
         for group in self._rejects.groups():
-            if (group.field, group.type) in self._seen or len(self._seen) == _MOST_REASONS:
+            reason = group.field, group.type
+            if reason in self._seen:
                 continue
-            self._seen.add((group.field, group.type))
+            if len(self._seen) == _MOST_REASONS:
+                return
+            self._seen.add(reason)
             _LOG.warning(
                 "pipe %s rejects rows: %s %s, first in row %d; more for this reason are only counted",
                 event.run_id,

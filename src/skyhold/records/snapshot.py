@@ -149,7 +149,7 @@ class ReportSnapshot:
     def to_html(self) -> str:
         """Return it as a table, as notebooks show it."""
         rows = "".join(
-            f'<tr><th style="text-align:left;font-weight:normal;opacity:.65">{escape(label)}</th>'
+            f'<tr><th style="text-align:left;vertical-align:top;font-weight:normal;opacity:.65">{escape(label)}</th>'
             f'<td style="text-align:left;white-space:pre-wrap">{escape(words)}</td></tr>'
             for label, words in self._lines()
         )
