@@ -15,8 +15,8 @@ _MOST_REASONS = 20
 class PipeLog:
     """A listener that writes to the logger ``skyhold.records``: the start, each new reason to reject rows, the end.
 
-    Never a line for each row, and never a value from a row: logs go further than data may. Reasons after the first 20
-    are only counted.
+    Never a line for each row, and no value from a row, since logs go further than data may: only the error of a failed
+    run may hold one. Reasons after the first 20 are only counted.
 
     Args:
         rejects: Where the pipe counts what it rejects.
