@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from skyhold.execution.processes import MultiProcessExecutor
     from skyhold.execution.threads import MultiThreadExecutor, SingleThreadExecutor
     from skyhold.records.formats.arrow import ArrowInputAdapter, ArrowOutputAdapter
+    from skyhold.records.formats.arrow_streams import ArrowStreamInputAdapter, ArrowTableOutputAdapter
     from skyhold.records.formats.csv import CSVInputAdapter, CSVOutputAdapter
     from skyhold.records.formats.dataset import DatasetOutputAdapter
     from skyhold.records.formats.detection import open_input, open_output
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 __all__ = [
     "ArrowInputAdapter",
     "ArrowOutputAdapter",
+    "ArrowStreamInputAdapter",
+    "ArrowTableOutputAdapter",
     "BatchHook",
     "CSVInputAdapter",
     "CSVOutputAdapter",
@@ -47,9 +50,11 @@ __all__ = [
 ]
 
 _HOMES = {
-    "BatchHook": "skyhold.records.hooks",
     "ArrowInputAdapter": "skyhold.records.formats.arrow",
     "ArrowOutputAdapter": "skyhold.records.formats.arrow",
+    "ArrowStreamInputAdapter": "skyhold.records.formats.arrow_streams",
+    "ArrowTableOutputAdapter": "skyhold.records.formats.arrow_streams",
+    "BatchHook": "skyhold.records.hooks",
     "CSVInputAdapter": "skyhold.records.formats.csv",
     "CSVOutputAdapter": "skyhold.records.formats.csv",
     "DatasetOutputAdapter": "skyhold.records.formats.dataset",

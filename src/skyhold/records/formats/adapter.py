@@ -13,6 +13,7 @@ from types import TracebackType
 
 import pyarrow as pa
 
+from skyhold.errors import MalformedInputError
 from skyhold.records.validation.outcome import RowKind
 from skyhold.storage.contract import Store
 from skyhold.storage.objects import ObjectInfo
@@ -173,6 +174,22 @@ class InputAdapter(ABC):
             MalformedInputError: It cannot be read at all.
         """
 
+    def to_reader(self) -> pa.RecordBatchReader:
+        """Return the rows as an Arrow reader, with the columns that a pipe without a model writes.
+
+        Nothing sets bad rows aside here, so a row that the format cannot read ends the reading.
+
+        Raises:
+            MalformedInputError: While reading: a row cannot be read. (A library that reads through
+                ``__arrow_c_stream__`` raises an error of its own with this text.)
+        """
+        stream = self.open(lambda store: store)
+        return pa.RecordBatchReader.from_batches(stream.schema, _read_strictly(stream))
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        """Hand the rows over as an Arrow stream, so that polars, duckdb and others take the adapter as it is."""
+        return self.to_reader().__arrow_c_stream__(requested_schema)
+
     def __repr__(self) -> str:
         """Show what it is, without secrets."""
         return f"{type(self).__name__}({self.uri!r})"
@@ -195,6 +212,18 @@ class Checkpoint:
     sources: tuple[tuple[str, int | None, str | None], ...]
     rejects: tuple[tuple[str, str, int, str, tuple[int, ...]], ...]
     rejected: pa.Table | None = None
+
+
+def _read_strictly(stream: InputStream) -> Iterator[pa.RecordBatch]:
+    with stream:
+        for batch in stream.batches():
+            if batch.malformed:
+                row = batch.malformed[0]
+                raise MalformedInputError(
+                    f"row {row.row:,} of {batch.source!r} cannot be read: {row.message}: {row.original!r}",
+                    remedy="Read it by a Pipe, whose error output sets such rows aside",
+                )
+            yield batch.data
 
 
 class OutputStream(ABC):
