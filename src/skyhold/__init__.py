@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from skyhold.records.formats.detection import open_input, open_output
     from skyhold.records.formats.json import JSONInputAdapter, JSONOutputAdapter
     from skyhold.records.formats.parquet import ParquetInputAdapter, ParquetOutputAdapter
+    from skyhold.records.formats.python import PythonInputAdapter, PythonOutputAdapter
     from skyhold.records.formats.sql.adapters import SQLInputAdapter, SQLOutputAdapter
     from skyhold.records.hooks import BatchHook, RowHook
     from skyhold.records.pipe import Pipe
@@ -38,6 +39,8 @@ __all__ = [
     "ParquetInputAdapter",
     "ParquetOutputAdapter",
     "Pipe",
+    "PythonInputAdapter",
+    "PythonOutputAdapter",
     "RowHook",
     "SQLInputAdapter",
     "SQLOutputAdapter",
@@ -66,6 +69,8 @@ _HOMES = {
     "ParquetInputAdapter": "skyhold.records.formats.parquet",
     "ParquetOutputAdapter": "skyhold.records.formats.parquet",
     "Pipe": "skyhold.records.pipe",
+    "PythonInputAdapter": "skyhold.records.formats.python",
+    "PythonOutputAdapter": "skyhold.records.formats.python",
     "RowHook": "skyhold.records.hooks",
     "SQLInputAdapter": "skyhold.records.formats.sql.adapters",
     "SQLOutputAdapter": "skyhold.records.formats.sql.adapters",

@@ -1,9 +1,16 @@
 """Arrow data and Python objects in this process are read and written as files are: exactly, and whole or not at all."""
 
 from collections.abc import Iterator
-from typing import Any
-from uuid import uuid4
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from enum import Enum
+from typing import Any, NamedTuple
+from uuid import UUID, uuid4
+from zoneinfo import ZoneInfo
 
+import numpy as np
+import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
@@ -16,8 +23,10 @@ from skyhold import (
     CSVInputAdapter,
     ParquetOutputAdapter,
     Pipe,
+    PythonInputAdapter,
+    PythonOutputAdapter,
 )
-from skyhold.errors import BadOptionError, MalformedInputError, PipeStateError, RejectLimitError
+from skyhold.errors import BadOptionError, MalformedInputError, PipeStateError, RejectLimitError, SchemaError
 from skyhold.records.formats.adapter import InputAdapter
 from skyhold.records.report import Report
 from skyhold.storage.opening import open_store
@@ -146,3 +155,175 @@ def test_a_frame_is_written_to_a_bucket_and_what_lies_there_becomes_a_frame(moto
         schema_model=Person,
     ).run()
     assert pl.read_parquet(open_store(base, **options).read("people.parquet")).rows() == [("Ada", 36)]
+
+
+DAY = timedelta(1)
+
+
+@dataclass
+class Reading:
+    at: datetime
+    value: float | None
+    tags: list[str] = field(default_factory=list[str])
+
+
+class Point(NamedTuple):
+    x: int
+    y: int
+
+
+class Colour(Enum):
+    RED = "red"
+
+
+def test_a_generator_is_read_a_batch_at_a_time_and_keeps_its_types():
+    taken = 0
+
+    def rows() -> Iterator[dict[str, Any]]:
+        nonlocal taken
+        for taken in range(1, 101):
+            yield {"n": taken, "even": taken % 2 == 0, "half": taken / 2}
+
+    with PythonInputAdapter(rows(), batch_size=10).open(lambda store: store) as stream:
+        batches = stream.batches()
+        assert taken == 10
+        assert next(batches).data.num_rows == 10
+        assert next(batches).first_row == 11
+        assert taken == 20
+    _, output, _ = _run(PythonInputAdapter(rows(), batch_size=10))
+    assert output.table.schema.types == [pa.int64(), pa.bool_(), pa.float64()]
+    assert output.table["n"].to_pylist() == list(range(1, 101))
+
+
+def test_models_dataclasses_and_named_tuples_are_rows_and_their_values_stay_what_they_are():
+    moment = datetime(2024, 3, 31, 2, 30, tzinfo=ZoneInfo("Europe/Berlin"))
+    numbers = UUID(int=7)
+    rows = [
+        Reading(datetime(2024, 1, 1), 1.5, ["a"]),  # noqa: DTZ001 - without a zone
+        {"at": None, "value": 2, "more": [Person(name="Ada", age=3)], "when": moment, "id": numbers},
+        {
+            "price": Decimal("1.10"),
+            "big": 1 << 63,
+            "day": date.max,
+            "colour": Colour.RED,
+            "raw": b"\0",
+            "for": DAY,
+        },
+    ]
+    output = PythonOutputAdapter()
+    report = Pipe(input_adapter=PythonInputAdapter(rows), output_adapter=output).run()
+    found = [{name: value for name, value in row.items() if value is not None} for row in output.rows]
+    assert found == [
+        {"at": datetime(2024, 1, 1), "value": 1.5, "tags": ["a"]},  # noqa: DTZ001
+        {"value": 2, "more": [{"name": "Ada", "age": 3}], "when": moment.astimezone(UTC), "id": str(numbers)},
+        {"price": Decimal("1.10"), "big": 1 << 63, "day": date.max, "colour": "red", "raw": b"\0", "for": DAY},
+    ]
+    assert report.total_processed == 3
+    assert PythonInputAdapter([Point(1, 2)]).to_reader().read_all().to_pylist() == [{"x": 1, "y": 2}]
+
+
+def test_a_value_that_does_not_fit_the_first_rows_is_a_rejected_row_and_never_null():
+    late = [
+        {"n": "3", "s": "c"},
+        {"n": 4.0, "s": "d"},
+        {"n": True, "s": "e"},
+        {"n": 1 << 63, "s": "f"},
+        {"n": 8, "s": "\ud800"},
+        {"n": 9, "s": object()},
+        {"n": 10, "extra": 1},
+        ["n", 11],
+        {"n": 12},
+    ]
+    rows = [{"n": 1, "s": "a"}, {"n": 2, "s": None}, *late]
+    report, output, errors = _run(PythonInputAdapter(rows, batch_size=2))
+    assert output.table.to_pylist() == [{"n": 1, "s": "a"}, {"n": 2, "s": None}, {"n": 12, "s": None}]
+    table = errors.table.to_pydict()
+    assert table["row"] == [3, 4, 5, 6, 7, 8, 9, 10]
+    assert table["error_type"] == [*["unfit_value"] * 6, "unexpected_key", "not_a_row"]
+    assert table["message"][0] == "column 'n': str value '3' is not an int"
+    assert table["original"][0] == '{"n":"3","s":"c"}'
+    assert report.total_processed == 11
+
+
+def test_what_mixed_first_rows_are_is_decided_by_most_of_them():
+    rows = [{"a": each} for each in (1, 2.5, "x", None, 1 << 60, Decimal(1))]
+    _, output, errors = _run(PythonInputAdapter(rows))
+    assert output.table.schema.types == [pa.float64()]
+    assert output.table["a"].to_pylist() == [1.0, 2.5, None]
+    assert errors.table["row"].to_pylist() == [3, 5, 6]
+
+
+def test_a_schema_says_what_the_first_rows_do_not_show():
+    schema = pa.schema(
+        [
+            pa.field("id", pa.int8(), nullable=False),
+            ("at", pa.timestamp("ns", "Europe/Berlin")),
+            ("price", pa.decimal128(5, 2)),
+            ("by_key", pa.map_(pa.string(), pa.float64())),
+            ("pair", pa.list_(pa.int32(), 2)),
+        ]
+    )
+    moment = datetime(2024, 10, 27, 2, 30, tzinfo=ZoneInfo("Europe/Berlin"), fold=1)
+    good = {"id": 1, "at": moment, "price": 3, "by_key": {"a": 1, "b": None}, "pair": (1, 2)}
+    bad = [{"id": 1, "price": Decimal("0.001")}, {"id": None}, {"id": 128}, {"id": 1, "pair": [1]}, {"id": 1, "at": 5}]
+    _, output, errors = _run(PythonInputAdapter([{"id": 0}, good, *bad], schema=schema))
+    assert output.table.schema == schema
+    (row,) = output.table.slice(1).to_pylist()
+    assert row["at"].astimezone(UTC) == moment.astimezone(UTC)
+    assert row["by_key"] == [("a", 1.0), ("b", None)]
+    assert (row["price"], row["pair"]) == (Decimal(3), [1, 2])
+    assert errors.table["row"].to_pylist() == [3, 4, 5, 6, 7]
+
+
+def test_numbers_of_numpy_and_moments_of_pandas_are_taken_exactly_or_refused():
+    nanosecond = pd.Timestamp("2024-01-01T00:00:00.000000001")
+    rows = [
+        {"n": np.int32(3), "x": np.float32(0.5), "b": np.bool_(1), "t": pd.Timestamp("2024-01-01")},
+        {"n": np.int64(4), "x": None, "b": False, "t": nanosecond},
+        {"n": 5, "x": float("nan"), "b": None, "t": pd.NaT},
+    ]
+    _, output, errors = _run(PythonInputAdapter(rows))
+    assert output.table.to_pylist() == [{"n": 3, "x": 0.5, "b": True, "t": datetime(2024, 1, 1)}]  # noqa: DTZ001
+    assert errors.table["row"].to_pylist() == [2, 3]
+
+
+def test_an_error_of_the_generator_fails_the_pipe_as_it_is_and_leaves_the_output():
+    def rows() -> Iterator[dict[str, int]]:
+        yield from ({"a": number} for number in range(30))
+        raise LookupError("the sensor is gone")
+
+    output = PythonOutputAdapter()
+    for batch_size in (10, 100):
+        with pytest.raises(LookupError, match="the sensor is gone"):
+            Pipe(input_adapter=PythonInputAdapter(rows(), batch_size=batch_size), output_adapter=output).run()
+    with pytest.raises(PipeStateError, match="holds no rows yet"):
+        output.rows  # noqa: B018 - asking is the test
+
+
+def test_a_generator_is_read_once_and_a_list_as_often_as_asked():
+    source = PythonInputAdapter({"name": "Ada", "age": age} for age in (1, -1))
+    output = PythonOutputAdapter(name="people")
+    pipe = Pipe(input_adapter=source, output_adapter=output, schema_model=Person)
+    assert [route.field for route in pipe.explain()] == ["name", "age"]
+    assert pipe.run().total_errors == 1
+    assert output.rows == [{"name": "Ada", "age": 1}]
+    with pytest.raises(PipeStateError, match="a generator gives its rows once"):
+        _run(source)
+    again = PythonInputAdapter([{"a": 1}])
+    assert [_run(again)[1].table.num_rows for _ in range(2)] == [1, 1]
+
+
+def test_no_rows_are_no_error_and_what_is_no_iterable_is():
+    report, output, _ = _run(PythonInputAdapter([]), schema_model=Person)
+    assert (report.total_processed, output.table.column_names) == (0, ["name", "age"])
+    report, _, errors = _run(PythonInputAdapter([{}, 3]))
+    assert (report.total_processed, errors.table.num_rows) == (2, 2)
+    for wrong in (5, "rows", {"a": 1}):
+        with pytest.raises(BadOptionError, match="no iterable of rows"):
+            PythonInputAdapter(wrong)  # pyright: ignore[reportArgumentType]
+
+
+def test_a_list_of_dicts_never_rounds_what_python_cannot_hold():
+    source = ArrowStreamInputAdapter(pa.table({"t": pa.array([1_001], pa.timestamp("ns"))}))
+    with pytest.raises(SchemaError, match="a value of column 't' has nanoseconds"):
+        Pipe(input_adapter=source, output_adapter=PythonOutputAdapter()).run()
