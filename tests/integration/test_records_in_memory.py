@@ -21,6 +21,7 @@ from skyhold import (
     ArrowStreamInputAdapter,
     ArrowTableOutputAdapter,
     CSVInputAdapter,
+    JSONInputAdapter,
     ParquetOutputAdapter,
     Pipe,
     PythonInputAdapter,
@@ -144,6 +145,16 @@ def test_any_input_is_an_arrow_stream_and_says_which_row_it_cannot_read():
         _csv("a,b\n1,x\noops\n").to_reader().read_all()
     with pytest.raises(pl.exceptions.ComputeError, match="row 1 of"):
         pl.DataFrame(_csv("a,b\noops\n"))
+
+
+def test_lines_of_json_are_a_stream_with_the_columns_of_their_first_lines():
+    base = f"memory://in-memory-{uuid4().hex}"
+    open_store(base).write("good.jsonl", b'{"a": 1}\n{"a": null}\n')
+    open_store(base).write("bad.jsonl", b'{"a": 1}\n\n{"a": "x"}\n')
+    assert pl.DataFrame(JSONInputAdapter(f"{base}/good.jsonl")).rows() == [(1,), (None,)]
+    reader = JSONInputAdapter(f"{base}/bad.jsonl", sample_rows=1).to_reader()
+    with pytest.raises(MalformedInputError, match=r"row 2 of .*bad\.jsonl.* str value 'x' is not an int"):
+        reader.read_all()
 
 
 def test_a_frame_is_written_to_a_bucket_and_what_lies_there_becomes_a_frame(moto: LocalServer):

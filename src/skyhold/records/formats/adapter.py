@@ -14,6 +14,7 @@ from types import TracebackType
 import pyarrow as pa
 
 from skyhold.errors import MalformedInputError
+from skyhold.records.validation.inference import InferredPlan
 from skyhold.records.validation.outcome import RowKind
 from skyhold.storage.contract import Store
 from skyhold.storage.objects import ObjectInfo
@@ -177,14 +178,16 @@ class InputAdapter(ABC):
     def to_reader(self) -> pa.RecordBatchReader:
         """Return the rows as an Arrow reader, with the columns that a pipe without a model writes.
 
-        Nothing sets bad rows aside here, so a row that the format cannot read ends the reading.
+        Nothing sets bad rows aside here, so one that such a pipe would reject ends the reading.
 
         Raises:
             MalformedInputError: While reading: a row cannot be read. (A library that reads through
                 ``__arrow_c_stream__`` raises an error of its own with this text.)
         """
         stream = self.open(lambda store: store)
-        return pa.RecordBatchReader.from_batches(stream.schema, _read_strictly(stream))
+        plan = InferredPlan(stream.schema) if stream.kind == "json" else None
+        schema = plan.output_schema if plan else stream.schema
+        return pa.RecordBatchReader.from_batches(schema, _read_strictly(stream, plan))
 
     def __arrow_c_stream__(self, requested_schema: object = None) -> object:
         """Hand the rows over as an Arrow stream, so that polars, duckdb and others take the adapter as it is."""
@@ -214,16 +217,27 @@ class Checkpoint:
     rejected: pa.Table | None = None
 
 
-def _read_strictly(stream: InputStream) -> Iterator[pa.RecordBatch]:
+def _read_strictly(stream: InputStream, plan: InferredPlan | None) -> Iterator[pa.RecordBatch]:
     with stream:
         for batch in stream.batches():
             if batch.malformed:
                 row = batch.malformed[0]
-                raise MalformedInputError(
-                    f"row {row.row:,} of {batch.source!r} cannot be read: {row.message}: {row.original!r}",
-                    remedy="Read it by a Pipe, whose error output sets such rows aside",
-                )
-            yield batch.data
+                raise _unreadable(batch, row.row, f"{row.message}: {row.original!r:.200}")
+            if plan is None:
+                yield batch.data
+                continue
+            outcome = plan.validate(batch.data)
+            if outcome.rejects:
+                reject = outcome.rejects[0]
+                raise _unreadable(batch, batch.row_number(reject.row), reject.errors[0].message)
+            yield outcome.accepted
+
+
+def _unreadable(batch: Batch, row: int, why: str) -> MalformedInputError:
+    return MalformedInputError(
+        f"row {row:,} of {batch.source!r} cannot be read: {why}",
+        remedy="Read it by a Pipe, whose error output sets such rows aside",
+    )
 
 
 class OutputStream(ABC):
