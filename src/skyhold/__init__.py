@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from skyhold.records.formats.csv import CSVInputAdapter, CSVOutputAdapter
     from skyhold.records.formats.dataset import DatasetOutputAdapter
     from skyhold.records.formats.detection import open_input, open_output
+    from skyhold.records.formats.excel import ExcelInputAdapter, ExcelOutputAdapter
     from skyhold.records.formats.json import JSONInputAdapter, JSONOutputAdapter
     from skyhold.records.formats.parquet import ParquetInputAdapter, ParquetOutputAdapter
     from skyhold.records.formats.python import PythonInputAdapter, PythonOutputAdapter
@@ -31,6 +32,8 @@ __all__ = [
     "CSVInputAdapter",
     "CSVOutputAdapter",
     "DatasetOutputAdapter",
+    "ExcelInputAdapter",
+    "ExcelOutputAdapter",
     "JSONInputAdapter",
     "JSONOutputAdapter",
     "MultiProcessExecutor",
@@ -61,6 +64,8 @@ _HOMES = {
     "CSVInputAdapter": "skyhold.records.formats.csv",
     "CSVOutputAdapter": "skyhold.records.formats.csv",
     "DatasetOutputAdapter": "skyhold.records.formats.dataset",
+    "ExcelInputAdapter": "skyhold.records.formats.excel",
+    "ExcelOutputAdapter": "skyhold.records.formats.excel",
     "JSONInputAdapter": "skyhold.records.formats.json",
     "JSONOutputAdapter": "skyhold.records.formats.json",
     "MultiProcessExecutor": "skyhold.execution.processes",

@@ -27,7 +27,7 @@ from skyhold import (
     PythonInputAdapter,
     PythonOutputAdapter,
 )
-from skyhold.errors import BadOptionError, MalformedInputError, PipeStateError, RejectLimitError, SchemaError
+from skyhold.errors import BadOptionError, MalformedInputError, PipeStateError, RejectLimitError, UnwritableValueError
 from skyhold.records.formats.adapter import InputAdapter
 from skyhold.records.report import Report
 from skyhold.storage.opening import open_store
@@ -336,5 +336,5 @@ def test_no_rows_are_no_error_and_what_is_no_iterable_is():
 
 def test_a_list_of_dicts_never_rounds_what_python_cannot_hold():
     source = ArrowStreamInputAdapter(pa.table({"t": pa.array([1_001], pa.timestamp("ns"))}))
-    with pytest.raises(SchemaError, match="a value of column 't' has nanoseconds"):
+    with pytest.raises(UnwritableValueError, match="a value of column 't' has nanoseconds"):
         Pipe(input_adapter=source, output_adapter=PythonOutputAdapter()).run()

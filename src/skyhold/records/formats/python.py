@@ -12,7 +12,7 @@ from typing import Any
 import orjson
 import pyarrow as pa
 
-from skyhold.errors import BadOptionError, PipeStateError, SchemaError
+from skyhold.errors import BadOptionError, PipeStateError, UnwritableValueError
 from skyhold.records.formats.adapter import (
     Batch,
     InputAdapter,
@@ -241,7 +241,7 @@ class _ListSink(OutputStream):
         values = python_values(column)
         unreadable = next((value for value in values if isinstance(value, Unreadable)), None)
         if unreadable is not None:
-            raise SchemaError(
+            raise UnwritableValueError(
                 f"a value of column {name!r} {unreadable.why}", remedy="Write to an ArrowTableOutputAdapter, which can"
             )
         return values
