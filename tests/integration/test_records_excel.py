@@ -111,7 +111,7 @@ def test_a_column_of_mixed_kinds_is_text_and_the_model_reads_it():
     assert table["day"].to_pylist()[:3] == ["2024-01-31", "2024-02-01", "TRUE"]
     table, errors = _run(uri, model=Sale)
     assert table.to_pylist() == [{"day": date(2024, 1, 31), "amount": 1}, {"day": date(2024, 2, 1), "amount": 2}]
-    assert [each["row"] for each in errors] == [3, 4]
+    assert [each["row_number"] for each in errors] == [3, 4]
 
 
 def test_errors_and_formulas_that_were_never_calculated_are_rejected_rows_and_never_none():
@@ -126,7 +126,7 @@ def test_errors_and_formulas_that_were_never_calculated_are_rejected_rows_and_ne
     data = open_store(uri.rpartition("/")[0]).read("book.xlsx")
     table, errors = _run(_stored(_edited(data, b"<v></v>", b"", b'<c r="B3">', b'<c r="B3" t="str">')))
     assert table.to_pydict() == {"a": [2, 5], "b": [None, 5]}
-    found = [(each["row"], each["error_type"], each["message"]) for each in errors]
+    found = [(each["row_number"], each["error_type"], each["message"]) for each in errors]
     assert found == [
         (1, "error_cell", "cell B2 holds #DIV/0!"),
         (3, "error_cell", "cell A4 holds #N/A"),
@@ -135,7 +135,7 @@ def test_errors_and_formulas_that_were_never_calculated_are_rejected_rows_and_ne
     assert errors[1]["original"] == '{"a":"","b":4.0}'
     _, errors = _run(_stored(_edited(data, b"<v>2</v>", b"")))
     assert (2, "cell A3 holds a formula without its value: save it in Excel") in [
-        (each["row"], each["message"]) for each in errors
+        (each["row_number"], each["message"]) for each in errors
     ]
 
 
@@ -156,7 +156,7 @@ def test_rows_are_counted_below_the_header_and_blank_ones_are_passed_over():
     table, errors = _run(uri)
     assert table.to_pydict() == {"a": [1, 3], "b": ["x", None]}
     (error,) = errors
-    assert (error["row"], error["error_type"]) == (3, "ragged_row")
+    assert (error["row_number"], error["error_type"]) == (3, "ragged_row")
     assert error["message"] == "cell F8 has a value, and its column has no name"
     table, _ = _run(uri, skip_rows=5, fieldnames=["1", "2", "3", "a", "b", "c"], limit=2)
     assert table.to_pylist()[1] == {"1": None, "2": None, "3": None, "a": 2, "b": "y", "c": "stray"}

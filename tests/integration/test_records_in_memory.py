@@ -71,7 +71,7 @@ def test_a_polars_frame_is_validated_and_what_is_left_becomes_a_frame_again():
     frame = pl.DataFrame({"name": ["Ada", "Bob", "Eve"], "age": [36, -1, 7]})
     report, output, errors = _run(ArrowStreamInputAdapter(frame, name="people"), schema_model=Person)
     assert pl.DataFrame(output).rows() == [("Ada", 36), ("Eve", 7)]
-    assert pl.DataFrame(errors).select("source", "row", "field").rows() == [("people", 2, "$.age")]
+    assert pl.DataFrame(errors).select("source", "row_number", "field").rows() == [("people", 2, "$.age")]
     assert report.receipt is not None
     assert [(each.uri, each.rows) for each in report.receipt.inputs] == [("people", 3)]
     assert [(each.uri, each.rows) for each in report.receipt.outputs] == [("errors", 1), ("arrow table", 2)]
@@ -95,6 +95,14 @@ def test_layouts_that_arrow_cannot_work_on_become_plain_and_keep_their_values():
     assert "run_end" not in str(output.table.schema)
     assert output.table.combine_chunks().validate(full=True) is None
     assert output.table.take(pa.array([2, 0])).num_rows == 2
+
+
+def test_rows_of_a_large_table_are_counted_through_all_its_pieces():
+    rows = 150_000
+    table = pa.table({"name": ["x"] * rows, "age": [*range(rows - 1), -1]})
+    _, output, errors = _run(ArrowStreamInputAdapter(table), schema_model=Person)
+    assert output.table.num_rows == rows - 1
+    assert errors.table["row_number"].to_pylist() == [rows]
 
 
 def test_one_batch_is_read_and_a_column_is_not_mistaken_for_rows():
@@ -249,11 +257,19 @@ def test_a_value_that_does_not_fit_the_first_rows_is_a_rejected_row_and_never_nu
     report, output, errors = _run(PythonInputAdapter(rows, batch_size=2))
     assert output.table.to_pylist() == [{"n": 1, "s": "a"}, {"n": 2, "s": None}, {"n": 12, "s": None}]
     table = errors.table.to_pydict()
-    assert table["row"] == [3, 4, 5, 6, 7, 8, 9, 10]
+    assert table["row_number"] == [3, 4, 5, 6, 7, 8, 9, 10]
     assert table["error_type"] == [*["unfit_value"] * 6, "unexpected_key", "not_a_row"]
     assert table["message"][0] == "column 'n': str value '3' is not an int"
     assert table["original"][0] == '{"n":"3","s":"c"}'
     assert report.total_processed == 11
+
+
+def test_a_zone_is_neither_forgotten_nor_made_up():
+    naive, aware = datetime(2024, 1, 1), datetime(2024, 1, 1, tzinfo=UTC)  # noqa: DTZ001
+    for first, other in ((naive, aware), (aware, naive)):
+        _, output, errors = _run(PythonInputAdapter([{"t": first}, {"t": other}], batch_size=1))
+        assert output.table.to_pylist() == [{"t": first}]
+        assert errors.table["row_number"].to_pylist() == [2]
 
 
 def test_what_mixed_first_rows_are_is_decided_by_most_of_them():
@@ -261,7 +277,7 @@ def test_what_mixed_first_rows_are_is_decided_by_most_of_them():
     _, output, errors = _run(PythonInputAdapter(rows))
     assert output.table.schema.types == [pa.float64()]
     assert output.table["a"].to_pylist() == [1.0, 2.5, None]
-    assert errors.table["row"].to_pylist() == [3, 5, 6]
+    assert errors.table["row_number"].to_pylist() == [3, 5, 6]
 
 
 def test_a_schema_says_what_the_first_rows_do_not_show():
@@ -283,7 +299,7 @@ def test_a_schema_says_what_the_first_rows_do_not_show():
     assert row["at"].astimezone(UTC) == moment.astimezone(UTC)
     assert row["by_key"] == [("a", 1.0), ("b", None)]
     assert (row["price"], row["pair"]) == (Decimal(3), [1, 2])
-    assert errors.table["row"].to_pylist() == [3, 4, 5, 6, 7]
+    assert errors.table["row_number"].to_pylist() == [3, 4, 5, 6, 7]
 
 
 def test_numbers_of_numpy_and_moments_of_pandas_are_taken_exactly_or_refused():
@@ -295,7 +311,7 @@ def test_numbers_of_numpy_and_moments_of_pandas_are_taken_exactly_or_refused():
     ]
     _, output, errors = _run(PythonInputAdapter(rows))
     assert output.table.to_pylist() == [{"n": 3, "x": 0.5, "b": True, "t": datetime(2024, 1, 1)}]  # noqa: DTZ001
-    assert errors.table["row"].to_pylist() == [2, 3]
+    assert errors.table["row_number"].to_pylist() == [2, 3]
 
 
 def test_an_error_of_the_generator_fails_the_pipe_as_it_is_and_leaves_the_output():
