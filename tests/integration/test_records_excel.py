@@ -24,9 +24,12 @@ from skyhold import (
     ExcelOutputAdapter,
     MultiThreadExecutor,
     Pipe,
+    open_input,
+    open_output,
 )
 from skyhold.errors import (
     BadOptionError,
+    BadUriError,
     BucketNotFoundError,
     KeyNotFoundError,
     MalformedInputError,
@@ -111,7 +114,7 @@ def test_a_column_of_mixed_kinds_is_text_and_the_model_reads_it():
     assert table["day"].to_pylist()[:3] == ["2024-01-31", "2024-02-01", "TRUE"]
     table, errors = _run(uri, model=Sale)
     assert table.to_pylist() == [{"day": date(2024, 1, 31), "amount": 1}, {"day": date(2024, 2, 1), "amount": 2}]
-    assert [each["row_number"] for each in errors] == [3, 4]
+    assert [(each["row_number"], each["line"]) for each in errors] == [(3, 4), (4, 5)]
 
 
 def test_errors_and_formulas_that_were_never_calculated_are_rejected_rows_and_never_none():
@@ -156,7 +159,7 @@ def test_rows_are_counted_below_the_header_and_blank_ones_are_passed_over():
     table, errors = _run(uri)
     assert table.to_pydict() == {"a": [1, 3], "b": ["x", None]}
     (error,) = errors
-    assert (error["row_number"], error["error_type"]) == (3, "ragged_row")
+    assert (error["row_number"], error["line"], error["error_type"]) == (3, 8, "ragged_row")
     assert error["message"] == "cell F8 has a value, and its column has no name"
     table, _ = _run(uri, skip_rows=5, fieldnames=["1", "2", "3", "a", "b", "c"], limit=2)
     assert table.to_pylist()[1] == {"1": None, "2": None, "3": None, "a": 2, "b": "y", "c": "stray"}
@@ -317,6 +320,14 @@ def test_nothing_is_left_in_the_temporary_folder(tmp_path: Path, monkeypatch: py
         with pytest.raises(error):
             Pipe(input_adapter=ArrowStreamInputAdapter(table), output_adapter=output).run()
     assert not list(tmp_path.iterdir())
+
+
+def test_the_suffix_tells_a_workbook_and_only_xlsx_is_written():
+    assert isinstance(open_input("s3://sales/2024.XLS"), ExcelInputAdapter)
+    assert isinstance(open_output("sales.xlsx", sheet="Sales"), ExcelOutputAdapter)
+    for name in ("sales.xls", "sales.ods"):
+        with pytest.raises(BadUriError, match="names a format that is only read"):
+            open_output(name)
 
 
 def test_a_missing_extra_says_which_install_brings_it(monkeypatch: pytest.MonkeyPatch):

@@ -86,7 +86,7 @@ FORMATS: tuple[Format, ...] = (
     Format(
         "Excel",
         "excel:Excel",
-        (".xlsx",),
+        (".xlsx", ".xlsm", ".xlsb", ".xls", ".ods"),
         is_told_by=lambda head: head.startswith(b"PK\x03\x04") and (b"[Content_Types].xml" in head or b"xl/" in head),
     ),
     Format("JSON lines", "json:JSON", (".jsonl", ".ndjson"), is_text=True, output_options={"format": "jsonl"}),

@@ -17,7 +17,14 @@ from typing import Any
 import orjson
 import pyarrow as pa
 
-from skyhold.errors import BadOptionError, MalformedInputError, MissingExtraError, SchemaError, UnwritableValueError
+from skyhold.errors import (
+    BadOptionError,
+    BadUriError,
+    MalformedInputError,
+    MissingExtraError,
+    SchemaError,
+    UnwritableValueError,
+)
 from skyhold.records.formats.adapter import Batch, InputStream, MalformedRow, OutputStream, Source
 from skyhold.records.formats.excel_cells import CellWriter, ColumnKinds, cell_writer
 from skyhold.records.formats.excel_faults import cell_name, find_faults
@@ -36,6 +43,7 @@ _FETCH_BYTES = 8 * 1024 * 1024
 _BATCH_ROWS = 16 * 1024
 _MOST_ROWS, _MOST_COLUMNS = 1_048_576, 16_384
 _MADE = datetime(1980, 1, 1)  # noqa: DTZ001 - written into the file, which should depend on its rows alone
+_OTHERS = (".xlsm", ".xlsb", ".xls", ".ods")
 _LOCKED = "EncryptedPackage".encode("utf-16-le")
 """The part of a protected xlsx that holds the true one."""
 _FORMATS: dict[type, str] = {
@@ -209,11 +217,12 @@ class _ExcelStream(InputStream):
                     good.append((row, cells))
                 else:
                     number = row - self._first + 1
-                    malformed.append(MalformedRow(number, *fault, original=self._shown(cells)))
+                    malformed.append(MalformedRow(number, *fault, original=self._shown(cells), line=row + 1))
             numbers = {row - self._first + 1 for row, _ in good}
             end = rows[-1][0] - self._first + 2
             skipped = tuple(number for number in range(next_row, end) if number not in numbers)
-            yield Batch(self._data(good), self._sheet.uri, next_row, skipped, tuple(malformed))
+            lines = pa.array([row + 1 for row, _ in good], pa.int64())
+            yield Batch(self._data(good), self._sheet.uri, next_row, skipped, tuple(malformed), lines)
             next_row = end
 
     def _data(self, rows: list[tuple[int, list[Any]]]) -> pa.RecordBatch:
@@ -248,13 +257,15 @@ class ExcelOutputAdapter(ObjectOutputAdapter):
     Rows wait in a temporary folder of this machine until the file is complete.
 
     Args:
-        uri: Where to.
+        uri: Where to; not a name that says ``.xls`` or ``.ods``.
         sheet: The sheet's name.
         **storage_options: As for `skyhold.storage.opening.open_store`.
     """
 
     def __init__(self, uri: str | os.PathLike[str], *, sheet: str = "Sheet1", **storage_options: Any) -> None:
         super().__init__(uri, **storage_options)
+        if self.uri.lower().endswith(_OTHERS):
+            raise BadUriError(f"{self.uri!r} names a format that is only read", remedy="Give it a name in .xlsx")
         self._sheet = sheet
 
     def _open_one(self, place: ObjectPlace, schema: pa.Schema) -> OutputStream:
