@@ -65,11 +65,12 @@ def find_faults(data: bytes, sheet: str, uri: str) -> dict[tuple[int, int], str]
             return {}
         faults: dict[tuple[int, int], str] = {}
         for part in _whole_cells(archive, path):
-            for found in _ERROR.finditer(part):
+            # The cheap look first: most sheets have neither.
+            for found in _ERROR.finditer(part) if b'"e"' in part or b"'e'" in part else ():
                 value = _VALUE.search(found[2])
                 shown = value[1].decode(errors="replace") if value else "an error"
                 faults[_place_of(found[1], uri)] = f"holds {html.unescape(shown)}"
-            for found in _UNCALCULATED.finditer(part):
+            for found in _UNCALCULATED.finditer(part) if b"<f" in part or b":f" in part else ():
                 if _attributes(found[1].decode(errors="replace")).get("t") != "str":  # "" is what it gave
                     faults.setdefault(_place_of(found[1], uri), "holds a formula without its value: save it in Excel")
     return faults
