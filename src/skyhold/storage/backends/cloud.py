@@ -26,6 +26,7 @@ from skyhold.errors import (
     WrongRegionError,
 )
 from skyhold.storage.attempts import Result, RetryPolicy
+from skyhold.storage.backends.azure_links import AzureLinks
 from skyhold.storage.backends.conditions import check_match
 from skyhold.storage.backends.listing import folder_and_offset, matches, past
 from skyhold.storage.backends.metadata import decode_attributes, encode_attributes
@@ -91,6 +92,7 @@ class CloudBackend(Backend):
         self._reopen = reopen
         self._provider = connection.provider
         self._can_sign = connection.can_sign
+        self._links = AzureLinks(connection, self._sign) if connection.scheme == "az" else None
         self._region = str(connection.settings.get("region", ""))
         self._endpoint = str(connection.settings.get("endpoint") or connection.settings.get("base_url", ""))
         self._bucket_seen = False
@@ -310,10 +312,16 @@ class CloudBackend(Backend):
                 identity=self.identity,
                 remedy="Open the store with the service account's key file: credentials_file='key.json'",
             )
+        lasting = timedelta(seconds=expires_s)
+        if self._links is not None:
+            return self._links.link(key, method=method, lasting=lasting, uri=self.uri_of(key))
+        return self._sign(method, key, lasting)
+
+    def _sign(self, method: Literal["GET", "PUT"], key: str, lasting: timedelta) -> str:
         # obstore puts a key for Google into the link as it stands, where a '?' or '%' would name another object.
         path = quote(key) if self._scheme == "gs" else key
         with self._translated("presign", key):
-            return obstore.sign(self._client, method, path, timedelta(seconds=expires_s))
+            return obstore.sign(self._client, method, path, lasting)
 
     def _seen(self, info: ObjectInfo) -> ObjectInfo:
         self._bucket_seen = True
