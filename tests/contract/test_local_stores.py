@@ -117,6 +117,7 @@ _READING: dict[str, Callable[[Store], Any]] = {
     "presign": lambda store: store.presign("there", method="GET").partition("expires")[0],
     "read": lambda store: store.read("there"),
     "read_with_info": lambda store: store.read_with_info("there"),
+    "place_of": lambda store: store.place_of("there"),
     "uri_of": lambda store: store.uri_of("there"),
 }
 _VALUES: dict[str, Any] = {

@@ -11,7 +11,8 @@ from uuid import uuid4
 import boto3
 import pytest
 
-from conftest import make_bucket
+from conftest import make_bucket, make_container
+from skyhold.cli.application import run
 from skyhold.errors import (
     BucketNotFoundError,
     ConflictError,
@@ -310,6 +311,69 @@ def test_two_objects_never_share_a_target_and_none_replaces_itself(memory: Store
     assert {type(error) for error in failures.values()} == {ConflictError}
     assert folder.read("same") == memory.read("k/000")
     assert folder.read("self") == b"kept"
+
+
+def _linked(tmp_path: Path) -> tuple[Store, Store]:
+    """A folder, and the same folder by another name."""
+    folder = tmp_path / "real"
+    folder.mkdir()
+    (tmp_path / "link").symlink_to(folder)
+    return open_store(folder), open_store(tmp_path / "link")
+
+
+@pytest.mark.parametrize("scheme", ["file", "mock"])
+def test_one_folder_by_two_names_is_one_folder(tmp_path: Path, memory: Store, scheme: str):
+    real, link = (open_store(store.uri_of("").replace("/", f"{scheme}:///", 1)) for store in _linked(tmp_path))
+    real.write("self", b"kept")
+    memory.write("one", b"1")
+    memory.write("two", b"2")
+    transfers = [
+        Transfer(real, "self", link, "self"),
+        Transfer(memory, "one", real, "new"),
+        Transfer(memory, "two", link, "new"),
+    ]
+    failures = _failures(transfers)
+    assert [type(error) for error in failures.values()] == [ConflictError, ConflictError]
+    assert "are the same" in str(failures[real.uri_of("self")])
+    assert (real.read("self"), real.read("new")) == (b"kept", b"1")
+
+
+def test_two_names_of_one_file_are_one_file(tmp_path: Path):
+    store = open_store(tmp_path)
+    store.write("a", b"kept")
+    (tmp_path / "hard").hardlink_to(tmp_path / "a")
+    (tmp_path / "soft").symlink_to(tmp_path / "a")
+    for name in ("hard", "soft"):
+        assert "are the same" in str(_failures([Transfer(store, "a", store, name)]).popitem()[1])
+        store.rename("a", name)
+        assert store.read("a") == store.read(name) == b"kept"
+
+
+def test_moving_a_file_onto_itself_by_another_name_loses_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    _linked(tmp_path)[0].write("data.csv", b"kept")
+    for scheme in ("", "mock://"):
+        names = [f"{scheme}{tmp_path}/{folder}/data.csv" for folder in ("real", "link")]
+        assert run(["mv", *names]) == 5
+        assert run(["mv", names[0], names[0]]) == 5
+        assert "are the same" in capsys.readouterr().err
+        assert (tmp_path / "real" / "data.csv").read_bytes() == b"kept"
+
+
+@pytest.mark.azurite
+def test_one_container_by_two_names_is_one_container(azurite: LocalServer):
+    container = make_container(azurite)
+    short = open_store(f"az://{container}", **azurite.options)
+    named = open_store(f"az://{container}@devstoreaccount1", **azurite.options)
+    short.write("k", b"kept")
+    assert "are the same" in str(_failures([Transfer(short, "k", named, "k")]).popitem()[1])
+
+
+def test_a_bucket_opened_in_two_ways_is_one_bucket(moto: LocalServer, tmp_path: Path):
+    uri = f"s3a://{make_bucket(moto)}"
+    plain = open_store(uri, **moto.options)
+    cached = open_store(f"{uri}/folder", cache_dir=str(tmp_path), part_bytes=5 << 20, **moto.options)
+    cached.write("k", b"kept")
+    assert "are the same" in str(_failures([Transfer(plain, "folder/k", cached, "k")]).popitem()[1])
 
 
 def test_buckets_of_one_name_at_two_services_are_two(moto: LocalServer, ministack: LocalServer):

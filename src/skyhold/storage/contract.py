@@ -262,6 +262,14 @@ class Store(ABC):
         """Return the full URI of a key."""
         return f"{self.uri.rstrip('/')}/{key}" if key else self.uri
 
+    def place_of(self, key: str) -> str:
+        """Return what is equal for one and the same object, whatever store or URI it was reached by.
+
+        Raises:
+            InvalidKeyError: No object can have this key.
+        """
+        return self.uri_of(key)
+
     def __repr__(self) -> str:
         """Show where and who, never secrets."""
         return f"<{type(self).__name__} {self.uri!r}{f' as {self.identity}' if self.identity else ''}>"

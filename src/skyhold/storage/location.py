@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from skyhold.errors import BadUriError
 
-__all__ = ["Location", "Scheme", "parse_location", "redact_uri", "split_pattern"]
+__all__ = ["Location", "Scheme", "is_same_place", "parse_location", "redact_uri", "split_pattern"]
 
 Scheme = Literal["s3", "az", "gs", "http", "file", "memory", "mock"]
 
@@ -168,6 +168,21 @@ def redact_uri(uri: str) -> str:
     return re.sub(
         r"(?i)([?&](?:sig|x-amz-[a-z-]+|x-goog-[a-z-]+|token|password|se|sv)=)[^&\s]+", r"\1**redacted**", uri
     )
+
+
+def is_same_place(one: str, other: str) -> bool:
+    """Return whether two places of `Store.place_of` are one: equal, or two names of one file.
+
+    Example:
+        >>> is_same_place("memory://a/k", "memory://b/k")
+        False
+    """
+    if one == other or not (one.startswith("/") and other.startswith("/")):
+        return one == other
+    try:
+        return Path(one).samefile(other)
+    except (OSError, ValueError):
+        return False
 
 
 def _absolute(path: str) -> str:

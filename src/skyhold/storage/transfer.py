@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 
 from skyhold.errors import ConflictError, IntegrityError, SkyholdError, StoppedError, TransferError
 from skyhold.storage.contract import Store
+from skyhold.storage.location import is_same_place
 from skyhold.storage.objects import Attributes, ByteRange, ObjectInfo
 
 __all__ = ["SHA256", "Transfer", "Transferred", "transfer_all"]
@@ -168,18 +169,24 @@ class _Outcomes:
     def __init__(self) -> None:
         self._moved: dict[int, Transferred] = {}
         self._failures: dict[str, Exception] = {}
-        self._targets: set[tuple[str, Store | None]] = set()
+        self._targets: set[str] = set()
         self.waiting: dict[Future[Transferred], tuple[int, Transfer]] = {}
 
     def admit(self, transfer: Transfer) -> bool:
         """Return whether a transfer may begin; one onto itself, or onto the target of another, has failed already."""
-        source, target = _place(transfer.source, transfer.source_key), _place(transfer.target, transfer.target_key)
-        if source != target and target not in self._targets:
+        try:
+            target = transfer.target.place_of(transfer.target_key)
+            same = is_same_place(transfer.source.place_of(transfer.source_key), target)
+        except SkyholdError as error:
+            self._fail(transfer, error)
+            return False
+        if not same and target not in self._targets:
             self._targets.add(target)
             return True
-        found = "source and target are the same" if source == target else f"another object also goes to {target[0]!r}"
-        remedy = "Choose another target, and run it again"
-        self._fail(transfer, ConflictError(found, operation="transfer", uri=source[0], remedy=remedy))
+        shown = transfer.target.uri_of(transfer.target_key)
+        found = "source and target are the same" if same else f"another object also goes to {shown!r}"
+        uri, remedy = transfer.source.uri_of(transfer.source_key), "Choose another target, and run it again"
+        self._fail(transfer, ConflictError(found, operation="transfer", uri=uri, remedy=remedy))
         return False
 
     def settle(self, done: Iterable[Future[Transferred]]) -> None:
@@ -256,11 +263,6 @@ def transfer_all(
             pool.shutdown(wait=False, cancel_futures=True)
             raise
     return outcomes.result()
-
-
-def _place(store: Store, key: str) -> tuple[str, Store | None]:
-    """Return what is the same for the same object: services of two endpoints may have buckets of the same name."""
-    return store.uri_of(key), store if store.identity else None
 
 
 def _size_of(transfer: Transfer) -> int:

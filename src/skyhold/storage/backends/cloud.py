@@ -323,6 +323,9 @@ class CloudBackend(Backend):
         with self._translated("presign", key):
             return obstore.sign(self._client, method, path, lasting)
 
+    def place_of(self, key: str) -> str:
+        return f"{self._endpoint} {self.uri.partition('@')[0]}/{key}"  # an account is in the endpoint too
+
     def _seen(self, info: ObjectInfo) -> ObjectInfo:
         self._bucket_seen = True
         return info

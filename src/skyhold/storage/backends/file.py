@@ -61,6 +61,10 @@ class FileBackend(Backend):
     def uri_of(self, key: str) -> str:
         return str(self._root / key) if key else str(self._root)
 
+    def place_of(self, key: str) -> str:
+        self._check_key(key, "find")
+        return os.path.join(os.path.realpath(self.path_of(key).parent), os.path.basename(key))  # noqa: PTH118, PTH119
+
     def _info(self, key: str) -> ObjectInfo:
         with self._translated("read", key):
             stat = self.path_of(key).stat()
@@ -131,11 +135,6 @@ class FileBackend(Backend):
             with _FileUpload(self, target, info.attributes or Attributes()) as upload:
                 while block := file.read(1 << 20):
                     upload.write(block)
-
-    def rename(self, source: str, target: str) -> None:
-        self.copy(source, target)
-        if source != target:
-            self.delete(source)
 
     def presign(self, key: str, *, method: Literal["GET", "PUT"] = "GET", expires_s: int = 3600) -> str:  # noqa: ARG002
         raise UnsupportedError(

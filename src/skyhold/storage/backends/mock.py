@@ -165,6 +165,9 @@ class MockBackend(Backend):
         query = urlencode({"method": method, "expires": int(time.time()) + expires_s})
         return f"{self.uri}/{quote(key)}?{query}"
 
+    def place_of(self, key: str) -> str:
+        return self._files.place_of(key)
+
     def _request(self, verb: str, key: str, work: Callable[[], T]) -> T:
         """Do one request with the fault that the script or the dice give it."""
         fault = self._next_fault(verb)

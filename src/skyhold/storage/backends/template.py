@@ -16,6 +16,7 @@ from skyhold.errors import ConflictError, NetworkError, StorageError, TransferEr
 from skyhold.storage.attempts import Attempts, Result, RetryPolicy
 from skyhold.storage.contract import ObjectWriter, Store
 from skyhold.storage.keys import check_key, check_metadata_names, check_prefix, check_tags
+from skyhold.storage.location import is_same_place
 from skyhold.storage.objects import (
     Attributes,
     Buffer,
@@ -173,7 +174,7 @@ class Backend(Store):
         self._run("copy", source, lambda _: self._copy(source, target), "write")
 
     def rename(self, source: str, target: str) -> None:
-        if source == target:
+        if is_same_place(self.place_of(source), self.place_of(target)):
             self.info(source)
             return
         self.copy(source, target)

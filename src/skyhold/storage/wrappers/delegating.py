@@ -69,3 +69,6 @@ class DelegatingStore(Store):
 
     def uri_of(self, key: str) -> str:
         return self._inner.uri_of(key)
+
+    def place_of(self, key: str) -> str:
+        return self._inner.place_of(key)

@@ -84,6 +84,9 @@ class PrefixedStore(DelegatingStore):
     def uri_of(self, key: str) -> str:
         return self._inner.uri_of(self._prefix + key)
 
+    def place_of(self, key: str) -> str:
+        return self._inner.place_of(self._prefix + key)
+
     def _full(self, key: str) -> str:
         check_key(key, operation="use", uri=self.uri)
         return self._prefix + key
