@@ -124,6 +124,7 @@ _VALUES: dict[str, Any] = {
     "key": "there",
     "keys": ["there"],
     "prefix": "th",
+    "found": [],
     "source": "there",
     "target": "other",
     "data": b"changed",

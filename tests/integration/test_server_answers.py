@@ -2,12 +2,15 @@
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
+from azure.storage.blob import BlobServiceClient
 
 from conftest import AZURITE_KEY, make_bucket, make_container
+from skyhold.cli.application import run
 from skyhold.errors import (
     AccessDeniedError,
     ArchivedError,
@@ -155,6 +158,53 @@ def test_foreign_keys_end_a_listing_by_name_and_never_in_silence(moto: LocalServ
         assert [info.key for info in store.list("a/")] == keys, "a folder beside it is whole"
         client.delete_object(Bucket=bucket, Key=foreign)
     assert [info.key for info in store.list()] == keys
+
+
+@pytest.mark.azurite
+def test_folders_of_azure_are_no_objects(azurite: LocalServer):
+    container = make_container(azurite)
+    store = open_store(f"az://{container}", **azurite.options)
+    client = BlobServiceClient(azurite.endpoint, credential=AZURITE_KEY).get_container_client(container)
+    client.upload_blob("d/placeholder/", b"")
+    client.upload_blob("d/folder", b"", metadata={"hdi_isfolder": "true"})
+    store.write("d/folder/x", b"x")
+    store.write("d/empty", b"")
+    assert [info.key for info in store.list()] == ["d/empty", "d/folder/x"]
+
+
+@pytest.fixture(params=["moto", pytest.param("azurite", marks=pytest.mark.azurite)])
+def beside(request: pytest.FixtureRequest) -> tuple[str, LocalServer, Callable[[str, bytes], object]]:
+    """A bucket, its server, and a write by another program."""
+    server: LocalServer = request.getfixturevalue(request.param)
+    if request.param == "moto":
+        name = make_bucket(server)
+        keys = {"aws_access_key_id": "testing", "aws_secret_access_key": "testing-secret"}
+        client = boto3.client("s3", endpoint_url=server.endpoint, region_name="us-east-1", **keys)
+        return f"s3://{name}", server, lambda key, data: client.put_object(Bucket=name, Key=key, Body=data)
+    name = make_container(server)
+    blobs = BlobServiceClient(server.endpoint, credential=AZURITE_KEY).get_container_client(name)
+    return f"az://{name}", server, blobs.upload_blob
+
+
+def test_an_object_whose_key_ends_in_a_slash_is_never_lost_and_never_said_to_be_moved_or_deleted(
+    beside: tuple[str, LocalServer, Callable[[str, bytes], object]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    uri, server, put = beside
+    options = [word for name, value in server.options.items() for word in ("-o", f"{name}={value}")]
+    store = open_store(uri, **server.options)
+    store.write("d/x", b"x")
+    put("d/name/", b"full")
+    for verb in ("cp", "mv"):
+        assert run([verb, "-r", f"{uri}/d", f"{tmp_path}/{verb}", *options]) == 1
+        assert "/d/name" in capsys.readouterr().err
+    assert store.read("d/x") == b"x", "where one cannot be moved, no source is deleted"
+    assert run(["rm", "-r", "--yes", f"{uri}/d", *options]) == 2
+    shown = capsys.readouterr()
+    assert "still listed, the first as 'd/name'" in shown.err
+    assert "deleted" not in shown.out
+    with pytest.raises(InvalidKeyError, match="1 of 1 objects are still listed"):
+        store.delete_prefix("d/")
+    assert [info.key for info in store.list()] == ["d/name"], "what was not asked by its name is still there"
 
 
 def _refused_class(uri: str, options: dict[str, str], storage_class: str) -> str:

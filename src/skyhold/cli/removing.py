@@ -41,13 +41,20 @@ def rm(
             _ask(found, uri, common)
         verb = "would delete" if common.dry_run else "deleted"
         if not common.dry_run:
-            place.store.delete([info.key for info in found])
+            _delete(place, found, recursive=recursive)
         for info in found:
             target = place.store.uri_of(info.key)
             printer.item(f"{verb} {target}", action=verb, uri=target)
         removed += len(found)
     printer.summary(f"{removed:,} objects", objects=removed, dry_run=common.dry_run)
     return 0
+
+
+def _delete(place: Place, found: list[ObjectInfo], *, recursive: bool) -> None:
+    if recursive:
+        place.store.delete_listed(place.under(), found)
+    else:
+        place.store.delete([info.key for info in found])
 
 
 def _inside_its_parent(place: Place, uri: str) -> Place:

@@ -19,12 +19,12 @@
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import Literal, Self
 
-from skyhold.errors import DeleteGuardError, KeyNotFoundError
+from skyhold.errors import DeleteGuardError, InvalidKeyError, KeyNotFoundError
 from skyhold.storage.keys import check_prefix
 from skyhold.storage.objects import Attributes, Buffer, ByteRange, ListPage, ObjectInfo, Observer
 from skyhold.storage.reader import ObjectReader
@@ -245,6 +245,7 @@ class Store(ABC):
 
         Raises:
             DeleteGuardError: The prefix is empty, which would mean the whole store.
+            InvalidKeyError: As `delete_listed`.
         """
         if not prefix.strip("/"):
             raise DeleteGuardError(
@@ -254,9 +255,29 @@ class Store(ABC):
                 remedy="Name a prefix; to empty a bucket on purpose, list it and delete the keys",
             )
         check_prefix(prefix, operation="delete", uri=self.uri)
-        keys = [info.key for info in self.list(prefix)]
-        self.delete(keys)
-        return len(keys)
+        found = list(self.list(prefix))
+        self.delete_listed(prefix, found)
+        return len(found)
+
+    def delete_listed(self, prefix: str, found: Sequence[ObjectInfo]) -> None:
+        """Delete what a listing of ``prefix`` found, and list again: a deletion that missed its object says nothing.
+
+        Raises:
+            InvalidKeyError: An object is still listed, because its true key is another.
+            TransferError: Some could not be deleted.
+        """
+        self.delete([info.key for info in found])
+        gone = {(info.key, info.e_tag) for info in found}
+        left = [info.key for info in self.list(prefix) if (info.key, info.e_tag) in gone]
+        if left:
+            raise InvalidKeyError(
+                f"{len(left)} of {len(found)} objects are still listed, the first as {left[0]!r}: another program "
+                "wrote it under a key that begins or ends with '/', which cannot be named here",
+                operation="delete",
+                uri=self.uri_of(prefix),
+                identity=self.identity,
+                remedy="Delete that object with the program that wrote it; the others are gone",
+            )
 
     def uri_of(self, key: str) -> str:
         """Return the full URI of a key."""

@@ -169,7 +169,8 @@ def _shared(key: tuple[Any, ...], make: Callable[[], Store]) -> Store:
 
 
 def _open_cloud(location: Location, common: _Common, options: dict[str, Any]) -> Store:
-    from skyhold.storage.backends.cloud import CloudBackend, CloudSettings  # noqa: PLC0415 - 25 ms
+    from skyhold.storage.backends.clients import CloudSettings  # noqa: PLC0415 - 25 ms
+    from skyhold.storage.backends.cloud import CloudBackend  # noqa: PLC0415
     from skyhold.storage.credentials import resolve_connection  # noqa: PLC0415
 
     connection = resolve_connection(location, options)

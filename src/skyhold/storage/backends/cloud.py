@@ -3,14 +3,12 @@
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar, Literal, cast
 from urllib.parse import quote
 from uuid import uuid4
 
 import obstore
-from obstore.store import AzureStore, GCSStore, S3Store
 
 from skyhold.errors import (
     BadCredentialsError,
@@ -25,8 +23,9 @@ from skyhold.errors import (
     UnsupportedError,
     WrongRegionError,
 )
-from skyhold.storage.attempts import Result, RetryPolicy
+from skyhold.storage.attempts import Result
 from skyhold.storage.backends.azure_links import AzureLinks
+from skyhold.storage.backends.clients import CloudSettings, connect_client
 from skyhold.storage.backends.conditions import check_match
 from skyhold.storage.backends.listing import folder_and_offset, matches, past
 from skyhold.storage.backends.metadata import decode_attributes, encode_attributes
@@ -34,35 +33,16 @@ from skyhold.storage.backends.template import WRITE_ID, Backend
 from skyhold.storage.backends.translation import Context, translate
 from skyhold.storage.backends.uploading import CloudUpload
 from skyhold.storage.contract import ObjectWriter
-from skyhold.storage.credentials.connection import Connection, reveal_settings
+from skyhold.storage.credentials.connection import Connection
 from skyhold.storage.objects import Attributes, Buffer, ByteRange, ListPage, ObjectInfo
 
-__all__ = ["CloudBackend", "CloudSettings"]
+__all__ = ["CloudBackend"]
 
 
-_CLIENTS: dict[str, Callable[..., Any]] = {"s3": S3Store, "az": AzureStore, "gs": GCSStore}
 _PAGE = {"s3": 1000, "az": 5000, "gs": 1000}
 _BULK = {"s3": 1000, "az": 256, "gs": 1}
 _PART_RETRIES = 8
-
-
-@dataclass(frozen=True, slots=True)
-class CloudSettings:
-    """How a connection behaves, apart from who it is.
-
-    Attributes:
-        policy: How patient it is.
-        timeout_s: Longest time of one request, its body included.
-        connect_timeout_s: Longest time to make a connection.
-        concurrency: Requests in flight for small objects.
-        part_bytes: Size of the parts of large uploads.
-    """
-
-    policy: RetryPolicy = field(default_factory=RetryPolicy)
-    timeout_s: float = 60.0
-    connect_timeout_s: float = 2.0
-    concurrency: int = 128
-    part_bytes: int = 16 * 1024 * 1024
+_FOLDER_MARK = "hdi_isfolder"  # of folders in Azure accounts that have them
 
 
 class CloudBackend(Backend):
@@ -97,8 +77,8 @@ class CloudBackend(Backend):
         self._endpoint = str(connection.settings.get("endpoint") or connection.settings.get("base_url", ""))
         self._bucket_seen = False
         with self._translated("open", ""):
-            self._client = _connect(connection, settings, max_retries=0)
-            self._upload_client = _connect(connection, settings, max_retries=_PART_RETRIES)
+            self._client = connect_client(connection, settings, max_retries=0)
+            self._upload_client = connect_client(connection, settings, max_retries=_PART_RETRIES)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle by URI and options; credentials are found again in the other process."""
@@ -252,10 +232,12 @@ class CloudBackend(Backend):
     def _without_markers(self, found: Sequence[Any]) -> Iterator[ObjectInfo]:
         """Leave out the ``name/`` placeholders of consoles, which obstore lists as empty objects called ``name``."""
         for meta in found:
-            if meta["size"] == 0 and self._scheme != "az":
+            if meta["size"] == 0:
                 try:
-                    obstore.head(self._client, meta["path"])
+                    marked = obstore.get(self._client, meta["path"], options={"head": True}).attributes
                 except FileNotFoundError:
+                    continue
+                if marked.get(_FOLDER_MARK) == "true":
                     continue
             yield _listed(meta)
 
@@ -360,24 +342,6 @@ class CloudBackend(Backend):
 
 class _RangeIgnoredError(Exception):
     """The server answered a range request with the whole object."""
-
-
-def _connect(connection: Connection, settings: CloudSettings, *, max_retries: int) -> Any:
-    client = {
-        "timeout": timedelta(seconds=settings.timeout_s),
-        "connect_timeout": timedelta(seconds=settings.connect_timeout_s),
-        **connection.client,
-    }
-    retry = {
-        "max_retries": max_retries,
-        "retry_timeout": timedelta(seconds=settings.policy.total_s),
-        "backoff": {"max_backoff": timedelta(seconds=settings.policy.max_delay_s)},
-    }
-    extra = {} if connection.provider is None else {"credential_provider": connection.provider}
-    config = reveal_settings(connection.settings)
-    return _CLIENTS[connection.scheme](
-        connection.container, config=config, client_options=client, retry_config=retry, **extra
-    )
 
 
 def _range_of(byte_range: ByteRange) -> Any:
