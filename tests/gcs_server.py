@@ -97,6 +97,7 @@ class Stored:
 class Upload:
     key: str
     headers: dict[str, str]
+    started: datetime = field(default_factory=lambda: datetime.now(UTC))
     parts: dict[int, tuple[str, bytes]] = field(default_factory=dict[int, tuple[str, bytes]])
 
 
@@ -195,8 +196,7 @@ class GcsServer:
         if request.method != "GET":
             raise refuse("MethodNotAllowed")
         if "uploads" in request.query:
-            uploads = (_element("Upload", Key=one.key, UploadId=name) for name, one in bucket.uploads.items())
-            return _xml("ListMultipartUploadsResult", uploads)
+            return _xml("ListMultipartUploadsResult", _uploads(bucket, request.query, self.page))
         return _xml("ListBucketResult", _listing(bucket, request.query, self.page))
 
     def _write(self, bucket: Bucket, request: Request) -> Answer:
@@ -331,6 +331,17 @@ def _listing(bucket: Bucket, query: dict[str, str], page: int) -> Iterator[str]:
         size, generation = str(len(stored.data)), str(stored.generation)
         details = {"Generation": generation, "LastModified": modified, "ETag": stored.e_tag, "Size": size}
         yield _element("Contents", Key=name, **details)
+
+
+def _uploads(bucket: Bucket, query: dict[str, str], page: int) -> Iterator[str]:
+    after = query.get("key-marker", ""), query.get("upload-id-marker", "")
+    found = sorted((one.key, name, one.started) for name, one in bucket.uploads.items())
+    found = [one for one in found if one[0].startswith(query.get("prefix", "")) and one[:2] > after]
+    yield from _texts(IsTruncated=str(len(found) > page).lower())
+    if len(found) > page:
+        yield from _texts(NextKeyMarker=found[page - 1][0], NextUploadIdMarker=found[page - 1][1])
+    for key, name, started in found[:page]:
+        yield _element("Upload", Key=key, UploadId=name, Initiated=started.strftime("%Y-%m-%dT%H:%M:%S.%fZ"))
 
 
 def _texts(**texts: str) -> Iterator[str]:

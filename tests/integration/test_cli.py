@@ -4,7 +4,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
 
 from conftest import make_bucket
@@ -89,25 +88,6 @@ def test_the_checkup_notices_what_does_not_hold(
     assert {exact[name] for name in ("list", "put", "get", "create-only put", "if-match put", "delete")} == {"ok"}
     assert exact["versioning"] == "warning"
     assert (fast["create-only put"], fast["if-match put"]) == ("warning", "warning")
-
-
-def test_sweep_finds_uploads_that_a_kill_left(moto: LocalServer, capsys: pytest.CaptureFixture[str]):
-    bucket = make_bucket(moto)
-    client = boto3.client(
-        "s3",
-        endpoint_url=moto.endpoint,
-        aws_access_key_id=moto.options["access_key_id"],
-        aws_secret_access_key=moto.options["secret_access_key"],
-        region_name="us-east-1",
-    )
-    client.create_multipart_upload(Bucket=bucket, Key="left")
-    sweep = ["storage", "sweep", f"s3://{bucket}", "--json", *_options(moto)]
-    assert run([*sweep, "--dry-run"]) == 0
-    assert _json(capsys)[-1]["summary"] == {"uploads": 1, "dry_run": True}
-    assert client.list_multipart_uploads(Bucket=bucket).get("Uploads")
-    assert run(sweep) == 0
-    assert _json(capsys)[0]["key"] == "left"
-    assert not client.list_multipart_uploads(Bucket=bucket).get("Uploads")
 
 
 def test_runs_are_listed_shown_and_verified(folder: Path, capsys: pytest.CaptureFixture[str]):

@@ -8,11 +8,12 @@ from typing import Any
 from skyhold.cli.options import Common
 from skyhold.cli.output import Printer
 from skyhold.storage.bucket_settings import bucket_settings, has_settings
-from skyhold.storage.buckets import abort_uploads, delete_versions, list_left_uploads, make_bucket
+from skyhold.storage.buckets import delete_versions, make_bucket
 from skyhold.storage.checkup import check_store
 from skyhold.storage.libraries import connect, endpoint_of
 from skyhold.storage.location import parse_location
 from skyhold.storage.opening import open_store
+from skyhold.storage.uploads import abort_uploads, ending_by_itself, list_left_uploads
 
 __all__ = ["check", "mb", "sweep"]
 
@@ -80,7 +81,9 @@ def _delete_versions(options: dict[str, Any], uri: str) -> int:
 
 
 def sweep(uri: str, /, *, older_than_hours: float = 24.0, common: Common = _DEFAULT) -> int:
-    """Abort multipart uploads that a kill left behind; their parts cost money and are seen nowhere.
+    """Abort uploads in parts that a kill left behind; the parts cost money and are seen nowhere.
+
+    On Azure they are shown only: it drops them by itself.
 
     Args:
         uri: Which bucket, or a prefix in it.
@@ -90,11 +93,13 @@ def sweep(uri: str, /, *, older_than_hours: float = 24.0, common: Common = _DEFA
     printer = Printer(as_json=common.json)
     options = common.options_for(uri)
     found = list_left_uploads(uri, older_than=timedelta(hours=older_than_hours), **options)
-    verb = "would abort" if common.dry_run else "aborted"
-    if not common.dry_run:
+    by_itself = ending_by_itself(uri)
+    verb = "left" if by_itself else "would abort" if common.dry_run else "aborted"
+    if not (by_itself or common.dry_run):
         abort_uploads(uri, found, **options)
     for upload in found:
-        words = f"{verb} {upload.key} of {upload.started:%Y-%m-%d %H:%M}"
+        words = f"{verb} {upload.key}{f' of {upload.started:%Y-%m-%d %H:%M}' if upload.started else ''}"
         printer.item(words, action=verb, key=upload.key, upload_id=upload.upload_id, started=upload.started)
-    printer.summary(f"{len(found):,} uploads", uploads=len(found), dry_run=common.dry_run)
+    words = f"{len(found):,} uploads{f'; {by_itself}' if by_itself else ''}"
+    printer.summary(words, uploads=len(found), dry_run=common.dry_run, by_itself=by_itself)
     return 0

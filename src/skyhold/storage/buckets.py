@@ -1,8 +1,6 @@
-"""Buckets themselves: making them, and uploads that a kill left behind."""
+"""Buckets themselves: making them, and versions in them."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,16 +16,7 @@ from skyhold.errors import (
 from skyhold.storage.libraries import azure_client, connect, s3_client
 from skyhold.storage.location import Location, parse_location
 
-__all__ = ["LeftUpload", "abort_uploads", "delete_versions", "list_left_uploads", "make_bucket"]
-
-
-@dataclass(frozen=True, slots=True)
-class LeftUpload:
-    """A multipart upload that was begun and never ended; its parts are charged for until it is aborted."""
-
-    key: str
-    upload_id: str
-    started: datetime
+__all__ = ["delete_versions", "make_bucket", "with_errors"]
 
 
 def make_bucket(uri: str, **options: Any) -> None:
@@ -66,40 +55,6 @@ def _make_folder(location: Location) -> None:
         raise AlreadyExistsError("the folder exists", operation="make bucket", uri=location.container) from error
     except OSError as error:
         raise StorageError(str(error), operation="make bucket", uri=location.container) from error
-
-
-def list_left_uploads(uri: str, *, older_than: timedelta = timedelta(0), **options: Any) -> list[LeftUpload]:
-    """Return the multipart uploads that were begun under a URI and never ended.
-
-    Args:
-        uri: A bucket, or a prefix in one.
-        older_than: Leave out younger ones: they may be under way.
-        **options: As for `skyhold.storage.opening.open_store`.
-    """
-    location = _only_s3(uri, "list uploads")
-    client = s3_client(connect(location, options))
-    pages = client.get_paginator("list_multipart_uploads").paginate(Bucket=location.container, Prefix=location.key)
-    found = with_errors("list uploads", location, lambda: list(pages))
-    uploads = [
-        LeftUpload(each["Key"], each["UploadId"], each["Initiated"])
-        for page in found
-        for each in page.get("Uploads", [])
-    ]
-    return [upload for upload in uploads if upload.started <= datetime.now(UTC) - older_than]
-
-
-def abort_uploads(uri: str, uploads: list[LeftUpload], **options: Any) -> None:
-    """Abort uploads that `list_left_uploads` found; their parts are freed."""
-    location = _only_s3(uri, "abort uploads")
-    client = s3_client(connect(location, options))
-    for upload in uploads:
-        with_errors(
-            "abort upload",
-            location,
-            lambda upload=upload: client.abort_multipart_upload(
-                Bucket=location.container, Key=upload.key, UploadId=upload.upload_id
-            ),
-        )
 
 
 def delete_versions(uri: str, **options: Any) -> int:
