@@ -1,15 +1,16 @@
 """``https://``: reading what a web server has, presigned links included. The URL is used as it is written."""
 
 import http.client
+import re
 import socket
 import urllib.error
 import urllib.request
 from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, Literal, NoReturn
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from skyhold.errors import (
     AccessDeniedError,
@@ -36,19 +37,38 @@ __all__ = ["WebBackend"]
 
 _PARTIAL = 206
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+)")
 _URL_SAFE = "/:?&=#%+~@!$'()*,;[]"
 _STATUS: dict[int, type[StorageError]] = {
     401: BadCredentialsError,
     403: AccessDeniedError,
     404: KeyNotFoundError,
+    405: UnsupportedError,
     408: StoreTimeoutError,
     410: KeyNotFoundError,
     412: PreconditionFailedError,
     416: InvalidRangeError,
     429: ThrottledError,
+    501: UnsupportedError,
     503: ThrottledError,
     504: StoreTimeoutError,
 }
+
+
+class _CarefulRedirects(urllib.request.HTTPRedirectHandler):
+    """Follows a redirect by the same method, and lets no header that may be a secret go to another server."""
+
+    def redirect_request(
+        self, req: urllib.request.Request, fp: Any, code: int, msg: str, headers: Any, newurl: str
+    ) -> urllib.request.Request | None:
+        if urlsplit(newurl).scheme not in {"http", "https"}:
+            raise urllib.error.HTTPError(req.full_url, code, f"a redirect to {newurl!r}", headers, fp)
+        target = super().redirect_request(req, fp, code, msg, headers, newurl)
+        if target is not None:
+            target.method = req.get_method()
+            if urlsplit(newurl)[:2] != urlsplit(req.full_url)[:2]:
+                target.headers = {name: text for name, text in target.headers.items() if name == "Range"}
+        return target
 
 
 class WebBackend(Backend):
@@ -73,6 +93,7 @@ class WebBackend(Backend):
         self._headers = dict(headers or {})
         self._timeout_s = timeout_s
         self._policy = policy
+        self._opener = urllib.request.build_opener(_CarefulRedirects)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle by server, when no secret header is set."""
@@ -89,8 +110,11 @@ class WebBackend(Backend):
         return redact_uri(f"{self.uri}/{key}")
 
     def _info(self, key: str) -> ObjectInfo:
-        with self._answer(key, "HEAD", {}) as answer:
-            return _info_of(key, answer, int(answer.headers.get("Content-Length") or 0))
+        with suppress(AccessDeniedError, UnsupportedError), self._answer(key, "HEAD", {}) as answer:
+            size_bytes = _length_of(answer)
+            if size_bytes is not None:
+                return _info_of(key, answer, size_bytes)
+        return self._read(key, ByteRange(0, 1), None)[0]  # a link is signed for GET alone; and not all tell a length
 
     def _read(self, key: str, byte_range: ByteRange | None, if_match: str | None) -> tuple[ObjectInfo, bytes]:
         headers = {"Range": _range_header(byte_range)} if byte_range else {}
@@ -106,25 +130,42 @@ class WebBackend(Backend):
     def _received(
         self, key: str, answer: Any, byte_range: ByteRange | None, if_match: str | None
     ) -> tuple[ObjectInfo, bytes]:
-        data = answer.read()
-        promised = int(answer.headers.get("Content-Length") or len(data))
-        if len(data) != promised:
-            raise BrokenBodyError(f"{len(data)} of {promised} bytes came", operation="read", uri=self.uri_of(key))
-        total = answer.headers.get("Content-Range", "").rpartition("/")[2]
-        partial = answer.status == _PARTIAL
-        info = _info_of(key, answer, int(total) if partial and total.isdigit() else len(data))
+        if answer.status == _PARTIAL:
+            return self._received_part(key, answer, byte_range or ByteRange(), if_match)
+        promised = _length_of(answer)
+        data = None if promised is not None else answer.read()
+        info = _info_of(key, answer, len(data) if data is not None else promised or 0)
         check_match(info, if_match, operation="read", uri=self.uri_of(key))
-        if partial:
-            return info, data
-        start, end = resolve_range(info, byte_range, uri=self.uri_of(key))  # the server ignores ranges
+        start, end = resolve_range(info, byte_range, uri=self.uri_of(key))  # this server ignores ranges
+        if data is None:
+            data = answer.read(end)
+        if len(data) < end:
+            raise BrokenBodyError(f"{len(data)} of {promised} bytes came", operation="read", uri=self.uri_of(key))
         return info, data[start:end]
+
+    def _received_part(
+        self, key: str, answer: Any, byte_range: ByteRange, if_match: str | None
+    ) -> tuple[ObjectInfo, bytes]:
+        told = answer.headers.get("Content-Range", "")
+        found = _CONTENT_RANGE.fullmatch(told)
+        if found is None:
+            raise self._wrapped(UnsupportedError, f"the server sent a part and named it {told!r}", key)
+        first, last, total = (int(number) for number in found.groups())
+        info = _info_of(key, answer, total)
+        check_match(info, if_match, operation="read", uri=self.uri_of(key))
+        start, end = resolve_range(info, byte_range, uri=self.uri_of(key))
+        data = answer.read()
+        if (first, last + 1) != (start, end) or len(data) != end - start:
+            words = f"bytes {start} to {end} were asked for, and {len(data)} came, named {told!r}"
+            raise BrokenBodyError(words, operation="read", uri=self.uri_of(key))
+        return info, data
 
     @contextmanager
     def _answer(self, key: str, method: str, headers: dict[str, str]) -> Generator[Any]:
         url = f"{self.uri}/{quote(key, safe=_URL_SAFE)}"
         request = urllib.request.Request(url, method=method, headers={**self._headers, **headers})  # noqa: S310
         try:
-            with urllib.request.urlopen(request, timeout=self._timeout_s) as answer:  # noqa: S310 - http(s) only
+            with self._opener.open(request, timeout=self._timeout_s) as answer:
                 yield answer
         except urllib.error.HTTPError as error:
             with error:
@@ -194,6 +235,11 @@ def _range_header(byte_range: ByteRange) -> str:
     if byte_range.suffix is not None:
         return f"bytes=-{byte_range.suffix}"
     return f"bytes={byte_range.start}-{'' if byte_range.end is None else byte_range.end - 1}"
+
+
+def _length_of(answer: Any) -> int | None:
+    told = answer.headers.get("Content-Length", "")
+    return int(told) if told.isdecimal() else None
 
 
 def _info_of(key: str, answer: Any, size_bytes: int) -> ObjectInfo:
