@@ -45,7 +45,7 @@ class _Server(http.server.BaseHTTPRequestHandler):
             return
         if asked and "ranges" in self.path:
             start, end = int(asked.group(1)), min(int(asked.group(2)) + 1, len(DATA))
-            start += "shifted" in self.path
+            start, end = start + ("shifted" in self.path), end + ("shifted" in self.path)
             body, status = DATA[start:end], 206
         self.send_response(status)
         if status == 206:
@@ -94,10 +94,10 @@ def test_a_server_with_ranges_sends_no_more_than_was_asked(strange: Store):
     assert _Server.sent == [10]
 
 
-@pytest.mark.parametrize("key", ["short", "ranges/short", "ranges/shifted"])
-def test_a_body_that_is_not_what_was_promised_is_never_taken_for_the_object(strange: Store, key: str):
+@pytest.mark.parametrize(("key", "end"), [("short", 2000), ("ranges/short", 2000), ("ranges/shifted", 20)])
+def test_a_body_that_is_not_what_was_promised_is_never_taken_for_the_object(strange: Store, key: str, end: int):
     with pytest.raises(BrokenBodyError, match=key):
-        strange.read(key, ByteRange(5, 2000))
+        strange.read(key, ByteRange(5, end))
     if "shifted" not in key:
         with pytest.raises(BrokenBodyError, match=key):
             strange.read(key)
