@@ -45,6 +45,10 @@ _SHAPES: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"(?i)\b(sig|x-amz-signature|x-amz-credential|x-amz-security-token|x-goog-signature"
                 r"|x-goog-credential|access_token|refresh_token|client_secret|client_assertion)="
                 r"(?!\*\*redacted)[^&\s'\"]+"), r"\1={}"),
+    # Whatever follows such a header's name may be the secret: all of it goes, but for the scheme where it is known.
+    (re.compile(r"(?i)\b(authorization[\"']?\s*[:=]\s*+)(?!\*\*redacted)(?:\"[^\"]*\"|'[^']*'"
+                r"|((?>(?:Bearer|Basic|Digest|Token|SharedKey|AWS4-HMAC-SHA256)[ \t]+)?+)(?!\*\*redacted)[^\r\n]+)"),
+     r"\1\2{}"),
     (re.compile(r"(?i)\b(Bearer|Basic|SharedKey)(\s+)[A-Za-z0-9._~+/:=-]{6,}"), r"\1\2{}"),
     (re.compile(r"(?i)(Signature=)[0-9a-f]{16,}"), r"\1{}"),
     (re.compile(r"\b((?:AKIA|ASIA|AROA|AIDA)[A-Z0-9]{12,})\b"), ""),

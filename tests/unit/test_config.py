@@ -212,6 +212,7 @@ class TestFolders:
 
 PIECES = (
     "AccountKey=",
+    "Authorization: ",
     "secret",
     "token:",
     "sig=",
@@ -231,7 +232,7 @@ PIECES = (
 
 LONG_PIECES = (
     "a", "a_", "secret", "secret ", "secret'", 'secret="', "http://a:b/", "a://", "://a:", "AKIA", "AccountKey =",
-    "Bearer ", "-----BEGIN A ", "sig", "x=1;", " ",
+    "Bearer ", "authorization", "authorization ", "Authorization: ", "-----BEGIN A ", "sig", "x=1;", " ",
 )  # fmt: skip
 
 
@@ -250,6 +251,12 @@ class TestRedact:
             ("redis://:HUNTER2@host", "redis://:**redacted**@host"),
             ("postgresql://me:HUN@TER2@host/db", "postgresql://me:**redacted**@host/db"),
             ("Authorization: Bearer HUNTER2.abc-def", "Authorization: Bearer **redacted**"),
+            ("Authorization: token HUNTER2", "Authorization: token **redacted**"),
+            ("proxy-authorization: HUNTER2\r\nHost: h", "proxy-authorization: **redacted**\r\nHost: h"),
+            ("Authorization: Own scheme=HUNTER2, more=HUNTER2", "Authorization: **redacted**"),
+            ("{'Authorization': 'token HUNTER2', 'a': 1}", "{'Authorization': **redacted**, 'a': 1}"),
+            ('{"authorization":"HUNTER2","a":1}', '{"authorization":**redacted**,"a":1}'),
+            ('Authorization: Digest user="me", response="HUNTER2"', "Authorization: Digest **redacted**"),
             ("AWS4-HMAC-SHA256 Signature=0a06fe435d487631b8463d40358dab41", "AWS4-HMAC-SHA256 Signature=**redacted**"),
             ("aws_secret_access_key = HUNTER2", "aws_secret_access_key = **redacted**"),
             ("AWS_SECRET_ACCESS_KEY=HUNTER2 next", "AWS_SECRET_ACCESS_KEY=**redacted** next"),
@@ -277,6 +284,7 @@ class TestRedact:
             "identity: environment variables AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY",
             "10:30:00 wrote 5 rows to az://box@account/x.csv",
             "credentials file 'secret.json'",
+            "more than one identity was given: option 'token' and an Authorization header",
         ],
     )
     def test_plain_texts_stay(self, text: str) -> None:
