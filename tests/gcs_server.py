@@ -7,11 +7,12 @@ against it shows that both sides keep to what is documented, not that Google doe
 
 What it does not check or do: permissions of a real policy (see `GcsServer.forbidden`), checksums (``Content-MD5``,
 ``x-goog-hash``), customer-supplied keys, versioning (a replaced generation is gone), ``Content-Encoding`` transcoding,
-composite objects, retention, requester pays, rate limits of its own, the JSON API, and buckets beyond their names.
+composite objects, retention, requester pays, rate limits of its own, and the JSON API but for a bucket's settings.
 """
 
 import base64
 import hashlib
+import json
 import re
 import socket
 import threading
@@ -22,7 +23,7 @@ from datetime import UTC, datetime
 from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import count
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import parse_qsl, unquote, urlsplit
 from uuid import uuid4
 from xml.etree import ElementTree as ET
@@ -105,6 +106,7 @@ class Upload:
 class Bucket:
     objects: dict[str, Stored] = field(default_factory=dict[str, Stored])
     uploads: dict[str, Upload] = field(default_factory=dict[str, Upload])
+    settings: dict[str, Any] = field(default_factory=dict[str, Any])
 
 
 @dataclass
@@ -158,6 +160,8 @@ class GcsServer:
 
     def _dispatch(self, request: Request) -> Answer:
         self._check_identity(request)
+        if request.bucket == "storage" and request.key.startswith("v1/b/"):
+            return self._on_settings(request)
         bucket = self.buckets.get(request.bucket)
         if bucket is None:
             raise refuse("NoSuchBucket")
@@ -191,6 +195,13 @@ class GcsServer:
             raise refuse("AccessDenied")
         if request.method in self.forbidden:
             raise refuse("AccessDenied")
+
+    def _on_settings(self, request: Request) -> Answer:
+        bucket = self.buckets.get(request.key.removeprefix("v1/b/"))
+        if bucket is None or request.method != "GET":
+            return Answer(404, (("Content-Type", "application/json"),), b"{}")
+        body = {name: bucket.settings[name] for name in request.query["fields"].split(",") if name in bucket.settings}
+        return Answer(200, (("Content-Type", "application/json"),), json.dumps(body).encode())
 
     def _on_bucket(self, bucket: Bucket, request: Request) -> Answer:
         if request.method != "GET":

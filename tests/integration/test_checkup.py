@@ -1,7 +1,7 @@
 """``skyhold check`` on real servers: settings are made by the providers' own libraries, and told by us."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -16,6 +16,7 @@ from azure.storage.blob import (
 )
 
 from conftest import AZURITE_KEY, make_bucket, make_container
+from gcs_server import GcsServer, serving_gcs
 from skyhold.cli.application import run
 from skyhold.errors import BadUriError
 from skyhold.storage.buckets import delete_versions
@@ -216,3 +217,53 @@ def test_a_signature_that_may_only_read_is_told_which_rights_are_missing(azurite
     assert lines["soft delete"]["state"] == "unknown"
     assert "needs permission Microsoft.Storage/storageAccounts/blobServices/read" in lines["soft delete"]["found"]
     assert signature not in json.dumps(lines)
+
+
+class TestGoogle:
+    @pytest.fixture
+    def server(self) -> Generator[GcsServer]:
+        with serving_gcs() as server:
+            server.public, server.knows_bearer = False, lambda token: token == "a-token"
+            yield server
+
+    @pytest.fixture
+    def name(self, server: GcsServer) -> str:
+        return server.make_bucket()
+
+    def test_a_good_bucket_is_well_on_every_line_and_left_as_it_was(self, server: GcsServer, name: str, check: Check):
+        server.buckets[name].settings = {
+            "versioning": {"enabled": True},
+            "iamConfiguration": {
+                "uniformBucketLevelAccess": {"enabled": True},
+                "publicAccessPrevention": "enforced",
+            },
+            "logging": {"logBucket": "logs"},
+        }
+        lines = check(f"gs://{name}/a folder", {"endpoint": server.url, "token": "a-token"})
+        assert lines.pop("header")["endpoint"] == server.url
+        assert {line["state"] for line in lines.values()} == {"ok"}, lines
+        assert {"create-only put", "if-match put", "multipart put", "versioning", "access log"} <= set(lines)
+        assert not server.buckets[name].objects
+        assert not server.buckets[name].uploads
+        assert all(request.key.startswith("a folder/") for request in server.requests if request.method == "PUT")
+
+    def test_what_is_not_set_is_a_warning_with_its_command(self, server: GcsServer, name: str, check: Check):
+        lines = check(f"gs://{name}", {"endpoint": server.url, "token": "a-token"})
+        warned = {name: line["remedy"] for name, line in lines.items() if line.get("state") == "warning"}
+        assert warned["versioning"] == f"Run: gcloud storage buckets update gs://{name} --versioning"
+        assert set(warned) == {"versioning", "uniform access", "public access is blocked", "access log"}
+
+    def test_who_may_only_read_is_told_which_permission_is_missing(self, server: GcsServer, name: str, check: Check):
+        server.forbidden = {"PUT", "POST", "DELETE"}
+        lines = check(f"gs://{name}", {"endpoint": server.url, "token": "a-token"}, exit_code=1)
+        assert (lines["list"]["state"], lines["put"]["state"], lines["get"]["state"]) == ("ok", "failed", "unknown")
+        assert "storage.objects.create" in lines["put"]["remedy"]
+
+    def test_a_wrong_token_and_a_missing_bucket_fail_at_the_first_line(
+        self, server: GcsServer, name: str, check: Check
+    ):
+        lines = check(f"gs://{name}", {"endpoint": server.url, "token": "other"}, exit_code=1)
+        assert lines["list"]["state"] == "failed"
+        assert "other" not in str(lines)
+        lines = check("gs://missing", {"endpoint": server.url, "token": "a-token"}, exit_code=1)
+        assert "buckets create" in lines["list"]["remedy"]
