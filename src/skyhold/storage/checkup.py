@@ -152,8 +152,14 @@ class _Probe:
         try:
             self.store.write(self.key, _PROBE, if_match='"0123456789abcdef0123456789abcdef"')
         except PreconditionFailedError:
-            return "a stale writer is refused"
-        raise UnsupportedError("the store ignores it: a stale writer would overwrite", uri=self.store.uri)
+            pass
+        else:
+            raise UnsupportedError("the store ignores it: a stale writer would overwrite", uri=self.store.uri)
+        try:
+            self.store.write(self.key, _PROBE, if_match=self.store.info(self.key).e_tag)
+        except PreconditionFailedError as error:
+            raise UnsupportedError("the store refuses the newest version too", uri=self.store.uri) from error
+        return "a stale writer is refused, and one that saw the newest version is not"
 
     def multipart(self) -> str:
         self._need_object()
