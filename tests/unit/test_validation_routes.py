@@ -4,8 +4,8 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
-from enum import Enum
-from typing import Annotated, Any, Literal
+from enum import Enum, IntEnum
+from typing import Annotated, Any, Generic, Literal, TypeVar
 
 import pyarrow as pa
 import pytest
@@ -37,14 +37,32 @@ from skyhold.errors import SchemaError
 from skyhold.records.validation import FieldError, ValidationPlan
 from skyhold.records.validation.outcome import format_path
 
+T = TypeVar("T")
+
 
 class Colour(Enum):
     RED = "red"
 
 
+class Level(IntEnum):
+    LOW = 1
+
+
+class Rate(Enum):
+    HALF = 0.5
+
+
 class Point(BaseModel):
     x: int
     y: float | None = None
+
+
+class Boxed(BaseModel, Generic[T]):
+    content: T
+
+
+TEXTS = pa.dictionary(pa.int32(), pa.string())
+POINT = pa.struct([("x", pa.int64()), ("y", pa.float64())])
 
 
 def plan_of(kind: Any, **config: Any) -> ValidationPlan:
@@ -63,8 +81,18 @@ def plan_of(kind: Any, **config: Any) -> ValidationPlan:
         (datetime, "kernel", pa.timestamp("us")),
         (AwareDatetime, "kernel", pa.timestamp("us", "UTC")),
         (EmailStr, "kernel", pa.string()),
-        (Literal["a", "b"], "kernel", pa.string()),
-        (Colour, "kernel", pa.string()),
+        (Literal["a", "b"], "kernel", TEXTS),
+        (Colour, "kernel", TEXTS),
+        (Colour | None, "kernel", TEXTS),
+        (Annotated[Colour, AfterValidator(lambda colour: colour)], "column", TEXTS),
+        (Literal["a", "b"] | None, "column", TEXTS),
+        (Literal[Colour.RED], "column", TEXTS),
+        (Literal[1, 2], "column", pa.int64()),
+        (Level, "column", pa.int64()),
+        (Rate, "column", pa.float64()),
+        (Literal[True], "column", pa.bool_()),
+        (Literal[1, "1"], "column", pa.string()),
+        (list[Colour], "column", pa.list_(pa.string())),
         (Annotated[str, Field(pattern="^[a-z]+$")], "kernel", pa.string()),
         (Annotated[str, Field(pattern="(?i)a")], "column", pa.string()),
         (Annotated[int, Field(strict=True)], "column", pa.int64()),
@@ -79,8 +107,19 @@ def plan_of(kind: Any, **config: Any) -> ValidationPlan:
         (Annotated[Decimal, Field(max_digits=5, decimal_places=2)], "column", pa.decimal128(5, 2)),
         (HttpUrl, "column", pa.string()),
         (Json[list[int]], "column", pa.list_(pa.int64())),
-        (Json[Point], "column", pa.struct([("x", pa.int64()), ("y", pa.float64())])),
-        (dict[str, int], "column", pa.string()),
+        (Json[Point], "column", POINT),
+        (Annotated[Decimal, Field(max_digits=50, decimal_places=2)], "column", pa.decimal256(50, 2)),
+        (dict[str, int], "column", pa.map_(pa.string(), pa.int64())),
+        (dict[Colour, list[Point]], "column", pa.map_(pa.string(), pa.list_(POINT))),
+        (dict[int, Decimal | None], "column", pa.map_(pa.int64(), pa.decimal128(38, 18))),
+        (dict[str, Any], "column", pa.string()),
+        (dict[float, int], "column", pa.string()),
+        (dict, "column", pa.string()),
+        (tuple[int, int], "column", pa.list_(pa.int64())),
+        (tuple[int, ...], "column", pa.list_(pa.int64())),
+        (tuple[int, str], "column", pa.string()),
+        (RootModel[list[int]], "column", pa.list_(pa.int64())),
+        (Boxed[int], "column", pa.struct([("content", pa.int64())])),
         (int | str, "column", pa.string()),
     ],
     ids=str,

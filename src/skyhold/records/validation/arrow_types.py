@@ -1,8 +1,8 @@
-"""The Arrow type of a field, and how its Python values get there, from its core schema."""
+"""The Arrow type of a field, from its core schema; those of what has parts are in `nested_types`."""
 
 import ipaddress
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from enum import Enum
 from pathlib import PurePath
 from typing import Any, cast
@@ -10,7 +10,17 @@ from typing import Any, cast
 from pydantic import Secret, SecretBytes, SecretStr
 
 from skyhold.errors import SchemaError
-from skyhold.records.validation.arrow import Array, DataType, pa
+from skyhold.records.validation.arrow import DataType, pa
+from skyhold.records.validation.column_type import asked_type, fit_output
+from skyhold.records.validation.nested_types import (
+    list_type,
+    map_type,
+    named_tuple_type,
+    struct_type,
+    tagged_type,
+    tuple_type,
+)
+from skyhold.records.validation.output import OutputType
 from skyhold.records.validation.shape import (
     CoreDict,
     FieldShape,
@@ -18,11 +28,9 @@ from skyhold.records.validation.shape import (
     accepts_none,
     choices_of,
     declared_type,
-    read_fields,
 )
 from skyhold.records.validation.values import (
-    Convert,
-    OverflowedError,
+    is_utf8,
     to_aware_datetime,
     to_bytes,
     to_date,
@@ -30,6 +38,7 @@ from skyhold.records.validation.values import (
     to_duration,
     to_float,
     to_json_text,
+    to_member,
     to_naive_datetime,
     to_number,
     to_plain,
@@ -38,38 +47,14 @@ from skyhold.records.validation.values import (
     to_time,
 )
 
-__all__ = ["OutputType", "field_output", "output_type"]
+__all__ = ["column_output", "field_output", "output_type"]
 
 _PRINTED = (ipaddress._BaseAddress, ipaddress._BaseNetwork, ipaddress.IPv4Interface, PurePath)  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
 _SECRETS: tuple[type, ...] = (Secret, SecretBytes, SecretStr)
 _MAX_DEPTH = 20
 _MAX_DIGITS = 38
+_MAX_LONG_DIGITS = 76
 _PLAIN_SCALE = 18
-
-
-@dataclass(frozen=True, slots=True)
-class OutputType:
-    """An Arrow type with the conversion of one value, None excepted."""
-
-    arrow_type: DataType
-    convert: Convert
-    nullable: bool = False
-
-    def convert_one(self, value: object) -> object:
-        """Return what the column holds for a value.
-
-        Raises:
-            OverflowedError: The column cannot hold it exactly.
-        """
-        if value is None:
-            if not self.nullable:
-                raise OverflowedError("None does not fit in a column of a field that is not Optional")
-            return None
-        return self.convert(value)
-
-    def build(self, converted: Sequence[object]) -> Array:
-        """Return an array of values that ``convert_one`` gave, and of None."""
-        return pa.array(converted, self.arrow_type)
 
 
 _JSON = OutputType(pa.string(), to_json_text)
@@ -89,6 +74,19 @@ _SIMPLE: dict[str, OutputType] = {
     "url": _PRINTED_TEXT,
     "multi-host-url": _PRINTED_TEXT,
     "uuid": _PRINTED_TEXT,
+}
+_MEMBERS: dict[type, OutputType] = {
+    str: _TEXT,
+    int: _SIMPLE["int"],
+    float: OutputType(pa.float64(), to_member(to_float)),
+    bool: OutputType(pa.bool_(), to_member(to_plain(bool))),
+}
+_NESTED = {
+    **dict.fromkeys(("list", "set", "frozenset"), list_type),
+    **dict.fromkeys(("model", "dataclass", "typed-dict"), struct_type),
+    "tuple": tuple_type,
+    "dict": map_type,
+    "named-tuple": named_tuple_type,
 }
 _INNER = {
     **dict.fromkeys(
@@ -113,28 +111,36 @@ def field_output(field: FieldShape, shape: ModelShape, cells: DataType | None = 
         base = _AWARE
     none_default = field.schema["type"] == "default" and field.schema.get("default", ...) is None
     absent = shape.kind == "typed-dict" and not field.required
-    return OutputType(
-        base.arrow_type,
-        base.convert,
-        nullable=none_default or absent or accepts_none(field.schema, shape.definitions),
-    )
+    nullable = none_default or absent or accepts_none(field.schema, shape.definitions)
+    return replace(base.as_column(), nullable=nullable)
+
+
+def column_output(schema: CoreDict, shape: ModelShape) -> OutputType:
+    """Return the output type of a computed field's core schema."""
+    base = output_type(schema, shape.definitions)
+    return replace(base.as_column(), nullable=accepts_none(schema, shape.definitions))
 
 
 def _is_plain_datetime(schema: CoreDict) -> bool:
-    while schema["type"] in ("default", "nullable"):
+    while schema["type"] in ("default", "nullable") and asked_type(schema) is None:
         schema = schema["schema"]
-    return schema["type"] == "datetime" and "tz_constraint" not in schema
+    return schema["type"] == "datetime" and "tz_constraint" not in schema and asked_type(schema) is None
 
 
-def output_type(schema: CoreDict, definitions: Mapping[str, CoreDict], depth: int = 0) -> OutputType:  # noqa: PLR0911 - one return a kind
+def output_type(schema: CoreDict, definitions: Mapping[str, CoreDict], depth: int = 0) -> OutputType:
     """Return the output type of a core schema; JSON text where none is clear.
 
     Raises:
-        SchemaError: The type is a secret, which a column would either tell or lose.
+        SchemaError: The type is a secret, which a column would either tell or lose; or it asks for another type that
+            cannot hold its values.
     """
+    base = _JSON if depth > _MAX_DEPTH else _annotated_type(schema, definitions, depth)
+    asked = asked_type(schema)
+    return base if asked is None or asked == base.arrow_type else fit_output(base, asked)
+
+
+def _annotated_type(schema: CoreDict, definitions: Mapping[str, CoreDict], depth: int) -> OutputType:
     kind: str = schema["type"]
-    if depth > _MAX_DEPTH:
-        return _JSON
     if schema.get("serialization", {}).get("type") == "to-string":
         return _PRINTED_TEXT
     if (simple := _SIMPLE.get(kind) or _own_type(schema)) is not None:
@@ -143,11 +149,25 @@ def output_type(schema: CoreDict, definitions: Mapping[str, CoreDict], depth: in
         return output_type(schema[_INNER[kind]], definitions, depth + 1)
     if kind == "definition-ref":
         return _referred(schema["schema_ref"], definitions, depth)
-    if kind in ("list", "set", "frozenset") or (kind == "tuple" and _is_variadic(schema)):
-        return _list_type(schema, definitions, depth)
-    if kind in ("model", "dataclass", "typed-dict"):
-        return _struct_type(schema, definitions, depth)
-    return _scalar_type(schema, definitions, depth)
+    return _nested_type(schema, definitions, depth) or _scalar_type(schema, definitions, depth)
+
+
+def _nested_type(schema: CoreDict, definitions: Mapping[str, CoreDict], depth: int) -> OutputType | None:
+    """Return the output type of what has parts, or None if it has none or they are not clear."""
+
+    def read(inner: CoreDict) -> OutputType:
+        found = output_type(inner, definitions, depth + 1)
+        return replace(found, nullable=accepts_none(inner, definitions))
+
+    kind = schema["type"]
+    if kind == "tagged-union":
+        known = {label: _resolved(each, definitions) for label, each in schema["choices"].items()}
+        return tagged_type({**schema, "choices": known}, read)
+    return _NESTED[kind](schema, read) if kind in _NESTED else None
+
+
+def _resolved(schema: CoreDict, definitions: Mapping[str, CoreDict]) -> CoreDict:
+    return definitions.get(schema["schema_ref"], schema) if schema["type"] == "definition-ref" else schema
 
 
 def _scalar_type(  # noqa: PLR0911 - one return a kind
@@ -161,9 +181,9 @@ def _scalar_type(  # noqa: PLR0911 - one return a kind
         case "decimal":
             return _decimal_type(schema)
         case "literal":
-            return _member_type(schema["expected"])
+            return _member_type([each for each in schema["expected"] if each is not None])
         case "enum":
-            return _member_type([cast("Enum", member).value for member in schema["members"]])
+            return _member_type(schema["members"])
         case "is-instance":
             return _instance_type(schema["cls"])
         case "function-plain" if (declared := declared_type(schema)) is not None:
@@ -203,79 +223,33 @@ def _decimal_type(schema: CoreDict) -> OutputType:
         precision, scale = _MAX_DIGITS, _PLAIN_SCALE if places is None else cast("int", places)
     else:
         precision, scale = (_MAX_DIGITS, _PLAIN_SCALE) if places is None else (cast("int", digits), cast("int", places))
-    if not 1 <= precision <= _MAX_DIGITS or not 0 <= scale <= precision:
+    if not 1 <= precision <= _MAX_LONG_DIGITS or not 0 <= scale <= precision:
         return _JSON
-    return OutputType(pa.decimal128(precision, scale), to_decimal(precision, scale))
+    kind = pa.decimal128 if precision <= _MAX_DIGITS else pa.decimal256
+    return OutputType(kind(precision, scale), to_decimal(precision, scale))
 
 
 def _member_type(members: Sequence[object]) -> OutputType:
-    kinds = {type(member).__name__ for member in members if member is not None}
-    plain = kinds in ({"str"}, {"int"}, {"bool"})
-    return _SIMPLE[kinds.pop()] if plain else _JSON
+    """Return the type of what is always one of some values: members of an Enum count as their values."""
+    values: list[Any] = [each.value if isinstance(each, Enum) else each for each in members]
+    kinds: set[type] = {type(value) for value in values}
+    if len(kinds) != 1 or (simple := _MEMBERS.get(kinds.pop())) is None:
+        return _JSON
+    texts = tuple(dict.fromkeys(each for each in values if isinstance(each, str) and is_utf8(each)))
+    return replace(simple, members=texts)
 
 
 def _union_type(choices: Sequence[Any], definitions: Mapping[str, CoreDict], depth: int) -> OutputType:
     schemas = choices_of(choices)
     kinds = [output_type(each, definitions, depth + 1) for each in schemas if each["type"] != "none"]
     # Two members may share a type and not a conversion (text and a URL): then only JSON is clear.
-    same = kinds and all(each == kinds[0] for each in kinds)
-    return kinds[0] if same else _JSON
-
-
-def _is_variadic(schema: CoreDict) -> bool:
-    return schema.get("variadic_item_index") == 0 and len(schema["items_schema"]) == 1
-
-
-def _list_type(schema: CoreDict, definitions: Mapping[str, CoreDict], depth: int) -> OutputType:
-    items = schema.get("items_schema")
-    if items is None:
+    if not kinds or any(each != kinds[0] for each in kinds):
         return _JSON
-    inner_schema = cast("list[CoreDict]", items)[0] if isinstance(items, list) else cast("CoreDict", items)
-    inner = output_type(inner_schema, definitions, depth + 1)
-    has_order = schema["type"] not in ("set", "frozenset")
-    element = OutputType(inner.arrow_type, inner.convert, nullable=accepts_none(inner_schema, definitions))
-
-    def convert(value: object) -> object:
-        if not isinstance(value, (list, tuple, set, frozenset)):
-            raise OverflowedError(f"{type(value).__name__} value is not a list")
-        found = [element.convert_one(each) for each in cast("Sequence[object]", value)]
-        # A set has no order of its own, and the column should be the same in every run.
-        return found if has_order else sorted(found, key=repr)
-
-    return OutputType(pa.list_(pa.field("item", inner.arrow_type)), convert)
+    known = all(each.members for each in kinds)
+    return replace(kinds[0], members=tuple(dict.fromkeys(m for each in kinds for m in each.members)) if known else ())
 
 
 def _referred(reference: str, definitions: Mapping[str, CoreDict], depth: int) -> OutputType:
     # The definition is hidden while it is read: a type that contains itself has no finite Arrow type.
     rest = {name: each for name, each in definitions.items() if name != reference}
     return output_type(definitions[reference], rest, depth + 1) if reference in definitions else _JSON
-
-
-def _struct_type(schema: CoreDict, definitions: Mapping[str, CoreDict], depth: int) -> OutputType:
-    node = schema
-    while node["type"] in ("model", "dataclass", "function-before", "function-after", "function-wrap"):
-        node = cast("CoreDict", node["schema"])
-    if node["type"] not in ("model-fields", "dataclass-args", "typed-dict"):
-        return _JSON
-    config = cast("CoreDict", schema.get("config") or {})
-    named = read_fields(node)
-    keeps_extra = (node.get("extra_behavior") or config.get("extra_fields_behavior")) == "allow"
-    if keeps_extra or not named or node.get("computed_fields") or any(each.get("init_only") for each in named.values()):
-        return _JSON
-    outputs: dict[str, OutputType] = {}
-    for name, each in named.items():
-        inner = output_type(each["schema"], definitions, depth + 1)
-        # Members are nullable throughout: defaults and absent keys may leave None in any of them.
-        outputs[name] = OutputType(inner.arrow_type, inner.convert, nullable=True)
-
-    def convert(value: object) -> object:
-        if isinstance(value, dict):
-            held = cast("dict[str, object]", value)
-            return {name: each.convert_one(held.get(name)) for name, each in outputs.items()}
-        try:
-            found = {name: getattr(value, name) for name in outputs}
-        except AttributeError as exc:
-            raise OverflowedError(f"{type(value).__name__} value has no such fields") from exc
-        return {name: outputs[name].convert_one(each) for name, each in found.items()}
-
-    return OutputType(pa.struct([pa.field(name, each.arrow_type) for name, each in outputs.items()]), convert)

@@ -6,10 +6,10 @@ from typing import Any, Protocol
 
 from skyhold.errors import SchemaError
 from skyhold.records.validation.arrow import Array, RecordBatch, Schema, pa, pc
-from skyhold.records.validation.arrow_types import OutputType
 from skyhold.records.validation.columns import ColumnJudge, FieldJudge, KernelJudge
 from skyhold.records.validation.kernel_choice import choose_kernel
 from skyhold.records.validation.outcome import FieldError, format_path
+from skyhold.records.validation.output import OutputType
 from skyhold.records.validation.python_values import Unreadable, python_values
 from skyhold.records.validation.rows import UnreadableRow
 from skyhold.records.validation.shape import FieldShape, ModelShape, accepts_none
@@ -76,7 +76,9 @@ class TextCells:
         empty_is_none = field.column in self._none_columns
         kernel = choose_kernel(field.schema, shape.config)
         if not isinstance(kernel, str):
-            return KernelJudge(kernel, is_none=_is_empty if empty_is_none else None), kernel_words(kernel)
+            return KernelJudge(
+                kernel, is_none=_is_empty if empty_is_none else None, target=output.target
+            ), kernel_words(kernel)
         values = self._texts_or_none if empty_is_none else _texts
         return ColumnJudge(field, shape, output, values), kernel
 
@@ -115,10 +117,12 @@ class TypedCells:
 
     def judge(self, field: FieldShape, shape: ModelShape, output: OutputType) -> tuple[FieldJudge, str]:
         assert field.column is not None
-        kernel = choose_typed_kernel(field.schema, shape.config, self._types[field.column], output.arrow_type)
+        kernel = choose_typed_kernel(field.schema, shape.config, self._types[field.column], output.kernel_type)
         if not isinstance(kernel, str):
             takes_none = accepts_none(field.schema, shape.definitions)
-            return KernelJudge(kernel, is_none=pc.is_null, takes_none=takes_none), kernel_words(kernel)
+            return KernelJudge(kernel, is_none=pc.is_null, takes_none=takes_none, target=output.target), kernel_words(
+                kernel
+            )
         return ColumnJudge(field, shape, output, python_values), kernel
 
     def as_extra(self, cells: Array) -> Array:

@@ -5,9 +5,9 @@ from typing import Any, Protocol, cast
 
 from pydantic_core import CoreConfig, CoreSchema, SchemaValidator, core_schema
 
-from skyhold.records.validation.arrow import Array, pa, pc
-from skyhold.records.validation.arrow_types import OutputType
+from skyhold.records.validation.arrow import Array, DataType, pa, pc
 from skyhold.records.validation.kernels import Kernel
+from skyhold.records.validation.output import OutputType, by_dictionary
 from skyhold.records.validation.python_values import Unreadable
 from skyhold.records.validation.shape import FieldShape, ModelShape
 from skyhold.records.validation.values import OverflowedError
@@ -44,24 +44,52 @@ class KernelJudge:
         kernel: Judges the values.
         is_none: Finds the cells that are None; without it there are none.
         takes_none: Whether those are accepted.
+        target: The output column's type, where the kernel's values must become others.
     """
 
     def __init__(
-        self, kernel: Kernel, *, is_none: Callable[[Array], Array] | None = None, takes_none: bool = True
+        self,
+        kernel: Kernel,
+        *,
+        is_none: Callable[[Array], Array] | None = None,
+        takes_none: bool = True,
+        target: DataType | None = None,
     ) -> None:
         self._kernel = kernel
         self._is_none = is_none
         self._takes_none = takes_none
+        self._target = target
 
     def judge(self, cells: Array, rows: int) -> tuple[Array, Array]:
         del rows
         accepted, typed = self._kernel.accept(cells)
+        if self._target is not None and typed.type != self._target:
+            accepted, typed = _fit(accepted, typed, self._target)
         none = None if self._is_none is None else self._is_none(cells)
         if none is None or not none.true_count:
             return accepted, typed
         if self._takes_none:
-            return pc.or_(accepted, none), pc.if_else(none, None, typed)
+            return pc.or_(accepted, none), _without(none, typed)
         return pc.and_not(accepted, none), typed
+
+
+def _without(none: Array, typed: Array) -> Array:
+    if not pa.types.is_dictionary(typed.type):
+        return pc.if_else(none, None, typed)
+    # Arrow would make a dictionary of what is left, another one for every batch.
+    return by_dictionary(pc.if_else(none, None, typed.indices), typed.dictionary)
+
+
+def _fit(accepted: Array, typed: Array, target: DataType) -> tuple[Array, Array]:
+    """Turn accepted values into another type; those that it does not hold exactly are no longer accepted."""
+    kept = _without(pc.invert(accepted), typed)
+    try:
+        found = pc.cast(kept, target, safe=False)
+        same = pc.equal(pc.cast(found, typed.type, safe=False), kept)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+        # Some value is out of range, or Arrow knows no way: pydantic and Python look at each.
+        return pa.repeat(False, len(typed)), pa.nulls(len(typed), target)
+    return pc.and_(accepted, pc.fill_null(same, fill_value=False)), found
 
 
 class ColumnJudge:

@@ -5,7 +5,7 @@ from typing import Any, cast
 
 from skyhold.records.validation.arrow import DataType, Schema, pa
 from skyhold.records.validation.outcome import FieldError, Outcome, Reject, format_path, show_input
-from skyhold.records.validation.values import Convert, OverflowedError, to_float, to_number, to_plain, to_text
+from skyhold.records.validation.values import Convert, OverflowedError, refuse, to_float, to_number, to_plain, to_text
 
 __all__ = ["RowFitter", "convert_exactly"]
 
@@ -94,13 +94,13 @@ def convert_exactly(kind: DataType) -> Convert:
 
 
 def _to_null(value: object) -> None:
-    raise OverflowedError(f"{type(value).__name__} value {value!r:.80} in a column that only had nulls")
+    raise refuse(value, "in a column that only had nulls")
 
 
 def _to_struct(members: Mapping[str, Convert]) -> Convert:
     def convert(value: object) -> object:
         if not isinstance(value, Mapping):
-            raise OverflowedError(f"{type(value).__name__} value {value!r:.80} is not an object")
+            raise refuse(value, "is not an object")
         held = cast("Mapping[str, object]", value)
         unknown = sorted(held.keys() - members.keys())
         if unknown:
@@ -113,7 +113,7 @@ def _to_struct(members: Mapping[str, Convert]) -> Convert:
 def _to_list(element: Convert) -> Convert:
     def convert(value: object) -> object:
         if not isinstance(value, (list, tuple)):
-            raise OverflowedError(f"{type(value).__name__} value {value!r:.80} is not a list")
+            raise refuse(value, "is not a list")
         return [None if each is None else element(each) for each in cast("list[object]", value)]
 
     return convert
@@ -122,11 +122,13 @@ def _to_list(element: Convert) -> Convert:
 def _by_arrow(kind: DataType) -> Convert:
     def convert(value: object) -> object:
         try:
-            held = pa.scalar(value, kind).as_py()
-        except (pa.ArrowException, ValueError, TypeError, OverflowError) as error:
-            raise OverflowedError(f"{type(value).__name__} value {value!r:.80} does not fit in {kind}") from error
-        if held != value:
-            raise OverflowedError(f"{type(value).__name__} value {value!r:.80} does not fit in {kind} exactly")
+            held: Any = pa.scalar(value, kind).as_py()
+            # Nothing but NaN differs from itself.
+            is_same = bool(held == value) or bool(held != held and value != value)  # noqa: PLR0124
+        except (pa.ArrowException, ValueError, TypeError, ArithmeticError) as error:
+            raise refuse(value, f"does not fit in {kind}") from error
+        if not is_same:
+            raise refuse(value, f"does not fit in {kind} exactly")
         return value
 
     return convert

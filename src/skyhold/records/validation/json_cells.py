@@ -7,12 +7,12 @@ from pydantic_core import to_json
 
 from skyhold.errors import SchemaError
 from skyhold.records.validation.arrow import Array, DataType, RecordBatch, Schema, pa, pc
-from skyhold.records.validation.arrow_types import OutputType
 from skyhold.records.validation.cells import Read, kernel_words
 from skyhold.records.validation.columns import FieldJudge, KernelJudge
 from skyhold.records.validation.json_lines import LineParser
 from skyhold.records.validation.kernel_choice import choose_kernel
 from skyhold.records.validation.kernels import BoolKernel, Kernel, NumberKernel
+from skyhold.records.validation.output import OutputType
 from skyhold.records.validation.shape import FieldShape, ModelShape, accepts_none
 from skyhold.records.validation.typed_kernels import choose_typed_kernel
 
@@ -30,12 +30,14 @@ class JsonCells:
         self._parser = None if self.row_reason else LineParser(_keys(shape), forbid=shape.extra == "forbid")
 
     def judge(self, field: FieldShape, shape: ModelShape, output: OutputType) -> tuple[FieldJudge, str]:
-        kernel = choose_typed_kernel(field.schema, shape.config, _key_type(field, shape), output.arrow_type)
+        kernel = choose_typed_kernel(field.schema, shape.config, _key_type(field, shape), output.kernel_type)
         assert not isinstance(kernel, str)
         # A key that is absent reads as null: they are alike only where the default is None.
         optional = field.schema["type"] == "default" and field.schema.get("default", ...) is None
         takes_none = optional and accepts_none(field.schema, shape.definitions)
-        return KernelJudge(kernel, is_none=pc.is_null, takes_none=takes_none), kernel_words(kernel)
+        return KernelJudge(kernel, is_none=pc.is_null, takes_none=takes_none, target=output.target), kernel_words(
+            kernel
+        )
 
     def as_extra(self, cells: Array) -> Array:
         return cells

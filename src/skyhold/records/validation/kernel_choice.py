@@ -22,6 +22,7 @@ from skyhold.records.validation.kernels import (
 )
 from skyhold.records.validation.reading import AWARE_PATTERN, DATE_PATTERN, NAIVE_PATTERN
 from skyhold.records.validation.shape import CoreDict
+from skyhold.records.validation.values import is_utf8
 
 __all__ = ["choose_kernel", "hasten_emails", "portable_pattern"]
 
@@ -193,4 +194,4 @@ def _choose_members(schema: CoreDict) -> Kernel | str:
     members = schema["expected"] if schema["type"] == "literal" else [each.value for each in schema["members"]]
     if not members or any(type(member) is not str for member in members):
         return f"{schema['type']} of other things than text"
-    return MemberKernel(tuple(members))
+    return MemberKernel(tuple(dict.fromkeys(member for member in members if is_utf8(member))))

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from skyhold.records.validation.arrow import Array, DataType, pa, pc
+from skyhold.records.validation.output import by_dictionary
 from skyhold.records.validation.reading import read_decimals, read_integers, read_moments
 
 __all__ = [
@@ -141,12 +142,14 @@ class EmailKernel:
 
 @dataclass(frozen=True, slots=True)
 class MemberKernel:
-    """Exactly one of some texts: a Literal, or an Enum of texts."""
+    """Exactly one of some texts: a Literal, or an Enum of texts; the values are these by dictionary."""
 
     members: tuple[str, ...]
 
     def accept(self, texts: Array) -> tuple[Array, Array]:
-        return pc.is_in(texts, value_set=pa.array(self.members, pa.string())), texts
+        members = pa.array(self.members, pa.string())
+        places = pc.index_in(texts, value_set=members)
+        return pc.is_valid(places), by_dictionary(places, members)
 
 
 def email_pattern(reserved: Sequence[str]) -> str:

@@ -8,15 +8,17 @@ from pydantic_core import CoreConfig, CoreSchema, SchemaValidator, core_schema
 
 from skyhold.errors import SchemaError
 from skyhold.records.validation.arrow import Array, DataType, RecordBatch, Schema, pa, pc
-from skyhold.records.validation.arrow_types import OutputType, field_output, output_type
+from skyhold.records.validation.arrow_types import column_output, field_output
 from skyhold.records.validation.cells import Cells, TextCells, TypedCells
 from skyhold.records.validation.columns import FieldJudge, KernelJudge, absent_judge
+from skyhold.records.validation.description import describe_model
 from skyhold.records.validation.fitting import convert_exactly
 from skyhold.records.validation.json_cells import JsonCells
 from skyhold.records.validation.kernel_choice import hasten_emails
 from skyhold.records.validation.outcome import FieldRoute, Outcome, RowKind
+from skyhold.records.validation.output import OutputType
 from skyhold.records.validation.rows import RowJudge
-from skyhold.records.validation.shape import FieldShape, ModelShape, accepts_none, find_record, open_model, read_shape
+from skyhold.records.validation.shape import FieldShape, ModelShape, find_record, open_model, read_shape
 from skyhold.records.validation.values import to_extra, to_nothing
 
 __all__ = ["ValidationPlan"]
@@ -73,15 +75,12 @@ class ValidationPlan:
             if not field.excluded
         }
         self._extras = shape.unknown if shape.extra == "allow" else ()
-        computed = {
-            name: OutputType(each.arrow_type, each.convert, nullable=accepts_none(schema, shape.definitions))
-            for name, schema in shape.computed
-            for each in [output_type(schema, shape.definitions)]
-        }
+        computed = {name: column_output(schema, shape) for name, schema in shape.computed}
         extras = {name: _extra_output(types.get(name)) for name in self._extras}
         self._outputs = _join(outputs, extras, computed, names)
         self.output_schema = pa.schema(
-            [pa.field(name, each.arrow_type, nullable=each.nullable) for name, each in self._outputs.items()]
+            [pa.field(name, each.arrow_type, nullable=each.nullable) for name, each in self._outputs.items()],
+            metadata=describe_model(model, adapter),
         )
         self._judges: dict[str, tuple[str | None, FieldJudge]] = {}
         self._routes: dict[str, FieldRoute] = {}

@@ -7,8 +7,8 @@ from typing import Any, cast
 from pydantic import ValidationError
 
 from skyhold.records.validation.arrow import Array
-from skyhold.records.validation.arrow_types import OutputType
 from skyhold.records.validation.outcome import FieldError, Reject, format_path, read_errors
+from skyhold.records.validation.output import OutputType
 from skyhold.records.validation.values import OverflowedError
 
 __all__ = ["RowJudge", "UnreadableRow"]

@@ -148,7 +148,9 @@ def read_shape(schema: CoreDict, columns: Sequence[str], *, kind: RowKind = "tex
         columns = [*dict.fromkeys([*columns, *(str(steps[0]) for each in paths.values() for steps in each)])]
     if kind != "text":
         reasons += _path_reasons(paths, columns, kind)
-    fields = tuple(_field_shape(name, entry, config, paths[name], columns, record) for name, entry in entries.items())
+    fields = tuple(
+        _field_shape(name, entry, config, paths[name], columns, definitions, record) for name, entry in entries.items()
+    )
     fed = {field.column for field in fields}
     unknown = tuple(column for column in columns if column not in fed)
     extra = node.get("extra_behavior") or config.get("extra_fields_behavior") or "ignore"
@@ -245,7 +247,13 @@ def _path_reasons(paths: Mapping[str, list[list[str | int]]], columns: Sequence[
 
 
 def _field_shape(
-    name: str, entry: CoreDict, config: CoreDict, paths: list[list[str | int]], columns: Sequence[str], kind: str
+    name: str,
+    entry: CoreDict,
+    config: CoreDict,
+    paths: list[list[str | int]],
+    columns: Sequence[str],
+    definitions: Mapping[str, CoreDict],
+    kind: str,
 ) -> FieldShape:
     # Pydantic never indexes into text, so a path of two steps finds nothing in a row of text.
     column = next((path[0] for path in paths if len(path) == 1 and path[0] in columns), None)
@@ -254,7 +262,28 @@ def _field_shape(
         total = config.get("typed_dict_total", True)
         optional = optional or not entry.get("required", total)
     excluded = bool(entry.get("serialization_exclude"))
-    return FieldShape(name, entry["schema"], cast("str | None", column), required=not optional, excluded=excluded)
+    return FieldShape(
+        name,
+        _without_reference(entry["schema"], definitions),
+        cast("str | None", column),
+        required=not optional,
+        excluded=excluded,
+    )
+
+
+def _without_reference(schema: CoreDict, definitions: Mapping[str, CoreDict]) -> CoreDict:
+    """Return a core schema without its reference to an Enum, which pydantic shares between fields.
+
+    Kernels know what lies behind it, and it holds no references of its own.
+    """
+    if schema["type"] in ("default", "nullable"):
+        inner = _without_reference(schema["schema"], definitions)
+        return schema if inner is schema["schema"] else {**schema, "schema": inner}
+    target = definitions.get(schema["schema_ref"], schema) if schema["type"] == "definition-ref" else schema
+    if target["type"] != "enum" or target is schema:
+        return schema
+    metadata = cast("CoreDict", target.get("metadata") or {}) | cast("CoreDict", schema.get("metadata") or {})
+    return {**{key: each for key, each in target.items() if key != "ref"}, "metadata": metadata}
 
 
 def _alias_paths(alias: Any) -> list[list[str | int]]:
@@ -311,6 +340,8 @@ def accepts_none(schema: CoreDict, definitions: Mapping[str, CoreDict], depth: i
         return True
     if kind == "literal":
         return None in schema["expected"]
+    if kind == "model":
+        return bool(schema.get("root_model")) and accepts_none(schema["schema"], definitions, depth + 1)
     if depth > 50:  # noqa: PLR2004 - a type that refers to itself without end
         return False
     if kind == "definition-ref":

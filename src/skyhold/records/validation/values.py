@@ -1,5 +1,6 @@
 """From one Python value to what an Arrow column holds: exactly, or not at all."""
 
+import functools
 from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Context, Decimal, Inexact, InvalidOperation
@@ -11,6 +12,8 @@ from pydantic_core import to_json
 __all__ = [
     "Convert",
     "OverflowedError",
+    "is_utf8",
+    "refuse",
     "to_aware_datetime",
     "to_bytes",
     "to_date",
@@ -19,6 +22,7 @@ __all__ = [
     "to_extra",
     "to_float",
     "to_json_text",
+    "to_member",
     "to_naive_datetime",
     "to_nothing",
     "to_number",
@@ -37,7 +41,8 @@ class OverflowedError(Exception):
     """A value that the output type cannot hold; its text says which and why."""
 
 
-def _refuse(value: object, why: str) -> OverflowedError:
+def refuse(value: object, why: str) -> OverflowedError:
+    """Return the error that a value, which it shows, is not what a column holds."""
     return OverflowedError(f"{type(value).__name__} value {_show(value)} {why}")
 
 
@@ -53,9 +58,9 @@ def to_number(value: object) -> int:
     """Return an int64; the member's value for an Enum."""
     plain = value.value if isinstance(value, Enum) else value
     if not isinstance(plain, int) or isinstance(plain, bool):
-        raise _refuse(value, "is not an int")
+        raise refuse(value, "is not an int")
     if not -_INT64 <= plain < _INT64:
-        raise _refuse(value, "does not fit in int64")
+        raise refuse(value, "does not fit in int64")
     return int(plain)
 
 
@@ -65,21 +70,32 @@ def to_float(value: object) -> float:
         return value
     if type(value) is int and abs(value) <= 1 << 53:
         return float(value)
-    raise _refuse(value, "is not a float")
+    raise refuse(value, "is not a float")
 
 
 def to_text(value: object) -> str:
     """Return text; the member's value for an Enum."""
     plain = value.value if isinstance(value, Enum) else value
     if not isinstance(plain, str):
-        raise _refuse(value, "is not text")
+        raise refuse(value, "is not text")
     text = str.__str__(plain)
-    if not text.isascii():
-        try:
-            text.encode()
-        except UnicodeEncodeError as exc:
-            raise _refuse(value, "has a lone surrogate, which UTF-8 cannot hold") from exc
+    if not text.isascii() and not is_utf8(text):
+        raise refuse(value, "has a lone surrogate, which UTF-8 cannot hold")
     return text
+
+
+def is_utf8(text: str) -> bool:
+    """Tell whether UTF-8 can hold a text; it cannot hold a lone surrogate."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def to_member(inner: Convert) -> Convert:
+    """Return a conversion that takes a member of an Enum for its value."""
+    return lambda value: inner(value.value if isinstance(value, Enum) else value)
 
 
 def to_printed(value: object) -> str:
@@ -92,7 +108,7 @@ def to_plain(kind: type) -> Convert:
 
     def convert(value: object) -> object:
         if type(value) is not kind:
-            raise _refuse(value, f"is not {kind.__name__}")
+            raise refuse(value, f"is not {kind.__name__}")
         return value
 
     return convert
@@ -101,38 +117,39 @@ def to_plain(kind: type) -> Convert:
 def to_naive_datetime(value: object) -> datetime:
     """Return a date-time without a zone; with one, a naive column would move or forget its instant."""
     if not isinstance(value, datetime):
-        raise _refuse(value, "is not a datetime")
+        raise refuse(value, "is not a datetime")
     if value.tzinfo is not None:
-        raise _refuse(value, "has a time zone, which the column has not: declare the field as AwareDatetime")
+        raise refuse(value, "has a time zone, which the column has not: declare the field as AwareDatetime")
     return value
 
 
 def to_aware_datetime(value: object) -> datetime:
     """Return the same instant in UTC."""
     if not isinstance(value, datetime) or value.utcoffset() is None:
-        raise _refuse(value, "has no time zone, which the column needs")
+        raise refuse(value, "has no time zone, which the column needs")
     try:
         return value.astimezone(UTC)
     except OverflowError as exc:
-        raise _refuse(value, "is outside the years 1 to 9999 in UTC") from exc
+        raise refuse(value, "is outside the years 1 to 9999 in UTC") from exc
 
 
 def to_time(value: object) -> time:
     """Return a time of day without a zone."""
     if type(value) is not time or value.tzinfo is not None:
-        raise _refuse(value, "is not a time without a time zone")
+        raise refuse(value, "is not a time without a time zone")
     return value
 
 
 def to_duration(value: object) -> timedelta:
     """Return a duration whose microseconds fit in int64."""
     if not isinstance(value, timedelta):
-        raise _refuse(value, "is not a timedelta")
+        raise refuse(value, "is not a timedelta")
     if not -_INT64 <= value // _MICROSECOND < _INT64:
-        raise _refuse(value, "does not fit in 64 bits of microseconds")
+        raise refuse(value, "does not fit in 64 bits of microseconds")
     return value
 
 
+@functools.cache
 def to_decimal(precision: int, scale: int) -> Convert:
     """Return the conversion to ``decimal128(precision, scale)`` that never rounds."""
     context = Context(prec=precision, traps=[Inexact, InvalidOperation])
@@ -140,11 +157,11 @@ def to_decimal(precision: int, scale: int) -> Convert:
 
     def convert(value: object) -> Decimal:
         if not isinstance(value, Decimal) or not value.is_finite():
-            raise _refuse(value, "is not a finite Decimal")
+            raise refuse(value, "is not a finite Decimal")
         try:
             return value.quantize(unit, context=context)
         except (Inexact, InvalidOperation) as exc:
-            raise _refuse(value, f"does not fit in {precision} digits, {scale} of them decimals") from exc
+            raise refuse(value, f"does not fit in {precision} digits, {scale} of them decimals") from exc
 
     return convert
 
@@ -154,7 +171,7 @@ def to_json_text(value: object) -> str:
     try:
         return to_json(value, inf_nan_mode="strings").decode()
     except Exception as exc:
-        raise _refuse(value, "cannot be written as JSON") from exc
+        raise refuse(value, "cannot be written as JSON") from exc
 
 
 def to_extra(value: object) -> str:
@@ -165,14 +182,14 @@ def to_extra(value: object) -> str:
 def to_date(value: object) -> date:
     """Return a date; not a date-time, which is one to Python."""
     if type(value) is not date:
-        raise _refuse(value, "is not a date")
+        raise refuse(value, "is not a date")
     return value
 
 
 def to_bytes(value: object) -> bytes:
     """Return bytes."""
     if not isinstance(value, bytes):
-        raise _refuse(value, "is not bytes")
+        raise refuse(value, "is not bytes")
     return bytes(value)
 
 

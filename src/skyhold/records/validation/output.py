@@ -1,0 +1,77 @@
+"""The Arrow type of an output column, and how one Python value gets there."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from skyhold.records.validation.arrow import Array, DataType, pa
+from skyhold.records.validation.values import Convert, OverflowedError
+
+__all__ = ["OutputType", "by_dictionary"]
+
+
+@dataclass(frozen=True, slots=True)
+class OutputType:
+    """An Arrow type with the conversion of one value, None excepted.
+
+    Attributes:
+        arrow_type: What the column holds.
+        convert: Gives what the column holds for a value, or raises `OverflowedError`.
+        nullable: Whether None may be among the values.
+        members: The texts that its values are all expected to be; empty where they may be any.
+        natural: The type that the field would have, where it asked for another.
+    """
+
+    arrow_type: DataType
+    convert: Convert
+    nullable: bool = False
+    members: tuple[str, ...] = field(default=(), compare=False)
+    natural: DataType | None = field(default=None, compare=False)
+
+    @property
+    def kernel_type(self) -> DataType:
+        """The type in which columnar checks work."""
+        return self.arrow_type if self.natural is None else self.natural
+
+    @property
+    def target(self) -> DataType | None:
+        """The type that checked values must still become, if any."""
+        return None if self.natural is None else self.arrow_type
+
+    def as_column(self) -> "OutputType":
+        """Return the type for a whole column, where repeated texts are stored once."""
+        if self.members and self.arrow_type == pa.string() and self.natural is None:
+            return replace(self, arrow_type=pa.dictionary(pa.int32(), pa.string()))
+        return self
+
+    def convert_one(self, value: object) -> object:
+        """Return what the column holds for a value.
+
+        Raises:
+            OverflowedError: The column cannot hold it exactly.
+        """
+        converted = None if value is None else self.convert(value)
+        if converted is None and not self.nullable:
+            raise OverflowedError("None does not fit in a column of a field that is not Optional")
+        return converted
+
+    def build(self, converted: Sequence[object]) -> Array:
+        """Return an array of values that ``convert_one`` gave, and of None."""
+        if self.members and pa.types.is_dictionary(self.arrow_type):
+            return self._build_members(converted)
+        return pa.array(converted, self.arrow_type)
+
+    def _build_members(self, converted: Sequence[object]) -> Array:
+        # The same dictionary in every batch, unless a validator has made up further texts.
+        places: dict[object, int] = {member: place for place, member in enumerate(self.members)}
+        indices = [None if each is None else places.setdefault(each, len(places)) for each in converted]
+        return by_dictionary(pa.array(indices, self.arrow_type.index_type), pa.array([*places], pa.string()))
+
+
+def by_dictionary(indices: Array, members: Array) -> Array:
+    """Return texts by their places among some members.
+
+    Example:
+        >>> by_dictionary(pa.array([1, None], pa.int32()), pa.array(["a", "b"])).to_pylist()
+        ['b', None]
+    """
+    return pa.DictionaryArray.from_arrays(indices, members)
