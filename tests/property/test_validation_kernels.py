@@ -2,16 +2,28 @@
 """Each kernel against pydantic: it abstains, or pydantic accepts with an equal value."""
 
 from collections.abc import Sequence
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time
+from decimal import Decimal
 from enum import Enum
 from typing import Annotated, Any, Literal
+from uuid import UUID
 
 import pyarrow as pa
 import pytest
 from email_validator.rfc_constants import CASE_INSENSITIVE_MAILBOX_NAMES
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pydantic import AwareDatetime, BaseModel, ConfigDict, EmailStr, Field, NaiveDatetime, TypeAdapter, ValidationError
+from pydantic import (
+    UUID4,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    EmailStr,
+    Field,
+    NaiveDatetime,
+    TypeAdapter,
+    ValidationError,
+)
 
 from skyhold.records.validation.kernel_choice import choose_kernel, portable_pattern
 
@@ -58,6 +70,23 @@ CASES: dict[str, tuple[Any, ConfigDict, Sequence[str]]] = {
         ConfigDict(),
         ["2000-01-01T00:30:00-01:00"],
     ),
+    "decimal": (Decimal, ConfigDict(), ["0", "-1.5", "007", "12345678901234567890.123456789012345678"]),
+    "decimal digits": (
+        Annotated[Decimal, Field(max_digits=5, decimal_places=2)],
+        ConfigDict(),
+        ["0", "999.99", "-1.50", "0.01"],
+    ),
+    "decimal places": (Annotated[Decimal, Field(decimal_places=0)], ConfigDict(), ["0", "9" * 38]),
+    "decimal long": (Annotated[Decimal, Field(max_digits=50, decimal_places=10)], ConfigDict(), ["9" * 40 + ".5"]),
+    "decimal bounds": (
+        Annotated[Decimal, Field(gt=Decimal("-0.5"), le=2, decimal_places=1)],
+        ConfigDict(),
+        ["0", "-0.4", "2.0"],
+    ),
+    "time": (time, ConfigDict(), ["00:00", "10:30:05", "23:59:59.999999", "10:30:05.5"]),
+    "time bounds": (Annotated[time, Field(ge=time(8), lt=time(18))], ConfigDict(), ["08:00", "17:59:59"]),
+    "uuid": (UUID, ConfigDict(), ["12345678-1234-5678-1234-567812345678", "00000000-0000-0000-0000-000000000000"]),
+    "uuid version": (UUID4, ConfigDict(), ["12345678-1234-4678-9234-567812345678"]),
     "email": (EmailStr, ConfigDict(), ["ann@shop.com", "Ann.B+c@mail-1.example.co.uk", "a@b.tests", "a@test.com"]),
     "literal": (Literal["a", "b c"], ConfigDict(), ["a", "b c"]),
     "enum": (Colour, ConfigDict(), ["red", "blue "]),
@@ -161,6 +190,14 @@ NASTY = [
         "\ufeff1",
     ),
     *("ok", "ja", "enabled", "2024-01-01T00", "2024-01-01T00Z", "2024-01-01Z", "20240101T000000"),
+    *("10:30:60", "24:00", "10:60", "1:30", "10", "10:30Z", "10:30:05+01:00", "10:30:05.1234567", "10.30", "1030"),
+    *("1e2", "-.5", "1.", "123456", "1000", "999.995", "9" * 21, "0." + "1" * 19, "sNaN", "Infinity", "-0", "-0.00"),
+    *(
+        "12345678123456781234567812345678",
+        "{12345678-1234-5678-1234-567812345678}",
+        "ABCDEF78-1234-4678-9234-567812345678",
+    ),
+    *("urn:uuid:12345678-1234-5678-1234-567812345678", "12345678-1234-4678-7234-567812345678"),
     *("red ", "RED", "blue", "Colour.RED", "a\n", "b  c", "\u00a0Ada", "Ada\u3000", "\u200bAda", "Ada\x1f", "Ada\x85"),
 ]
 PLAIN = sorted({text for _, _, texts in CASES.values() for text in texts} | set(NASTY))
@@ -209,8 +246,10 @@ KERNELS = {name: (*core_of(kind, config), plain) for name, (kind, config, plain)
 def same(ours: Any, theirs: Any) -> bool:
     if isinstance(theirs, Enum):
         theirs = theirs.value
-    if isinstance(theirs, datetime) and theirs.tzinfo is not None:
-        return ours == theirs
+    if isinstance(theirs, UUID):
+        theirs = str(theirs)
+    if isinstance(theirs, Decimal) or (isinstance(theirs, datetime) and theirs.tzinfo is not None):
+        return type(ours) is type(theirs) and ours == theirs
     return type(ours) is type(theirs) and repr(ours) == repr(theirs)
 
 

@@ -6,6 +6,7 @@ from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum, IntEnum
 from typing import Annotated, Any, Generic, Literal, TypeVar
+from uuid import UUID
 
 import pyarrow as pa
 import pytest
@@ -85,7 +86,9 @@ def plan_of(kind: Any, **config: Any) -> ValidationPlan:
         (Colour, "kernel", TEXTS),
         (Colour | None, "kernel", TEXTS),
         (Annotated[Colour, AfterValidator(lambda colour: colour)], "column", TEXTS),
-        (Literal["a", "b"] | None, "column", TEXTS),
+        (Literal["a", "b"] | None, "kernel", TEXTS),
+        (Colour | Literal["a"] | None, "column", TEXTS),
+        (Colour | str, "column", pa.string()),
         (Literal[Colour.RED], "column", TEXTS),
         (Literal[1, 2], "column", pa.int64()),
         (Level, "column", pa.int64()),
@@ -100,15 +103,17 @@ def plan_of(kind: Any, **config: Any) -> ValidationPlan:
         (Annotated[int, AfterValidator(abs)], "column", pa.int64()),
         (Annotated[EmailStr, AfterValidator(str.upper)], "column", pa.string()),
         (PastDatetime, "column", pa.timestamp("us")),
-        (time, "column", pa.time64("us")),
+        (time, "kernel", pa.time64("us")),
         (timedelta, "column", pa.duration("us")),
         (bytes, "column", pa.binary()),
-        (Decimal, "column", pa.decimal128(38, 18)),
-        (Annotated[Decimal, Field(max_digits=5, decimal_places=2)], "column", pa.decimal128(5, 2)),
+        (Decimal, "kernel", pa.decimal128(38, 18)),
+        (Annotated[Decimal, Field(max_digits=5, decimal_places=2)], "kernel", pa.decimal128(5, 2)),
+        (Annotated[Decimal, Field(max_digits=5)], "column", pa.decimal128(38, 18)),
+        (UUID, "kernel", pa.string()),
         (HttpUrl, "column", pa.string()),
         (Json[list[int]], "column", pa.list_(pa.int64())),
         (Json[Point], "column", POINT),
-        (Annotated[Decimal, Field(max_digits=50, decimal_places=2)], "column", pa.decimal256(50, 2)),
+        (Annotated[Decimal, Field(max_digits=50, decimal_places=2)], "kernel", pa.decimal256(50, 2)),
         (dict[str, int], "column", pa.map_(pa.string(), pa.int64())),
         (dict[Colour, list[Point]], "column", pa.map_(pa.string(), pa.list_(POINT))),
         (dict[int, Decimal | None], "column", pa.map_(pa.int64(), pa.decimal128(38, 18))),

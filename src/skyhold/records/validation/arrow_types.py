@@ -47,7 +47,7 @@ from skyhold.records.validation.values import (
     to_time,
 )
 
-__all__ = ["column_output", "field_output", "output_type"]
+__all__ = ["column_output", "decimal_type", "field_output", "output_type"]
 
 _PRINTED = (ipaddress._BaseAddress, ipaddress._BaseNetwork, ipaddress.IPv4Interface, PurePath)  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
 _SECRETS: tuple[type, ...] = (Secret, SecretBytes, SecretStr)
@@ -179,7 +179,7 @@ def _scalar_type(  # noqa: PLR0911 - one return a kind
         case "datetime":
             return _AWARE
         case "decimal":
-            return _decimal_type(schema)
+            return _decimal_output(schema)
         case "literal":
             return _member_type([each for each in schema["expected"] if each is not None])
         case "enum":
@@ -217,16 +217,21 @@ def _instance_type(cls: object) -> OutputType:
     return _PRINTED_TEXT if issubclass(cls, _PRINTED) else _JSON
 
 
-def _decimal_type(schema: CoreDict) -> OutputType:
+def _decimal_output(schema: CoreDict) -> OutputType:
+    kind = decimal_type(schema)
+    return _JSON if kind is None else OutputType(kind, to_decimal(kind.precision, kind.scale))
+
+
+def decimal_type(schema: CoreDict) -> DataType | None:
+    """Return the type of a decimal's core schema; None if Arrow has no decimals of so many digits."""
     digits, places = schema.get("max_digits"), schema.get("decimal_places")
     if digits is None:
         precision, scale = _MAX_DIGITS, _PLAIN_SCALE if places is None else cast("int", places)
     else:
         precision, scale = (_MAX_DIGITS, _PLAIN_SCALE) if places is None else (cast("int", digits), cast("int", places))
     if not 1 <= precision <= _MAX_LONG_DIGITS or not 0 <= scale <= precision:
-        return _JSON
-    kind = pa.decimal128 if precision <= _MAX_DIGITS else pa.decimal256
-    return OutputType(kind(precision, scale), to_decimal(precision, scale))
+        return None
+    return (pa.decimal128 if precision <= _MAX_DIGITS else pa.decimal256)(precision, scale)
 
 
 def _member_type(members: Sequence[object]) -> OutputType:

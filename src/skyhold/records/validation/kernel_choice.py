@@ -1,17 +1,21 @@
 """Which fields have a kernel: only those whose core schema is understood to the last key."""
 
 import re
-from datetime import date, datetime, timezone
+from datetime import date, datetime, time, timezone
+from decimal import Decimal
 from typing import Any, cast
 
 import email_validator
 from pydantic import EmailStr
 
 from skyhold.records.validation.arrow import pa
+from skyhold.records.validation.arrow_types import decimal_type
 from skyhold.records.validation.kernels import (
     EMAIL_BYTES,
     BoolKernel,
     Bounds,
+    ClockKernel,
+    DecimalKernel,
     EmailKernel,
     Kernel,
     MemberKernel,
@@ -36,6 +40,9 @@ _KEYS: dict[str, frozenset[str]] = {
     "bool": frozenset(),
     "date": frozenset(_BOUNDS),
     "datetime": frozenset({*_BOUNDS, "tz_constraint", "microseconds_precision"}),
+    "time": frozenset({*_BOUNDS, "tz_constraint", "microseconds_precision"}),
+    "decimal": frozenset({*_BOUNDS, "max_digits", "decimal_places", "allow_inf_nan"}),
+    "uuid": frozenset({"version"}),
     "literal": frozenset({"expected"}),
     "enum": frozenset({"cls", "members", "sub_type"}),
     "function-after": frozenset({"function", "schema"}),
@@ -73,7 +80,7 @@ def choose_kernel(schema: CoreDict, config: CoreDict) -> Kernel | str:  # noqa: 
         return _choose_members(schema)
     if kind == "bool":
         return BoolKernel()
-    return {"str": _choose_text, "int": _choose_number, "float": _choose_number}.get(kind, _choose_time)(schema, config)
+    return _CHOICES[kind](schema, config)
 
 
 def _choose_text(schema: CoreDict, config: CoreDict) -> Kernel | str:
@@ -148,6 +155,37 @@ def _choose_time(schema: CoreDict, _config: CoreDict) -> Kernel | str:
     return TimeKernel(NAIVE_PATTERN, pa.timestamp("us"), bounds)
 
 
+def _choose_clock(schema: CoreDict, _config: CoreDict) -> Kernel | str:
+    if schema.get("tz_constraint", "naive") != "naive":
+        return "a time with a time zone"
+    bounds: Bounds = [(name, schema[name]) for name in _BOUNDS if schema.get(name) is not None]
+    if any(type(limit) is not time or limit.tzinfo is not None for _, limit in bounds):
+        return "a bound with a time zone"
+    return ClockKernel(bounds)
+
+
+def _choose_decimal(schema: CoreDict, _config: CoreDict) -> Kernel | str:
+    target = decimal_type(schema)
+    if target is None or (schema.get("max_digits") is not None and schema.get("decimal_places") is None):
+        return "a number of digits with no number of decimals"
+    bounds = [(name, schema[name]) for name in _BOUNDS if schema.get(name) is not None]
+    for name, limit in bounds:
+        try:
+            held = pa.scalar(limit, target).as_py() if type(limit) in (int, Decimal) else None
+        except (pa.ArrowException, ArithmeticError):
+            held = None
+        if held != limit:
+            return f"a bound {name!r} that is not plain"
+    return DecimalKernel(target, [(name, Decimal(limit)) for name, limit in bounds])
+
+
+def _choose_uuid(schema: CoreDict, _config: CoreDict) -> Kernel | str:
+    version = schema.get("version")
+    third, fourth = ("[0-9a-f]", "[0-9a-f]") if version is None else (str(version), "[89ab]")
+    digit = "[0-9a-f]"
+    return TextKernel(pattern=rf"\A{digit}{{8}}-{digit}{{4}}-{third}{digit}{{3}}-{fourth}{digit}{{3}}-{digit}{{12}}\z")
+
+
 def _choose_email(schema: CoreDict, _config: CoreDict) -> Kernel | str:
     function = cast("CoreDict", schema["function"])
     if not _is_plain_email(function) or not set(schema["schema"]) <= _COMMON or schema["schema"]["type"] != "str":
@@ -157,6 +195,18 @@ def _choose_email(schema: CoreDict, _config: CoreDict) -> Kernel | str:
 
 def _is_plain_email(function: object) -> bool:
     return function == {"type": "no-info", "function": getattr(EmailStr, "_validate", None)}
+
+
+_CHOICES = {
+    "str": _choose_text,
+    "int": _choose_number,
+    "float": _choose_number,
+    "date": _choose_time,
+    "datetime": _choose_time,
+    "time": _choose_clock,
+    "decimal": _choose_decimal,
+    "uuid": _choose_uuid,
+}
 
 
 def hasten_emails(node: CoreDict) -> CoreDict:

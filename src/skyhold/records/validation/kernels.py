@@ -11,11 +11,13 @@ from typing import Any, Protocol
 
 from skyhold.records.validation.arrow import Array, DataType, pa, pc
 from skyhold.records.validation.output import by_dictionary
-from skyhold.records.validation.reading import read_decimals, read_integers, read_moments
+from skyhold.records.validation.reading import read_clocks, read_decimals, read_floats, read_integers, read_moments
 
 __all__ = [
     "BoolKernel",
     "Bounds",
+    "ClockKernel",
+    "DecimalKernel",
     "EmailKernel",
     "Kernel",
     "MemberKernel",
@@ -91,7 +93,7 @@ class NumberKernel:
     multiple_of: int | None = None
 
     def accept(self, texts: Array) -> tuple[Array, Array]:
-        read = read_integers if pa.types.is_integer(self.arrow_type) else read_decimals
+        read = read_integers if pa.types.is_integer(self.arrow_type) else read_floats
         return self.check(*read(texts))
 
     def check(self, accepted: Array, values: Array) -> tuple[Array, Array]:
@@ -102,6 +104,21 @@ class NumberKernel:
             exact = pc.equal(pc.multiply(pc.divide(values, factor), factor), values)
             accepted = pc.and_(accepted, pc.fill_null(exact, fill_value=False))
         return accepted, values
+
+
+@dataclass(frozen=True, slots=True)
+class DecimalKernel:
+    """Plain decimal notation that the column holds without rounding, with bounds."""
+
+    arrow_type: DataType
+    bounds: Bounds = ()
+
+    def accept(self, texts: Array) -> tuple[Array, Array]:
+        return self.check(*read_decimals(texts, self.arrow_type))
+
+    def check(self, accepted: Array, values: Array) -> tuple[Array, Array]:
+        """Judge decimals that have been read."""
+        return _within(values, accepted, self.bounds, self.arrow_type), values
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +144,17 @@ class TimeKernel:
     def check(self, accepted: Array, values: Array) -> tuple[Array, Array]:
         """Judge times that have been read."""
         return _within(values, accepted, self.bounds, self.arrow_type), values
+
+
+@dataclass(frozen=True, slots=True)
+class ClockKernel:
+    """ISO times of day without a zone, with bounds."""
+
+    bounds: Bounds = ()
+
+    def accept(self, texts: Array) -> tuple[Array, Array]:
+        accepted, values = read_clocks(texts)
+        return _within(values, accepted, self.bounds, values.type), values
 
 
 @dataclass(frozen=True, slots=True)

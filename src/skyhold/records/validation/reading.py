@@ -14,7 +14,9 @@ __all__ = [
     "DATE_PATTERN",
     "FLOAT_PATTERN",
     "NAIVE_PATTERN",
+    "read_clocks",
     "read_decimals",
+    "read_floats",
     "read_integers",
     "read_moments",
 ]
@@ -54,7 +56,7 @@ def read_integers(texts: Array) -> tuple[Array, Array]:
     return read, _cast_where(read, texts, pa.int64())
 
 
-def read_decimals(texts: Array) -> tuple[Array, Array]:
+def read_floats(texts: Array) -> tuple[Array, Array]:
     """Read texts (string, without nulls) as float64; infinities and NaN are left out.
 
     Returns: Which were read (bool, without nulls), and the values (anything where not read).
@@ -64,6 +66,28 @@ def read_decimals(texts: Array) -> tuple[Array, Array]:
         read = pc.match_substring_regex(texts, FLOAT_PATTERN)
         return read, _cast_where(read, texts, pa.float64())
     return pc.fill_null(pc.is_finite(values), fill_value=False), values
+
+
+def read_decimals(texts: Array, target: DataType) -> tuple[Array, Array]:
+    """Read texts (string, without nulls) as decimals that need no rounding; without exponents.
+
+    Returns: Which were read (bool, without nulls), and the values (null where not read).
+    """
+    whole, places = target.precision - target.scale, target.scale
+    fraction = rf"(?:\.[0-9]{{1,{places}}})?" if places else ""
+    read = pc.match_substring_regex(texts, rf"\A-?[0-9]{{1,{whole}}}{fraction}\z")
+    return read, _cast_where(read, texts, target)
+
+
+def read_clocks(texts: Array) -> tuple[Array, Array]:
+    """Read texts (string, without nulls) as times of day with seconds.
+
+    Returns: Which were read (bool, without nulls), and the values (null where not read).
+    """
+    read = pc.match_substring_regex(texts, rf"\A{_CLOCK}\z")
+    # Arrow reads no time of day alone, but those of some day.
+    moments = pc.binary_join_element_wise("1970-01-01T", texts, "")
+    return read, pc.cast(_cast_where(read, moments, pa.timestamp("us")), pa.time64("us"))
 
 
 def read_moments(texts: Array, pattern: str, target: DataType) -> tuple[Array, Array]:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
-from pydantic import ValidationError
+from pydantic import RootModel, ValidationError
 
 from skyhold.records.validation.arrow import Array
 from skyhold.records.validation.outcome import FieldError, Reject, format_path, read_errors
@@ -77,6 +77,8 @@ class RowJudge:
             return [], row.errors
         try:
             found = self._validate(row)
+            while isinstance(found, RootModel):
+                found = cast("Any", found).root
             names = self._read_names(found)
         except ValidationError as exc:
             return [], read_errors(exc)

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, cast
 
-from pydantic import BaseModel, RootModel, TypeAdapter
+from pydantic import BaseModel, TypeAdapter
 from pydantic.errors import PydanticSchemaGenerationError, PydanticUndefinedAnnotation, PydanticUserError
 from typing_extensions import is_typeddict
 
@@ -112,8 +112,6 @@ def open_model(model: object) -> TypeAdapter[Any]:
     """
     name = getattr(model, "__name__", repr(model))
     kind = cast("type[Any] | None", model if isinstance(model, type) else None)
-    if kind is not None and issubclass(kind, RootModel):
-        raise SchemaError(f"{name!r} is a RootModel, which has no fields", remedy="Wrap its value in a field.")
     is_record = kind is not None and (issubclass(kind, BaseModel) or dataclasses.is_dataclass(kind))
     if not (is_record or is_typeddict(cast("Any", model))):
         raise SchemaError(
@@ -193,7 +191,10 @@ def find_record(schema: CoreDict) -> tuple[CoreDict, CoreDict, dict[str, CoreDic
             reasons += _model_reasons(node)
             node = node["schema"]
         else:
-            raise SchemaError(f"the model's core schema is {kind!r}, which has no fields to write")
+            raise SchemaError(
+                f"the model's core schema is {kind!r}, which has no fields to write",
+                remedy="Wrap its value in a field of a model.",
+            )
     if "config" in node:
         config = cast("CoreDict", node["config"])
     return node, config, definitions, reasons

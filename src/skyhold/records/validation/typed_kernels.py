@@ -3,12 +3,14 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import date, datetime
+from functools import partial
 from typing import Any
 
 from skyhold.records.validation.arrow import Array, DataType, pa, pc
 from skyhold.records.validation.kernel_choice import choose_kernel
 from skyhold.records.validation.kernels import (
     BoolKernel,
+    DecimalKernel,
     EmailKernel,
     Kernel,
     MemberKernel,
@@ -66,6 +68,8 @@ def _reader(kernel: Kernel, cells: DataType) -> "Callable[[Array], tuple[Array, 
             return None
         case BoolKernel():
             return _plain if pa.types.is_boolean(cells) else None
+        case DecimalKernel() if pa.types.is_decimal(cells):
+            return partial(_decimals, kernel.arrow_type)
         case NumberKernel() if pa.types.is_integer(cells):
             return _integers_as_integers if pa.types.is_integer(kernel.arrow_type) else _integers_as_floats
         case NumberKernel() if pa.types.is_floating(cells):
@@ -134,6 +138,13 @@ def _floats_as_floats(values: Array) -> tuple[Array, Array]:
 def _floats_as_integers(values: Array) -> tuple[Array, Array]:
     wide = pc.cast(values, pa.float64())
     return _only(pc.and_(pc.equal(pc.floor(wide), wide), _is_exact(wide)), wide, pa.int64())
+
+
+def _decimals(target: DataType, values: Array) -> tuple[Array, Array]:
+    try:
+        return pc.is_valid(values), pc.cast(values, target)
+    except pa.ArrowInvalid:  # some value would be rounded, or is too large: pydantic looks at each
+        return pa.repeat(False, len(values)), pa.nulls(len(values), target)
 
 
 def _is_exact(values: Array) -> Array:
