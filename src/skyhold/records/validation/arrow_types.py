@@ -136,7 +136,8 @@ def output_type(schema: CoreDict, definitions: Mapping[str, CoreDict], depth: in
     """
     base = _JSON if depth > _MAX_DEPTH else _annotated_type(schema, definitions, depth)
     asked = asked_type(schema)
-    return base if asked is None or asked == base.arrow_type else fit_output(base, asked)
+    has_it = asked is None or (asked == base.arrow_type and not base.members)
+    return base if has_it else fit_output(base, asked)
 
 
 def _annotated_type(schema: CoreDict, definitions: Mapping[str, CoreDict], depth: int) -> OutputType:

@@ -8,7 +8,7 @@ from skyhold.errors import SchemaError
 from skyhold.records.validation.arrow import DataType, pa
 from skyhold.records.validation.fitting import convert_exactly
 from skyhold.records.validation.output import OutputType
-from skyhold.records.validation.values import Convert, OverflowedError, to_json_text
+from skyhold.records.validation.values import Convert, refuse, to_json_text
 
 __all__ = ["ColumnType", "asked_type", "fit_output"]
 
@@ -108,7 +108,17 @@ def _exactly(target: DataType) -> Convert:
     def convert(value: object) -> object:
         plain = value.value if isinstance(value, Enum) else value
         if is_number and isinstance(plain, bool):
-            raise OverflowedError(f"bool value {plain!r} does not fit in {target}")
-        return fit(plain)
+            raise refuse(value, f"is not one of {target}")
+        return fit(_as_float(plain) if type(plain) is int and pa.types.is_floating(target) else plain)
 
     return convert
+
+
+def _as_float(number: int) -> float:
+    try:
+        found = float(number)
+    except OverflowError as exc:
+        raise refuse(number, "is past the largest float") from exc
+    if found != number:
+        raise refuse(number, "does not fit in a float exactly")
+    return found

@@ -86,6 +86,8 @@ def _fit(accepted: Array, typed: Array, target: DataType) -> tuple[Array, Array]
     try:
         found = pc.cast(kept, target, safe=False)
         same = pc.equal(pc.cast(found, typed.type, safe=False), kept)
+        if pa.types.is_unsigned_integer(target):
+            same = pc.and_(same, pc.greater_equal(kept, 0))  # -1 becomes 2**64 - 1, and that -1 again
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
         # Some value is out of range, or Arrow knows no way: pydantic and Python look at each.
         return pa.repeat(False, len(typed)), pa.nulls(len(typed), target)
