@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from skyhold.records.hooks import BatchHook, RowHook
     from skyhold.records.pipe import Pipe
     from skyhold.runs.telemetry import OpenTelemetryListener
+    from skyhold.records.validation.column_type import ColumnType
     from skyhold.storage.opening import open_object, open_store
 
 __all__ = [
@@ -31,6 +32,7 @@ __all__ = [
     "BatchHook",
     "CSVInputAdapter",
     "CSVOutputAdapter",
+    "ColumnType",
     "DatasetOutputAdapter",
     "ExcelInputAdapter",
     "ExcelOutputAdapter",
@@ -63,6 +65,7 @@ _HOMES = {
     "BatchHook": "skyhold.records.hooks",
     "CSVInputAdapter": "skyhold.records.formats.csv",
     "CSVOutputAdapter": "skyhold.records.formats.csv",
+    "ColumnType": "skyhold.records.validation.column_type",
     "DatasetOutputAdapter": "skyhold.records.formats.dataset",
     "ExcelInputAdapter": "skyhold.records.formats.excel",
     "ExcelOutputAdapter": "skyhold.records.formats.excel",

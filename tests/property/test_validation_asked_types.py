@@ -21,7 +21,7 @@ from skyhold.records.validation import Outcome, ValidationPlan
 from skyhold.records.validation.column_type import ColumnType
 
 TEXTS = pa.dictionary(pa.int32(), pa.string())
-SHORT = pa.dictionary(pa.int8(), pa.string())
+LONG = pa.dictionary(pa.int64(), pa.large_string())
 STRINGS = st.sampled_from(["", "red", "x", "ż", "1"])
 
 
@@ -92,7 +92,7 @@ ASKED: dict[str, Asked] = {
     "short float": Asked(float, pa.float32(), pa.float64(), FLOATS, is_short),
     "large text": Asked(str, pa.large_string(), pa.string(), st.text(max_size=3), lambda _: True),
     "plain enum": Asked(Colour, pa.string(), pa.string(), st.sampled_from(["red", "blue"]), lambda _: True),
-    "short enum": Asked(Colour, SHORT, TEXTS, st.sampled_from(["red", "blue"]), lambda _: True),
+    "long enum": Asked(Colour, LONG, TEXTS, st.sampled_from(["red", "blue"]), lambda _: True),
     "seconds": Asked(
         AwareDatetime,
         pa.timestamp("s", "Europe/Paris"),
@@ -197,7 +197,14 @@ def can_hold(kind: pa.DataType, value: Any) -> bool:
 
 @pytest.mark.parametrize(
     ("kind", "target"),
-    [(str, pa.int64()), (float, pa.int64()), (bool, pa.int8()), (datetime, pa.date32()), (int, pa.list_(pa.int64()))],
+    [
+        (str, pa.int64()),
+        (float, pa.int64()),
+        (bool, pa.int8()),
+        (str, pa.dictionary(pa.int8(), pa.string())),
+        (datetime, pa.date32()),
+        (int, pa.list_(pa.int64())),
+    ],
     ids=str,
 )
 def test_a_type_that_no_value_of_the_field_has_is_refused(kind: Any, target: pa.DataType) -> None:

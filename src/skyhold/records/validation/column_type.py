@@ -13,6 +13,7 @@ from skyhold.records.validation.values import Convert, refuse, to_json_text
 __all__ = ["ColumnType", "asked_type", "fit_output"]
 
 _KEY = "skyhold.column_type"
+_INDEX_BITS = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +85,8 @@ _BECOMES = {"int": ("int", "float", "decimal"), "float": ("float",), "nested": (
 def _family(kind: DataType) -> str:
     types = pa.types
     if types.is_dictionary(kind):
-        return "text" if _family(kind.value_type) == "text" else ""
+        # A shorter index could run out in the middle of a run.
+        return "text" if _family(kind.value_type) == "text" and kind.index_type.bit_width >= _INDEX_BITS else ""
     families = {
         "text": (types.is_string, types.is_large_string, types.is_string_view),
         "int": (types.is_integer,),

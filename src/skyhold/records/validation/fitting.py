@@ -81,6 +81,10 @@ def convert_exactly(kind: DataType) -> Convert:
         return _to_struct({field.name: convert_exactly(field.type) for field in kind})
     if types.is_list(kind) or types.is_large_list(kind):
         return _to_list(convert_exactly(kind.value_type))
+    if types.is_map(kind):
+        return _to_map(convert_exactly(kind.key_type), convert_exactly(kind.item_type))
+    if types.is_dictionary(kind):
+        return convert_exactly(kind.value_type)
     if types.is_null(kind):
         return _to_null
     simple: Mapping[Any, Convert] = {
@@ -115,6 +119,16 @@ def _to_list(element: Convert) -> Convert:
         if not isinstance(value, (list, tuple)):
             raise refuse(value, "is not a list")
         return [None if each is None else element(each) for each in cast("list[object]", value)]
+
+    return convert
+
+
+def _to_map(key: Convert, item: Convert) -> Convert:
+    def convert(value: object) -> object:
+        if not isinstance(value, Mapping):
+            raise refuse(value, "is not a dict")
+        pairs = cast("Mapping[object, object]", value).items()
+        return [(key(name), None if each is None else item(each)) for name, each in pairs]
 
     return convert
 

@@ -64,7 +64,9 @@ class OutputType:
         # The same dictionary in every batch, unless a validator has made up further texts.
         places: dict[object, int] = {member: place for place, member in enumerate(self.members)}
         indices = [None if each is None else places.setdefault(each, len(places)) for each in converted]
-        return by_dictionary(pa.array(indices, self.arrow_type.index_type), pa.array([*places], pa.string()))
+        return by_dictionary(
+            pa.array(indices, self.arrow_type.index_type), pa.array([*places], self.arrow_type.value_type)
+        )
 
 
 def by_dictionary(indices: Array, members: Array) -> Array:
