@@ -3,6 +3,8 @@
 import ipaddress
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import date, timedelta
+from decimal import Decimal
 from enum import Enum
 from pathlib import PurePath
 from typing import Any, cast
@@ -21,6 +23,7 @@ from skyhold.records.validation.nested_types import (
     tuple_type,
 )
 from skyhold.records.validation.output import OutputType
+from skyhold.records.validation.plain_arrays import naive_moments, values_of
 from skyhold.records.validation.shape import (
     CoreDict,
     FieldShape,
@@ -30,6 +33,7 @@ from skyhold.records.validation.shape import (
     declared_type,
 )
 from skyhold.records.validation.values import (
+    Convert,
     is_utf8,
     to_aware_datetime,
     to_bytes,
@@ -57,20 +61,24 @@ _MAX_LONG_DIGITS = 76
 _PLAIN_SCALE = 18
 
 
+def _plain(arrow_type: DataType, convert: Convert, kind: type) -> OutputType:
+    return OutputType(arrow_type, convert, build_plain=values_of(arrow_type, kind))
+
+
 _JSON = OutputType(pa.string(), to_json_text)
-_TEXT = OutputType(pa.string(), to_text)
+_TEXT = _plain(pa.string(), to_text, str)
 _PRINTED_TEXT = OutputType(pa.string(), to_printed)
-_NAIVE = OutputType(pa.timestamp("us"), to_naive_datetime)
+_NAIVE = OutputType(pa.timestamp("us"), to_naive_datetime, build_plain=naive_moments)
 _AWARE = OutputType(pa.timestamp("us", tz="UTC"), to_aware_datetime)
 _SIMPLE: dict[str, OutputType] = {
     "str": _TEXT,
-    "int": OutputType(pa.int64(), to_number),
-    "float": OutputType(pa.float64(), to_float),
-    "bool": OutputType(pa.bool_(), to_plain(bool)),
-    "date": OutputType(pa.date32(), to_date),
+    "int": _plain(pa.int64(), to_number, int),
+    "float": _plain(pa.float64(), to_float, float),
+    "bool": _plain(pa.bool_(), to_plain(bool), bool),
+    "date": _plain(pa.date32(), to_date, date),
     "time": OutputType(pa.time64("us"), to_time),
-    "timedelta": OutputType(pa.duration("us"), to_duration),
-    "bytes": OutputType(pa.binary(), to_bytes),
+    "timedelta": _plain(pa.duration("us"), to_duration, timedelta),
+    "bytes": _plain(pa.binary(), to_bytes, bytes),
     "url": _PRINTED_TEXT,
     "multi-host-url": _PRINTED_TEXT,
     "uuid": _PRINTED_TEXT,
@@ -78,8 +86,8 @@ _SIMPLE: dict[str, OutputType] = {
 _MEMBERS: dict[type, OutputType] = {
     str: _TEXT,
     int: _SIMPLE["int"],
-    float: OutputType(pa.float64(), to_member(to_float)),
-    bool: OutputType(pa.bool_(), to_member(to_plain(bool))),
+    float: _plain(pa.float64(), to_member(to_float), float),
+    bool: _plain(pa.bool_(), to_member(to_plain(bool)), bool),
 }
 _NESTED = {
     **dict.fromkeys(("list", "set", "frozenset"), list_type),
@@ -220,7 +228,7 @@ def _instance_type(cls: object) -> OutputType:
 
 def _decimal_output(schema: CoreDict) -> OutputType:
     kind = decimal_type(schema)
-    return _JSON if kind is None else OutputType(kind, to_decimal(kind.precision, kind.scale))
+    return _JSON if kind is None else _plain(kind, to_decimal(kind.precision, kind.scale), Decimal)
 
 
 def decimal_type(schema: CoreDict) -> DataType | None:

@@ -10,7 +10,6 @@ from skyhold.records.validation.kernels import Kernel
 from skyhold.records.validation.output import OutputType, by_dictionary
 from skyhold.records.validation.python_values import Unreadable
 from skyhold.records.validation.shape import FieldShape, ModelShape
-from skyhold.records.validation.values import OverflowedError
 
 __all__ = ["ColumnJudge", "DefaultJudge", "FieldJudge", "KernelJudge", "absent_judge"]
 
@@ -177,16 +176,11 @@ def absent_judge(field: FieldShape, shape: ModelShape, output: OutputType) -> tu
 
 
 def _build(found: Sequence[object], output: OutputType) -> tuple[Array, Array]:
-    converted: list[object] = []
-    accepted: list[bool] = []
-    for each in found:
-        good, value = False, None
-        if each is not _FAILED:
-            try:
-                value = output.convert_one(each)
-                good = True
-            except OverflowedError:
-                pass
-        accepted.append(good)
-        converted.append(value)
-    return pa.array(accepted, pa.bool_()), output.build(converted)
+    is_good = [each is not _FAILED for each in found]
+    typed, failed = output.build([each for each in found if each is not _FAILED])
+    accepted = pa.array(is_good, pa.bool_())
+    if not failed and len(typed) == len(found):
+        return accepted, typed
+    fits: Array = pa.array([place not in failed for place in range(len(typed))], pa.bool_())
+    places = pc.if_else(accepted, pc.subtract(pc.cumulative_sum(pc.cast(accepted, pa.int64())), 1), None)
+    return pc.replace_with_mask(accepted, accepted, fits), typed.take(places)

@@ -6,6 +6,7 @@ from typing import Any, cast
 
 from skyhold.records.validation.arrow import pa
 from skyhold.records.validation.output import OutputType
+from skyhold.records.validation.plain_arrays import lists_of, structs_of
 from skyhold.records.validation.shape import CoreDict, choices_of, read_fields
 from skyhold.records.validation.values import Convert, OverflowedError, refuse, to_json_text
 
@@ -22,7 +23,7 @@ def list_type(schema: CoreDict, read: Read) -> OutputType | None:
     items = schema.get("items_schema")
     if items is None:
         return None
-    return _list_of(read(items), has_order=schema["type"] == "list")
+    return _list_of(read(items), list if schema["type"] == "list" else set)
 
 
 def tuple_type(schema: CoreDict, read: Read) -> OutputType | None:
@@ -30,10 +31,13 @@ def tuple_type(schema: CoreDict, read: Read) -> OutputType | None:
     items = [read(each) for each in schema["items_schema"]]
     if not items or any(each.arrow_type != items[0].arrow_type or each.convert != items[0].convert for each in items):
         return None
-    return _list_of(replace(items[0], nullable=any(each.nullable for each in items)), has_order=True)
+    return _list_of(replace(items[0], nullable=any(each.nullable for each in items)), tuple)
 
 
-def _list_of(element: OutputType, *, has_order: bool) -> OutputType:
+def _list_of(element: OutputType, kind: type) -> OutputType:
+    has_order = kind is not set
+    build = lists_of(kind, element.build_plain, nullable_items=element.nullable) if element.build_plain else None
+
     def convert(value: object) -> object:
         if not isinstance(value, (list, tuple, set, frozenset)):
             raise refuse(value, "is not a list")
@@ -41,7 +45,9 @@ def _list_of(element: OutputType, *, has_order: bool) -> OutputType:
         # A set has no order of its own, and the column should be the same in every run.
         return found if has_order else sorted(found, key=repr)
 
-    return OutputType(pa.list_(pa.field("item", element.arrow_type)), convert)
+    # Sets are put in order one by one.
+    arrow_type = pa.list_(pa.field("item", element.arrow_type))
+    return OutputType(arrow_type, convert, build_plain=build if has_order else None)
 
 
 def map_type(schema: CoreDict, read: Read) -> OutputType | None:
@@ -73,7 +79,7 @@ def _root_type(schema: CoreDict, read: Read) -> OutputType:
         root = _attribute(value, "root")
         return None if root is None else inner.convert(root)
 
-    return replace(inner, convert=convert)
+    return replace(inner, convert=convert, build_plain=None)
 
 
 def struct_type(schema: CoreDict, read: Read) -> OutputType | None:
@@ -84,7 +90,19 @@ def struct_type(schema: CoreDict, read: Read) -> OutputType | None:
     if schema.get("root_model"):
         return _root_type(schema, read)
     parts = _parts(schema, read)
-    return None if parts is None else _struct_of(*parts)
+    if parts is None:
+        return None
+    # Computed fields are asked for one by one, and keys of a dict may be absent.
+    members = {name: each.build_plain for name, each in parts[0].items() if each.build_plain}
+    is_plain = schema["type"] == "model" and len(members) == len(parts[0]) and not _has_computed(schema)
+    return replace(_struct_of(*parts), build_plain=structs_of(schema["cls"], members) if is_plain else None)
+
+
+def _has_computed(schema: CoreDict) -> bool:
+    node = schema
+    while node["type"] in _WRAPPERS:
+        node = cast("CoreDict", node["schema"])
+    return bool(node.get("computed_fields"))
 
 
 def _parts(schema: CoreDict, read: Read) -> tuple[dict[str, OutputType], frozenset[str]] | None:

@@ -1,9 +1,11 @@
 """The Arrow type of an output column, and how one Python value gets there."""
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from skyhold.records.validation.arrow import Array, DataType, pa
+from skyhold.records.validation.plain_arrays import BuildPlain, members_of
 from skyhold.records.validation.values import Convert, OverflowedError
 
 __all__ = ["OutputType", "by_dictionary"]
@@ -19,6 +21,7 @@ class OutputType:
         nullable: Whether None may be among the values.
         members: The texts that its values are all expected to be; empty where they may be any.
         natural: The type that the field would have, where it asked for another.
+        build_plain: Builds the column from many values at once, if all of them are plain.
     """
 
     arrow_type: DataType
@@ -26,6 +29,7 @@ class OutputType:
     nullable: bool = False
     members: tuple[str, ...] = field(default=(), compare=False)
     natural: DataType | None = field(default=None, compare=False)
+    build_plain: BuildPlain | None = field(default=None, compare=False)
 
     @property
     def kernel_type(self) -> DataType:
@@ -40,7 +44,8 @@ class OutputType:
     def as_column(self) -> "OutputType":
         """Return the type for a whole column, where repeated texts are stored once."""
         if self.members and self.arrow_type == pa.string() and self.natural is None:
-            return replace(self, arrow_type=pa.dictionary(pa.int32(), pa.string()))
+            kind = pa.dictionary(pa.int32(), pa.string())
+            return replace(self, arrow_type=kind, build_plain=members_of(self.members, kind))
         return self
 
     def convert_one(self, value: object) -> object:
@@ -54,8 +59,23 @@ class OutputType:
             raise OverflowedError("None does not fit in a column of a field that is not Optional")
         return converted
 
-    def build(self, converted: Sequence[object]) -> Array:
-        """Return an array of values that ``convert_one`` gave, and of None."""
+    def build(self, values: Sequence[object]) -> tuple[Array, dict[int, OverflowedError]]:
+        """Return an array of values, with null for those that the column cannot hold, and why by their places."""
+        if self.build_plain is not None:
+            # Whatever it stumbles over, the values one by one tell.
+            with contextlib.suppress(ValueError, TypeError, OverflowError):
+                return self.build_plain(values, self.nullable), {}
+        converted: list[object] = []
+        failed: dict[int, OverflowedError] = {}
+        for place, value in enumerate(values):
+            try:
+                converted.append(self.convert_one(value))
+            except OverflowedError as exc:
+                failed[place] = exc
+                converted.append(None)
+        return self._build(converted), failed
+
+    def _build(self, converted: Sequence[object]) -> Array:
         if self.members and pa.types.is_dictionary(self.arrow_type):
             return self._build_members(converted)
         return pa.array(converted, self.arrow_type)

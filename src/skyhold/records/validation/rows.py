@@ -6,10 +6,9 @@ from typing import Any, cast
 
 from pydantic import RootModel, ValidationError
 
-from skyhold.records.validation.arrow import Array
+from skyhold.records.validation.arrow import Array, pa
 from skyhold.records.validation.outcome import FieldError, Reject, format_path, read_errors
 from skyhold.records.validation.output import OutputType
-from skyhold.records.validation.values import OverflowedError
 
 __all__ = ["RowJudge", "UnreadableRow"]
 
@@ -58,49 +57,59 @@ class RowJudge:
         """
         accepted: list[int] = []
         rejects: list[Reject] = []
-        held: list[list[object]] = [[] for _ in self._outputs]
+        held: list[Mapping[str, Any]] = []
         for number, row in zip(numbers, rows, strict=True):
-            cells, errors = self._judge_one(row)
-            if errors:
-                rejects.append(Reject(number, errors))
-                continue
-            accepted.append(number)
-            for column, cell in zip(held, cells, strict=True):
-                column.append(cell)
-        arrays = {
-            name: output.build(column) for (name, output), column in zip(self._outputs.items(), held, strict=True)
-        }
-        return accepted, arrays, rejects
+            found = self._judge_one(row)
+            if isinstance(found, tuple):
+                rejects.append(Reject(number, found))
+            else:
+                accepted.append(number)
+                held.append(found)
+        arrays, errors = self._build(held)
+        if not errors:
+            return accepted, arrays, rejects
+        rejects += [Reject(accepted[place], tuple(found)) for place, found in errors.items()]
+        fits = pa.array([place not in errors for place in range(len(held))], pa.bool_())
+        return (
+            [number for place, number in enumerate(accepted) if place not in errors],
+            {name: array.filter(fits) for name, array in arrays.items()},
+            sorted(rejects, key=lambda reject: reject.row),
+        )
 
-    def _judge_one(self, row: Any) -> tuple[list[object], tuple[FieldError, ...]]:
+    def _judge_one(self, row: Any) -> Mapping[str, Any] | tuple[FieldError, ...]:
+        """Return the values of an accepted row, or why it was not."""
         if isinstance(row, UnreadableRow):
-            return [], row.errors
+            return row.errors
         try:
             found = self._validate(row)
             while isinstance(found, RootModel):
                 found = cast("Any", found).root
-            names = self._read_names(found)
+            return self._read_names(found)
         except ValidationError as exc:
-            return [], read_errors(exc)
+            return read_errors(exc)
         except MemoryError:
             raise
         except Exception as exc:  # noqa: BLE001 - validators may raise anything, and a bad row is data
-            return [], (FieldError("$", "validator_error", _describe(exc)),)
-        return self._convert(names)
+            return (FieldError("$", "validator_error", _describe(exc)),)
 
-    def _convert(self, names: Mapping[str, Any]) -> tuple[list[object], tuple[FieldError, ...]]:
-        cells: list[object] = []
-        errors: list[FieldError] = []
+    def _build(self, held: Sequence[Mapping[str, Any]]) -> tuple[dict[str, Array], dict[int, list[FieldError]]]:
+        """Return the columns, and by its place every row that has a value which has none."""
+        arrays: dict[str, Array] = {}
+        errors: dict[int, list[FieldError]] = {}
         for name, output in self._outputs.items():
-            try:
-                cells.append(output.convert_one(names.get(name)))
-            except OverflowedError as exc:
-                errors.append(FieldError(format_path((name,)), "output_overflow", str(exc)))
-        return cells, tuple(errors) + tuple(
-            FieldError(format_path((name,)), "output_overflow", "an extra value that has no column in the input")
-            for name in names
-            if name not in self._known
-        )
+            arrays[name], failed = output.build([row.get(name) for row in held])
+            for place, why in failed.items():
+                errors.setdefault(place, []).append(FieldError(format_path((name,)), "output_overflow", str(why)))
+        for place, row in enumerate(held):
+            if not row.keys() <= self._known:
+                errors.setdefault(place, []).extend(
+                    FieldError(
+                        format_path((name,)), "output_overflow", "an extra value that has no column in the input"
+                    )
+                    for name in row
+                    if name not in self._known
+                )
+        return arrays, errors
 
     def _read_names(self, found: Any) -> dict[str, Any]:
         if self._kind == "typed-dict":
