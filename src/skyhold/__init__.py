@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from skyhold.records.formats.sql.adapters import SQLInputAdapter, SQLOutputAdapter
     from skyhold.records.hooks import BatchHook, RowHook
     from skyhold.records.pipe import Pipe
-    from skyhold.runs.telemetry import OpenTelemetryListener
     from skyhold.records.validation.column_type import ColumnType
+    from skyhold.runs.telemetry import OpenTelemetryListener
     from skyhold.storage.opening import open_object, open_store
 
 __all__ = [

@@ -177,8 +177,8 @@ def test_a_terminal_and_a_notebook_show_counts_reasons_bytes_and_cost(moto: Loca
     base = f"s3://{make_bucket(moto)}"
     open_store(base, **moto.options).write("in [red].csv", CONTENT)
     report = Pipe(
-        input_adapter=CSVInputAdapter(f"{base}/in [red].csv", glob=False, **moto.options),
-        output_adapter=CSVOutputAdapter(f"{base}/out.csv", **moto.options),
+        input_adapter=CSVInputAdapter(f"{base}/in [red].csv", glob=False, **dict[str, Any](moto.options)),
+        output_adapter=CSVOutputAdapter(f"{base}/out.csv", **dict[str, Any](moto.options)),
         schema_model=Sale,
     ).run()
     for shown in (_on_a_terminal(report), report._repr_html_()):
@@ -305,7 +305,7 @@ def test_the_log_has_the_start_the_end_and_each_reason_once(tmp_path: Path, capl
         report = _pipe(tmp_path).run()
     run_id = report.snapshot().run_id
     lines = [(record.levelname, record.getMessage()) for record in caplog.records if record.name == "skyhold.records"]
-    assert [level for level, _ in lines] == ["INFO", "WARNING", "WARNING", "INFO"]
+    assert [level for level, _ in lines] == ["INFO", "INFO", "INFO", "INFO"]
     assert all(run_id in line for _, line in lines)
     assert f"started: {tmp_path}/in.csv" in lines[0][1]
     assert "$.price greater_than, first in row 3" in lines[1][1]
@@ -328,7 +328,7 @@ def test_the_log_of_a_run_with_endless_reasons_ends(tmp_path: Path, caplog: pyte
             schema_model=model,
         ).run()
     assert len(report.rejects) == 50
-    assert sum(record.levelname == "WARNING" for record in caplog.records) == 20
+    assert sum("rejects rows" in record.getMessage() for record in caplog.records) == 20
     assert "and 40 more reasons" in report.to_html()
 
 
@@ -338,7 +338,7 @@ def test_the_log_and_the_events_say_why_a_run_failed_and_no_secret(
     uri = f"s3://{make_bucket(moto)}/missing.csv"
     seen: list[Event] = []
     pipe = Pipe(
-        input_adapter=CSVInputAdapter(uri, **moto.options),
+        input_adapter=CSVInputAdapter(uri, **dict[str, Any](moto.options)),
         output_adapter=CSVOutputAdapter(f"{tmp_path}/out.csv"),
         on_progress=seen.append,
     )

@@ -54,7 +54,7 @@ class PipeLog:
             if len(self._seen) == _MOST_REASONS:
                 return
             self._seen.add(reason)
-            _LOG.warning(
+            _LOG.info(
                 "pipe %s rejects rows: %s %s, first in row %d; more for this reason are only counted",
                 event.run_id,
                 redact_text(group.field),  # a dictionary's key may be part of it
