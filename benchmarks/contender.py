@@ -1,0 +1,19 @@
+"""One contender in a process of its own: MODULE:FUNCTION ARGUMENTS-AS-JSON; prints what it measured as JSON."""
+
+import json
+import sys
+from importlib import import_module
+
+from measuring.stopwatch import Stopwatch, own_peak_mb
+
+
+def main() -> None:
+    name, arguments = sys.argv[1:]
+    module, function = name.split(":")
+    watch = Stopwatch()
+    told = getattr(import_module(module), function)(watch, **json.loads(arguments))
+    print(json.dumps({"seconds": watch.seconds, "peak_mb": own_peak_mb(), "told": told or {}}))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""How contenders are run, measured and reported; knows no contender and no table."""

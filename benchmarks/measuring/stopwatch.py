@@ -1,0 +1,39 @@
+"""What a contender holds: it says when the measured part begins and ends."""
+
+import sys
+import time
+from types import TracebackType
+from typing import Self
+
+
+class Stopwatch:
+    """Measures the part of a contender inside ``with watch:``; imports and preparation stay outside.
+
+    Example:
+        >>> watch = Stopwatch()
+        >>> with watch:
+        ...     pass
+        >>> watch.seconds < 1
+        True
+    """
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+        self._begun = 0.0
+
+    def __enter__(self) -> Self:
+        self._begun = time.perf_counter()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.seconds += time.perf_counter() - self._begun
+
+
+def own_peak_mb() -> float:
+    """Return the highest resident memory of this process so far, as the kernel has it."""
+    import resource
+
+    units = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * units / 1e6

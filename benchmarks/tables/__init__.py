@@ -1,0 +1,10 @@
+"""One file for each table of docs/benchmarks.md, in the order of the page."""
+
+from measuring.report import TableMaker
+from tables import records
+
+TABLES: dict[str, TableMaker] = {
+    "records-email": records.make_email_table,
+    "records-text": records.make_text_table,
+}
+"""Name on the command line and in the page -> the function that measures it."""
