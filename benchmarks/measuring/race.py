@@ -76,7 +76,6 @@ def race(
     repeats: int,
     *,
     measure: Callable[[Contender, int], Run] | None = None,
-    after_each: Callable[[], None] | None = None,
 ) -> list[Standing]:
     """Run all contenders in turns, so that a slow minute of the machine falls on all of them.
 
@@ -84,7 +83,6 @@ def race(
         contenders: Who runs; every round begins with the next of them.
         repeats: Rounds.
         measure: Runs one contender; a process of its own if not given.
-        after_each: Called after every run, to clean up.
 
     Returns: Their standings, in the order given.
 
@@ -102,8 +100,6 @@ def race(
         first = number % len(contenders)
         for contender in (*contenders[first:], *contenders[:first]):
             runs[contender.name].append((measure or measure_once)(contender, number))
-            if after_each is not None:
-                after_each()
     return [Standing(name, tuple(found)) for name, found in runs.items()]
 
 
