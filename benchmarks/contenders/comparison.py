@@ -1,15 +1,12 @@
 """Is what a pipe wrote what a plain pydantic loop makes of the same file? Row by row, in the file's order."""
 
-import csv
 import json
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
-from pydantic import BaseModel, ValidationError
 
 from contenders.schemas import SCHEMAS
+from contenders.sources import judge_rows, parquet_rows
 from measuring.stopwatch import Stopwatch
 
 _KEPT_DIFFERENCES = 5
@@ -20,7 +17,7 @@ def compare(watch: Stopwatch, *, source: str, schema: str, ours: list[str], peer
 
     Args:
         watch: Not used; a comparison is not timed.
-        source: The CSV file.
+        source: The file that both read.
         schema: A name of `SCHEMAS`.
         ours: Accepted and rejected rows that skyhold wrote, as Parquet.
         peers: The same of a peer whose error output has the row's own columns.
@@ -29,35 +26,23 @@ def compare(watch: Stopwatch, *, source: str, schema: str, ours: list[str], peer
     """
     del watch
     ours_found, peers_found = Agreement(*ours), Agreement(*peers)
-    for number, row, user in validated(source, SCHEMAS[schema]):
-        if user is None:
-            ours_found.expect_reject({"row": number, "original": row})
-            peers_found.expect_reject({name: row[name] for name in SCHEMAS[schema].model_fields})
+    names = tuple(SCHEMAS[schema].model_fields)
+    for row in judge_rows(source, SCHEMAS[schema]):
+        if row.accepted is None:
+            ours_found.expect_reject({"row_number": row.number, "original": row.original})
+            peers_found.expect_reject({name: row.cells.get(name) for name in names})
         else:
-            ours_found.expect_accepted(user.model_dump())
-            peers_found.expect_accepted(user.model_dump())
+            ours_found.expect_accepted(row.accepted.model_dump())
+            peers_found.expect_accepted(row.accepted.model_dump())
     return {"ours": ours_found.end(), "peers": peers_found.end()}
-
-
-def validated(source: str, model: type[BaseModel]) -> Iterator[tuple[int, dict[str, str], BaseModel | None]]:
-    """Yield row number, cells, and what pydantic makes of them: None for a reject.
-
-    No field of the models allows None, so by the empty-cell rule an empty cell is the empty text that it already is.
-    """
-    with Path(source).open(newline="") as file:
-        for number, row in enumerate(csv.DictReader(file), 1):
-            try:
-                yield number, row, model.model_validate(row)
-            except ValidationError:
-                yield number, row, None
 
 
 class Agreement:
     """Counts where two Parquet files agree with what is expected."""
 
     def __init__(self, accepted: str, rejected: str) -> None:
-        self._accepted = _rows_of(accepted)
-        self._rejected = _rows_of(rejected)
+        self._accepted = parquet_rows(accepted)
+        self._rejected = parquet_rows(rejected)
         self._counts = {"accepted": 0, "same_values": 0, "same_as_text": 0, "rejected": 0, "same_rejects": 0}
         self._differences: list[str] = []
         self._error_columns = pq.read_schema(rejected).names
@@ -76,8 +61,8 @@ class Agreement:
         found = next(self._rejected, None)
         self._counts["rejected"] += found is not None
         if found is not None:
-            found = {name: found[name] for name in expected}
-            if "original" in found:
+            found = {name: found.get(name) for name in expected}
+            if isinstance(expected.get("original"), dict):
                 found["original"] = json.loads(found["original"])
         self._counts["same_rejects"] += found == expected
         self._note(expected, found)
@@ -91,9 +76,3 @@ class Agreement:
     def _note(self, expected: object, found: object) -> None:
         if found != expected and len(self._differences) < _KEPT_DIFFERENCES:
             self._differences.append(f"expected {expected}, found {found}")
-
-
-def _rows_of(path: str) -> Iterator[dict[str, Any]]:
-    with pq.ParquetFile(path) as file:
-        for batch in file.iter_batches(20_000):
-            yield from batch.to_pylist()

@@ -1,14 +1,8 @@
-"""The user's schema, with a mail address that is checked and with one that is only text."""
+"""The user's schema in variants: an address that is checked, one that is only text, one with code of the user's own."""
 
-from pydantic import BaseModel, ConfigDict, EmailStr
+from typing import Annotated
 
-
-class UserWithEmail(BaseModel):
-    model_config = ConfigDict(extra="ignore")
-    user_id: str
-    username: str
-    email: EmailStr
-    age: int
+from pydantic import BaseModel, ConfigDict, EmailStr, Field, field_validator
 
 
 class UserWithText(BaseModel):
@@ -19,4 +13,26 @@ class UserWithText(BaseModel):
     age: int
 
 
-SCHEMAS: dict[str, type[BaseModel]] = {"EmailStr": UserWithEmail, "str": UserWithText}
+class UserWithEmail(UserWithText):
+    email: EmailStr
+
+
+class UserWithValidator(UserWithText):
+    @field_validator("username")
+    @classmethod
+    def without_blanks(cls, value: str) -> str:
+        if not value:
+            raise ValueError("a user has a name")
+        return value.strip()
+
+
+class UserWithBounds(UserWithText):
+    age: Annotated[int, Field(ge=0, le=150)]
+
+
+SCHEMAS: dict[str, type[BaseModel]] = {
+    "EmailStr": UserWithEmail,
+    "str": UserWithText,
+    "field_validator": UserWithValidator,
+    "bounds": UserWithBounds,
+}

@@ -60,9 +60,7 @@ def _write_files(folder: Path, files: _Files) -> None:
                 file.write(dice.randbytes(min(2**20, files.size_bytes - start)))
 
 
-def _race(
-    source: str, target: str, landing: Path, bucket: Bucket, files: _Files, repeats: int
-) -> dict[str, Standing]:
+def _race(source: str, target: str, landing: Path, bucket: Bucket, files: _Files, repeats: int) -> dict[str, Standing]:
     """Move the files in turns, into a place that is empty each time, and see that all of them arrived."""
     arguments = {"source": source, "target": target, "landing": str(landing)}
     contenders = [
