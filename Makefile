@@ -6,7 +6,7 @@ UV := $(BIN)/uv
 SETUP := $(VENV)/.ready
 AZURITE := .azurite/node_modules/.bin/azurite-blob
 
-.PHONY: demo test test-slow check format bench docs clean
+.PHONY: demo test test-slow check format bench bench-long docs clean
 
 demo: $(SETUP)
 	$(BIN)/skyhold demo
@@ -31,6 +31,10 @@ format: $(SETUP)
 bench: $(SETUP)
 	$(UV) pip install --quiet --group bench
 	$(BIN)/python benchmarks/run.py
+
+bench-long: $(SETUP)
+	$(UV) pip install --quiet --group bench
+	$(BIN)/python benchmarks/run.py memory-long
 
 docs: $(SETUP)
 	$(UV) pip install --quiet --group docs

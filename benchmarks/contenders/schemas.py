@@ -26,13 +26,18 @@ class UserWithValidator(UserWithText):
         return value.strip()
 
 
-class UserWithBounds(UserWithText):
+class WholeUser(UserWithText):
+    """Has all columns: ZooPipe aborts on a Parquet file that has more columns than the schema."""
+
     age: Annotated[int, Field(ge=0, le=150)]
+    city: str
+    score: float
+    note: str
 
 
 SCHEMAS: dict[str, type[BaseModel]] = {
     "EmailStr": UserWithEmail,
     "str": UserWithText,
     "field_validator": UserWithValidator,
-    "bounds": UserWithBounds,
+    "all columns": WholeUser,
 }

@@ -94,3 +94,13 @@ def describe_machine() -> str:
         f"{os.cpu_count()} cores, {memory_gb:.0f} GB of memory, {platform.system()} {platform.machine()}, "
         f"Python {platform.python_version()}, {datetime.now(UTC):%Y-%m-%d}."
     )
+
+
+def count_runs(repeats: int) -> str:
+    """Return how a caption says it.
+
+    Example:
+        >>> count_runs(3)
+        'medians of 3 runs'
+    """
+    return "one run" if repeats == 1 else f"medians of {repeats} runs"

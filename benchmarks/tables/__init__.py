@@ -1,12 +1,21 @@
-"""One file for each table of docs/benchmarks.md, in the order of the page."""
+"""One file for each kind of table of docs/benchmarks.md, in the order of the page."""
 
 from measuring.report import TableMaker
-from tables import records, transfer
+from tables import plain, postgres, records, requests, scaling, startup, transfer
 
 TABLES: dict[str, TableMaker] = {
-    "records-email": records.make_email_table,
-    "records-text": records.make_text_table,
+    **records.makers(),
+    "postgres": postgres.make_table,
+    "no-schema": plain.make_table,
+    "bad-rows": scaling.make_bad_rows_table,
+    "memory": scaling.make_memory_table,
+    "memory-long": scaling.make_long_memory_table,
+    "requests": requests.make_table,
     "transfer-small": transfer.make_small_table,
     "transfer-large": transfer.make_large_table,
+    "start-up": startup.make_table,
 }
 """Name on the command line and in the page -> the function that measures it."""
+
+ONLY_BY_NAME = frozenset({"memory-long"})
+"""What takes too long to be among all."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from measuring.race import Contender, Run, Standing, measure_once, race
-from measuring.report import Table
+from measuring.report import Table, count_runs
 from tables.servers import BUCKET, Bucket, rclone_bucket
 
 _PROGRAMS = {"s5cmd", "rclone"}
@@ -30,7 +30,7 @@ def make_small_table(quick: bool) -> Table:
 def make_large_table(quick: bool) -> Table:
     """One GiB in one file."""
     files = _Files(1, 2**26 if quick else 2**30)
-    return _make(f"Transfer of one file of {files.size_bytes // 2**20:,} MiB", files, 1 if quick else 5)
+    return _make(f"Transfer of one file of {files.size_bytes // 2**20:,} MiB", files, 1 if quick else 3)
 
 
 def _make(title: str, files: _Files, repeats: int) -> Table:
@@ -43,7 +43,7 @@ def _make(title: str, files: _Files, repeats: int) -> Table:
         down = _race(f"s3://{BUCKET}/stored", str(down_to), down_to, bucket, files, repeats)
     caption = (
         f"Files of random bytes, up to `rclone serve s3` on the same machine and down from it, listing included; "
-        f"medians of {repeats}, the disk's cache flushed between runs. The ratio is to the fastest peer, below 1 is "
+        f"{count_runs(repeats)}, the disk's cache flushed between runs. The ratio is to the fastest peer, below 1 is "
         "faster. skyhold with `transfer_all` as it comes, which also computes the SHA-256 of every file; "
         "boto3 with 32 threads and its default transfer settings; s5cmd as it comes; rclone with "
         "`--transfers=32 --checkers=32`. The two programs' seconds include their start."
