@@ -63,7 +63,7 @@ class Agreement:
         if found is not None:
             found = {name: found.get(name) for name in expected}
             if isinstance(expected.get("original"), dict):
-                found["original"] = json.loads(found["original"])
+                found["original"] = json.loads(str(found["original"]))
         self._counts["same_rejects"] += found == expected
         self._note(expected, found)
 

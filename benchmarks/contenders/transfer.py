@@ -36,14 +36,17 @@ def move_with_boto3(watch: Stopwatch, *, source: str, target: str, landing: str)
         with ThreadPoolExecutor(_THREADS) as pool:
             if target.startswith("s3://"):
                 names = sorted(path.name for path in Path(source).iterdir())
-                done = pool.map(lambda name: client.upload_file(f"{source}/{name}", bucket, f"{prefix}/{name}"), names)
+                done = [
+                    pool.submit(client.upload_file, f"{source}/{name}", bucket, f"{prefix}/{name}") for name in names
+                ]
             else:
                 pages = client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=f"{prefix}/")
                 names = [each["Key"].rpartition("/")[2] for page in pages for each in page["Contents"]]
-                done = pool.map(
-                    lambda name: client.download_file(bucket, f"{prefix}/{name}", f"{target}/{name}"), names
-                )
-            list(done)
+                done = [
+                    pool.submit(client.download_file, bucket, f"{prefix}/{name}", f"{target}/{name}") for name in names
+                ]
+            for future in done:
+                future.result()
     return what_landed(landing)
 
 

@@ -2,6 +2,7 @@
 
 import sys
 import time
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -33,6 +34,10 @@ class Stopwatch:
 
 def own_peak_mb() -> float:
     """Return the highest resident memory of this process so far, as the kernel has it."""
+    status = Path("/proc/self/status")
+    if status.exists():  # Linux counts the memory of who started a process into its ru_maxrss
+        peak = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM:"))
+        return int(peak.split()[1]) * 1024 / 1e6
     import resource
 
     units = 1 if sys.platform == "darwin" else 1024
