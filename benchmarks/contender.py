@@ -12,7 +12,8 @@ def main() -> None:
     module, function = name.split(":")
     watch = Stopwatch()
     told = getattr(import_module(module), function)(watch, **json.loads(arguments))
-    print(json.dumps({"seconds": watch.seconds, "peak_mb": own_peak_mb(), "told": told or {}}))
+    measured = {"seconds": watch.seconds, "cpu_seconds": watch.cpu_seconds, "peak_mb": own_peak_mb()}
+    print(json.dumps({**measured, "told": told or {}}))
 
 
 if __name__ == "__main__":

@@ -41,9 +41,10 @@ class Contender:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One measured run: wall seconds, the highest memory of its process tree, and what the contender told."""
+    """One measured run: wall seconds, computing, the highest memory of its process tree, what the contender told."""
 
     seconds: float
+    cpu_seconds: float
     peak_mb: float
     told: dict[str, Any]
 
@@ -59,6 +60,11 @@ class Standing:
     def seconds(self) -> float:
         """The median."""
         return statistics.median(run.seconds for run in self.runs)
+
+    @property
+    def cpu_seconds(self) -> float:
+        """The median."""
+        return statistics.median(run.cpu_seconds for run in self.runs)
 
     @property
     def peak_mb(self) -> float:
@@ -90,7 +96,7 @@ def race(
         >>> order = []
         >>> def fake(contender, number):
         ...     order.append(contender.name)
-        ...     return Run(1.0, 1.0, {})
+        ...     return Run(1.0, 1.0, 1.0, {})
         >>> _ = race([Contender("a", "m:a"), Contender("b", "m:b")], 2, measure=fake)
         >>> order
         ['a', 'b', 'b', 'a']
@@ -128,7 +134,7 @@ def measure_once(contender: Contender, number: int = 0) -> Run:
         raise RuntimeError(f"{contender.name!r} ended with code {process.returncode}: {(output + said)[-2000:]}")
     found = json.loads(output.splitlines()[-1])
     own_mb = 0.0 if contender.is_command else found["peak_mb"]
-    return Run(found["seconds"], max(own_mb, tree_mb), found["told"])
+    return Run(found["seconds"], found["cpu_seconds"], max(own_mb, tree_mb), found["told"])
 
 
 def clean_environment(home: str) -> dict[str, str]:

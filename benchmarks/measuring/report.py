@@ -14,7 +14,8 @@ INTRODUCTION = """# Benchmarks
 
 `make bench` installs the peers, measures, and writes this page; `benchmarks/run.py --quick TABLE` tries one table on
 little data. Each contender runs in a process of its own and in turns with the others; the figures are medians, and
-ratios of medians. Memory is the highest resident memory of the process and all that it starts. Imports are not timed.
+ratios of medians. Memory is the highest resident memory of the process and all that it starts; CPU seconds are
+those of all its threads. Imports are not timed.
 """
 
 

@@ -9,7 +9,7 @@ from measuring.race import Contender, Standing, race
 from measuring.report import Table, count_runs
 from tables.users import HEADER, write_csv
 
-_HEADER = ("", "rows/s", "times polars' seconds", "seconds", "peak MB")
+_HEADER = ("", "rows/s", "times polars' seconds", "seconds", "CPU s", "peak MB")
 
 
 def make_table(quick: bool) -> Table:
@@ -55,6 +55,7 @@ def _cells(standings: list[Standing], rows: int) -> list[list[str]]:
             f"{rows / standing.seconds:,.0f}",
             f"{standing.seconds / polars:.2f}",
             f"{standing.seconds:.2f}",
+            f"{standing.cpu_seconds:.2f}",
             f"{standing.peak_mb:.0f}",
         ]
         for standing in standings

@@ -13,7 +13,7 @@ from measuring.report import Table, count_runs
 from tables.servers import BUCKET, Bucket, rclone_bucket
 from tables.users import write_csv, write_jsonl, write_parquet
 
-_HEADER = ("", "rows/s", "times ZooPipe", "seconds", "peak MB")
+_HEADER = ("", "rows/s", "times ZooPipe", "seconds", "CPU s", "peak MB")
 _CSV_ODD = "1 % bad, 0.2 % good but not in normal form"
 
 
@@ -118,6 +118,7 @@ def _cells(standings: list[Standing]) -> list[list[str]]:
             f"{rate(standing):,.0f}",
             f"{rate(standing) / peers.get(standing.name.rpartition(' to ')[2], peers['a folder']):.1f}",
             f"{standing.seconds:.2f}",
+            f"{standing.cpu_seconds:.2f}",
             f"{standing.peak_mb:.0f}",
         ]
         for standing in standings

@@ -28,6 +28,7 @@ def make_bad_rows_table(quick: bool) -> Table:
             f"{rows / each.seconds:,.0f}",
             f"{few / each.seconds:.2f}",
             f"{each.seconds:.2f}",
+            f"{each.cpu_seconds:.2f}",
             f"{each.peak_mb:.0f}",
         ]
         for each in standings
@@ -37,7 +38,7 @@ def make_bad_rows_table(quick: bool) -> Table:
         f"8 threads, local files; {count_runs(repeats)}. Each rejected row is judged by pydantic itself, and written "
         "with its reasons and its whole original."
     )
-    header = ("", "rejected", "rows/s", "times the speed at 1 %", "seconds", "peak MB")
+    header = ("", "rejected", "rows/s", "times the speed at 1 %", "seconds", "CPU s", "peak MB")
     return Table("Bad rows", caption, header, cells)
 
 
