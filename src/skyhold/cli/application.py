@@ -8,6 +8,7 @@ from cyclopts import App, CycloptsError
 from skyhold._version import __version__
 from skyhold.cli.output import show_error
 from skyhold.errors import SkyholdError
+from skyhold.runs.recording import typed_command
 
 __all__ = ["make_app", "run"]
 
@@ -26,6 +27,9 @@ _COMMANDS = {
     "rm": ("skyhold.cli.removing:rm", "Delete, with a guard."),
     "mb": ("skyhold.cli.buckets:mb", "Make a bucket, a container or a folder."),
     "check": ("skyhold.cli.buckets:check", "Try line by line what works in a store."),
+    "convert": ("skyhold.cli.converting:convert", "Convert rows from anything to anything, through a model."),
+    "explain": ("skyhold.cli.looking:explain", "Tell how each field of a model is validated, and why."),
+    "head": ("skyhold.cli.looking:head", "Show the first rows of anything."),
     "verify": ("skyhold.cli.runs:verify", "Check a receipt against the store."),
     "demo": ("skyhold.cli.demo:demo", "The main job on real flight records."),
 }
@@ -55,7 +59,8 @@ def run(arguments: list[str]) -> int:
     """Run a command; return the process's exit code."""
     as_json = "--json" in arguments
     try:
-        result: Any = make_app()(arguments, exit_on_error=False, print_error=False, result_action="return_value")
+        with typed_command(["skyhold", *arguments]):
+            result: Any = make_app()(arguments, exit_on_error=False, print_error=False, result_action="return_value")
     except CycloptsError as error:
         show_error(str(error), "Run: skyhold --help", code="usage", as_json=as_json)
         return _USAGE

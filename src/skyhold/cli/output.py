@@ -2,11 +2,11 @@
 
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, cast
 
-__all__ = ["Printer", "show_error"]
+__all__ = ["Printer", "format_table", "show_error", "visible"]
 
 
 class Printer:
@@ -38,6 +38,47 @@ def show_error(message: str, remedy: str, *, code: str, as_json: bool) -> None:
     print(f"error: {message}", file=sys.stderr)
     if remedy:
         print(f"remedy: {remedy}", file=sys.stderr)
+
+
+def visible(text: str, width: int) -> str:
+    r"""Return a text as one line that a terminal shows and does not obey, cut to a width.
+
+    Example:
+        >>> visible("two" + chr(10) + "lines", 20), visible("a" * 30, 5)
+        ('two\\nlines', 'aaaa…')
+    """
+    shown = "".join(each if each.isprintable() else _escaped(each) for each in text[: width + 1])
+    return shown if len(shown) <= width else f"{shown[: width - 1]}…"
+
+
+def _escaped(character: str) -> str:
+    return character.encode("unicode_escape", "surrogatepass").decode()
+
+
+def format_table(names: Sequence[str], rows: Sequence[Sequence[str]], *, width: int, widest: int = 40) -> list[str]:
+    """Return rows as aligned lines under a header; columns that do not fit into the width are left out and counted.
+
+    Args:
+        names: Of the columns.
+        rows: Their cells.
+        width: Of a line.
+        widest: Of a column.
+
+    Example:
+        >>> format_table(["a", "name"], [["1", "x"], ["22", "yy"]], width=80)
+        ['a   name', '1   x', '22  yy']
+    """
+    shown = [[visible(cell, widest) for cell in row] for row in [names, *rows]]
+    widths = [max(len(cell) for cell in column) for column in zip(*shown, strict=True)]
+    kept, used = 0, 0
+    while kept < len(widths) and (not kept or used + widths[kept] <= width):
+        used += widths[kept] + 2
+        kept += 1
+    lines = [
+        "  ".join(cell.ljust(size) for cell, size in zip(row[:kept], widths, strict=False)).rstrip() for row in shown
+    ]
+    left = len(widths) - kept
+    return [*lines, f"and {left} more columns: {visible(', '.join(names[kept:]), width)}"] if left else lines
 
 
 def _plain(value: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Any
 
@@ -24,7 +25,28 @@ from skyhold.storage.objects import ObjectInfo
 from skyhold.storage.pricing import estimate_cost
 from skyhold.storage.wrappers.metered import Meter, MeteredStore
 
-__all__ = ["RunRecorder", "record_run"]
+__all__ = ["RunRecorder", "record_run", "typed_command"]
+
+_typed: ContextVar[tuple[str, ...]] = ContextVar("_typed", default=())
+
+
+@contextmanager
+def typed_command(arguments: Sequence[str]) -> Generator[None]:
+    """Say what was typed: receipts of runs that the block makes tell it, unless they are given a command of their own.
+
+    Args:
+        arguments: The command line.
+
+    Example:
+        >>> with typed_command(["skyhold", "cp", "a", "b"]):
+        ...     RunRecorder("copy", "a", asked={}, unit="objects", journal=Journal(None)).complete().command
+        'skyhold cp a b'
+    """
+    token = _typed.set(tuple(arguments))
+    try:
+        yield
+    finally:
+        _typed.reset(token)
 
 
 class RunRecorder:
@@ -37,7 +59,7 @@ class RunRecorder:
         unit: What progress counts.
         listeners: Who is told of progress.
         journal: Where it is listed; None is the user's own.
-        command: The command line that was typed, if one was.
+        command: The command line that was typed; the one told by `typed_command` if not given.
 
     Attributes:
         inputs: What was read.
@@ -72,7 +94,7 @@ class RunRecorder:
         self.engines: dict[str, str] = {}
         self.receipt: Receipt | None = None
         self._asked = {option: value for option, value in asked.items() if value is not None}
-        self._command = format_command(command)
+        self._command = format_command(command or _typed.get())
         self._journal = default_journal() if journal is None else journal
         self.progress = Progress(
             self.run_id,
@@ -195,7 +217,7 @@ def record_run(
         total: How many units there are, where known.
         listeners: Who is told of progress.
         journal: Where it is listed; None is the user's own.
-        command: The command line that was typed, if one was.
+        command: The command line that was typed; the one told by `typed_command` if not given.
 
     Raises:
         VerificationError: The counts do not balance at the end.

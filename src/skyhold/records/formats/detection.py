@@ -25,7 +25,7 @@ from skyhold.storage.contract import Store
 from skyhold.storage.location import parse_location, redact_uri
 from skyhold.storage.opening import pick_storage_options
 
-__all__ = ["FORMATS", "Format", "open_input", "open_output"]
+__all__ = ["FORMATS", "Format", "find_format", "find_input_format", "open_input", "open_output"]
 
 _HEAD_BYTES = 64 * 1024
 _FETCH_BYTES = 256 * 1024
@@ -125,10 +125,31 @@ def open_input(uri: ObjectUris, **options: Any) -> InputAdapter:
         >>> open_input("s3://logs/2024-*/**/*.csv.gz")
         CSVInputAdapter('s3://logs/2024-*/**/*.csv.gz')
     """
+    found, told = find_input_format(uri, options)
+    return found.load("Input")(uri, **{**told, **options})
+
+
+def find_input_format(uri: ObjectUris, options: Mapping[str, Any]) -> tuple[Format, Mapping[str, Any]]:
+    r"""Return the format of what URIs name, as `open_input` tells it, and the options that name and content tell.
+
+    Args:
+        uri: As for `open_input`.
+        options: Of the adapter and of the store; they are asked only where the content is looked at.
+
+    Raises:
+        MalformedInputError: Neither the name nor the content tells a known format.
+        BadUriError: The URIs of a sequence tell different formats.
+        KeyNotFoundError: There is nothing to look at.
+
+    Example:
+        >>> found, told = find_input_format("s3://logs/2024.tsv.gz", {})
+        >>> found.name, told
+        ('tab-separated text', {'delimiter': '\t'})
+    """
     uris = list_uris(uri)
     found: Format | None = None
     for each in uris:
-        other = _format_of_uri(each)
+        other = find_format(each)
         found = found or other
         if found and other and (found.home, found.options) != (other.home, other.options):
             raise BadUriError(
@@ -138,7 +159,7 @@ def open_input(uri: ObjectUris, **options: Any) -> InputAdapter:
     more: Mapping[str, Any] = {}
     if found is None:
         found, more = _look_inside(uris, options)
-    return found.load("Input")(uri, **{**found.options, **more, **options})
+    return found, {**found.options, **more}
 
 
 def open_output(uri: str | os.PathLike[str], **options: Any) -> OutputAdapter:
@@ -151,13 +172,18 @@ def open_output(uri: str | os.PathLike[str], **options: Any) -> OutputAdapter:
         >>> open_output("s3://exports/users.tsv.zst")
         CSVOutputAdapter('s3://exports/users.tsv.zst')
     """
-    found = _format_of_uri(os.fspath(uri))
+    found = find_format(os.fspath(uri))
     if found is None:
         raise BadUriError(f"the name {redact_uri(os.fspath(uri))!r} tells no format", remedy=_known())
     return found.load("Output")(uri, **{**found.options, **found.output_options, **options})
 
 
-def _format_of_uri(uri: str) -> Format | None:
+def find_format(uri: str) -> Format | None:
+    """Return the format that a URI's suffix tells, or for databases its scheme; None where neither does.
+
+    Raises:
+        BadUriError: It names a compressed file of a format that compresses its own parts.
+    """
     database = _DATABASE.match(uri)
     if database:
         scheme = database.group(1).lower()
