@@ -30,6 +30,7 @@ _COMMANDS = {
     "convert": ("skyhold.cli.converting:convert", "Convert rows from anything to anything, through a model."),
     "explain": ("skyhold.cli.looking:explain", "Tell how each field of a model is validated, and why."),
     "head": ("skyhold.cli.looking:head", "Show the first rows of anything."),
+    "schema": ("skyhold.cli.looking:schema", "Write the model that a file satisfies."),
     "verify": ("skyhold.cli.runs:verify", "Check a receipt against the store."),
     "demo": ("skyhold.cli.demo:demo", "The main job on real flight records."),
 }

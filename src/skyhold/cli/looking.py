@@ -20,11 +20,14 @@ from skyhold.cli.output import Printer, format_table, visible
 from skyhold.errors import BadUriError
 from skyhold.records.flow import plan_for
 from skyhold.records.formats.adapter import Batch, MalformedRow
+from skyhold.records.modelling.finding import find_kinds
+from skyhold.records.modelling.source import model_source
 from skyhold.records.validation.outcome import RowKind
 from skyhold.records.validation.plan import ValidationPlan
 from skyhold.records.validation.python_values import Unreadable, python_values
+from skyhold.storage.location import redact_uri
 
-__all__ = ["explain", "head"]
+__all__ = ["explain", "head", "schema"]
 
 _DEFAULT = Common()
 _READING = Reading()
@@ -107,6 +110,43 @@ def explain(*uris: str, schema: str, reading: Reading = _READING, common: Common
         print("\n".join(format_table(["field", "column", "route", "type", "reason"], cells, width=_width(), widest=80)))
     counts = {route: sum(each.route == route for each in routes) for route in ("kernel", "column", "row")}
     printer.summary(", ".join(f"{count} by {route}" for route, count in counts.items() if count), **counts)
+    return 0
+
+
+def schema(
+    *uris: str,
+    name: str = "Row",
+    rows: int = 100_000,
+    whole: Annotated[bool, Parameter(name="--all", negative="")] = False,
+    reading: Reading = _READING,
+    common: Common = _DEFAULT,
+) -> int:
+    """Write the pydantic model that a file satisfies, as a module of Python.
+
+    In text, what looks like a number, a date or a moment becomes one where nothing of the text is lost. A null among
+    the rows makes a field optional.
+
+    Args:
+        uris: What to look at.
+        name: Of the model.
+        rows: How many rows to look at, at least.
+        whole: Look at all rows, so that all of them satisfy the model.
+        reading: How to read.
+        common: Options of every command.
+    """
+    _need(uris, "schema")
+    with open_inputs(list(uris), reading, common).open(lambda store: store) as stream:
+        found = find_kinds(stream, None if whole else rows)
+        shown = redact_uri(stream.sources[0].uri)
+    many = "All" if found.is_whole else "The first"
+    about = f"{many} {found.rows:,} rows of {shown.rpartition('/')[2]} are so."
+    source = model_source(found.members, name=name, about=about)
+    if not common.json:
+        print(source, end="")
+    else:
+        print(orjson.dumps({"name": name, "source": source}).decode())
+    words = f"{len(found.members)} fields, from {many.lower()} {found.rows:,} rows"
+    Printer(as_json=common.json).summary(words, fields=len(found.members), rows=found.rows, all=found.is_whole)
     return 0
 
 

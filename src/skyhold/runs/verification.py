@@ -15,7 +15,7 @@ __all__ = ["Check", "Line", "Verification", "verify_receipt"]
 
 _BLOCK = 8 * 1024 * 1024
 
-Check = Literal["run", "counts", "exists", "size", "sha256", "e_tag", "input"]
+Check = Literal["run", "counts", "rows", "exists", "size", "sha256", "e_tag", "input"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +107,22 @@ def _check_run(receipt: Receipt) -> Iterator[Line]:
         yield Line(receipt.run_id, "counts", "failed", "counts that balance", fault, _again(receipt))
     else:
         yield Line(receipt.run_id, "counts", "ok", "counts that balance", "they balance")
+    yield from _check_rows(receipt)
+
+
+def _check_rows(receipt: Receipt) -> Iterator[Line]:
+    """Compare the rows of all outputs with those that the run counted: accepted ones, and rejected ones if kept."""
+    held = [artifact.rows for artifact in receipt.outputs if artifact.rows is not None]
+    written = receipt.counts.get("rows_written")
+    if receipt.state != "completed" or written is None or not held:
+        return
+    rejected = receipt.counts.get("rows_rejected", 0)
+    found = f"{sum(held):,} rows in {len(held):,} outputs"
+    counted = f"{written:,} written" + (f" and {rejected:,} rejected" if rejected else "")
+    if sum(held) in {written, written + rejected}:
+        yield Line(receipt.run_id, "rows", "ok", counted, found)
+    else:
+        yield Line(receipt.run_id, "rows", "failed", counted, found, _again(receipt))
 
 
 def _check_output(
@@ -116,8 +132,10 @@ def _check_output(
     remedy = f"Restore it from a copy. {_again(receipt)}"
     try:
         store, key = open_object(promised.uri)
-    except BadUriError as error:
-        yield Line(promised.uri, "exists", "warning", "an object", f"no object to read again: {error}", "Look yourself")
+    except BadUriError:
+        rows = "a table" if promised.rows is None else f"a table with {promised.rows:,} rows of this run"
+        found = "not verifiable: no object of a store"
+        yield Line(promised.uri, "exists", "warning", rows, found, "Ask the database itself")
         return
     try:
         info = store.info(key)

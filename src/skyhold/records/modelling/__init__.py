@@ -1,0 +1,1 @@
+"""Models from data: what rows look like, and the pydantic model that says so."""
