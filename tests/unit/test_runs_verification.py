@@ -53,8 +53,21 @@ def states(verification: Verification) -> dict[str, str]:
 def test_what_was_written_holds(store: Store, receipt: Receipt):
     verification = verify_receipt(receipt, open_object)
     assert verification.ok
-    assert states(verification) == {"run": "ok", "counts": "ok", "size": "ok", "sha256": "ok", "input": "ok"}
+    expected = dict.fromkeys(("run", "counts", "rows", "size", "sha256", "input"), "ok")
+    assert states(verification) == expected
     verification.check()
+
+
+@pytest.mark.parametrize(
+    ("rejected", "rows", "state"), [(0, (5,), "ok"), (0, (4,), "failed"), (2, (2, 5), "ok"), (2, (5,), "ok")]
+)
+def test_rows_of_the_outputs_are_those_that_the_run_counted(
+    receipt: Receipt, rejected: int, rows: tuple[int, ...], state: str
+):
+    (output,) = receipt.outputs
+    counts = {"rows_read": 5 + rejected, "rows_written": 5, "rows_rejected": rejected}
+    outputs = tuple(replace(output, rows=each) for each in rows)
+    assert states(verify_receipt(replace(receipt, outputs=outputs, counts=counts), open_object))["rows"] == state
 
 
 def corrupt(store: Store) -> None:

@@ -25,6 +25,7 @@ _READING = Reading()
 _WRITING = Writing()
 _REASONS = 5
 _LONGEST = 100
+_PIECE_ROWS = 65_536  # Ctrl-C waits for the piece that is being validated
 
 
 def convert(
@@ -116,7 +117,9 @@ def parse_limit(text: str) -> float | None:
 def _executor(workers: int | None) -> Executor:
     if workers is not None and workers < 1:
         raise BadOptionError(f"--workers {workers} is less than 1")
-    return SingleThreadExecutor() if workers == 1 else MultiThreadExecutor(workers)
+    if workers == 1:
+        return SingleThreadExecutor(batch_size=_PIECE_ROWS)
+    return MultiThreadExecutor(workers, batch_size=_PIECE_ROWS)
 
 
 def _tell_plan(printer: Printer, source: InputAdapter, target: OutputAdapter, schema: str) -> int:

@@ -57,7 +57,7 @@ def verify(receipt: str, /, *, common: Common = _DEFAULT) -> int:
     """Check a receipt against the store: every output is read again.
 
     Args:
-        receipt: Its URI or path, or a run's id.
+        receipt: Its URI or path, a dataset's folder ending in '/', or a run's id.
         common: Options of every command.
     """
     printer = Printer(as_json=common.json)
@@ -93,6 +93,10 @@ def _receipt_of(text: str, common: Common) -> Receipt:
         if entry.receipt is None:
             raise VerificationError(f"the run {entry.run_id} has left no receipt: it is {entry.state}")
         return entry.receipt
+    if text.endswith("/"):
+        from skyhold.records.formats.dataset_parts import RECEIPT_KEY  # noqa: PLC0415 - pyarrow, for folders alone
+
+        text += RECEIPT_KEY
     store, key = open_object(text, **common.options_for(text))
     return Receipt.from_json(store.read(key))
 

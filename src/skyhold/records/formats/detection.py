@@ -100,7 +100,7 @@ FORMATS: tuple[Format, ...] = (
     ),
     Format("CSV", "csv:CSV", (".csv",), is_text=True),
     Format("tab-separated text", "csv:CSV", (".tsv", ".tab"), is_text=True, options={"delimiter": "\t"}),
-    Format("SQL", "sql:SQL", databases=_SQL),
+    Format("SQL", "sql.adapters:SQL", databases=_SQL),
 )
 """Every format. A new one is a row here."""
 

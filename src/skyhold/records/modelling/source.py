@@ -150,8 +150,11 @@ def _spell(original: str, taken: set[str]) -> str:
 
 
 def _quoted(text: str) -> str:
-    """Return a string literal in double quotes; JSON's are Python's, but for halves of characters."""
-    return json.dumps(text, ensure_ascii=False)
+    """Return a string literal as formatters write it: JSON's are Python's, but for quotes inside."""
+    quoted = json.dumps(text, ensure_ascii=False)
+    if '"' in text and "'" not in text:
+        return "'" + quoted[1:-1].replace('\\"', '"') + "'"
+    return quoted
 
 
 def _in_docstring(text: str) -> str:
