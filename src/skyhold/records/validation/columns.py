@@ -113,11 +113,16 @@ class ColumnJudge:
 
     def judge(self, cells: Array, rows: int) -> tuple[Array, Array]:
         values = self._values(cells)
+        step = self._output.piece_rows or max(rows, 1)
+        pieces = [self._judge_piece(values[at : at + step]) for at in range(0, max(rows, 1), step)]
+        return pa.concat_arrays([accepted for accepted, _ in pieces]), pa.concat_arrays([typed for _, typed in pieces])
+
+    def _judge_piece(self, values: list[Any]) -> tuple[Array, Array]:
         try:
             found: list[Any] = self._validator.validate_python(values)
         except Exception:  # noqa: BLE001 - validators may raise anything
             found = []
-        if len(found) != rows or any(type(value) is Unreadable for value in values):
+        if len(found) != len(values) or any(type(value) is Unreadable for value in values):
             # A validator raised something of its own, or left a value out: ask for each value by itself.
             found = [self._judge_one(value) for value in values]
         return _build(found, self._output)

@@ -1,6 +1,6 @@
 """Whole rows through pydantic: the judge of last resort, and the only one that words errors."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -11,6 +11,8 @@ from skyhold.records.validation.outcome import FieldError, Reject, format_path, 
 from skyhold.records.validation.output import OutputType
 
 __all__ = ["RowJudge", "UnreadableRow"]
+
+_NO_COLUMN = "an extra value that has no column in the input"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +51,23 @@ class RowJudge:
         self._extras = frozenset(extras)
         self._computed = frozenset(computed)
         self._known = frozenset({*outputs, *excluded})
+        self._piece_rows = min((each.piece_rows for each in outputs.values() if each.piece_rows), default=None)
 
-    def judge(self, numbers: Iterable[int], rows: Iterable[Any]) -> tuple[list[int], dict[str, Array], list[Reject]]:
+    def judge(self, numbers: Sequence[int], rows: Sequence[Any]) -> tuple[list[int], dict[str, Array], list[Reject]]:
         """Judge rows.
 
         Returns: The numbers of the accepted rows, their columns, and the rejects; both ascending.
         """
+        step = self._piece_rows or max(len(rows), 1)
+        places = range(0, max(len(rows), 1), step)
+        pieces = [self._judge_piece(numbers[at : at + step], rows[at : at + step]) for at in places]
+        accepted = [number for piece, _, _ in pieces for number in piece]
+        arrays = {name: pa.concat_arrays([piece[name] for _, piece, _ in pieces]) for name in self._outputs}
+        return accepted, arrays, [reject for _, _, piece in pieces for reject in piece]
+
+    def _judge_piece(
+        self, numbers: Sequence[int], rows: Sequence[Any]
+    ) -> tuple[list[int], dict[str, Array], list[Reject]]:
         accepted: list[int] = []
         rejects: list[Reject] = []
         held: list[Mapping[str, Any]] = []
@@ -103,9 +116,7 @@ class RowJudge:
         for place, row in enumerate(held):
             if not row.keys() <= self._known:
                 errors.setdefault(place, []).extend(
-                    FieldError(
-                        format_path((name,)), "output_overflow", "an extra value that has no column in the input"
-                    )
+                    FieldError(format_path((name,)), "output_overflow", _NO_COLUMN)
                     for name in row
                     if name not in self._known
                 )
