@@ -135,6 +135,11 @@ KINDS: dict[str, tuple[Any, pa.DataType, st.SearchStrategy[Any]]] = {
         pa.list_(pa.string()),
         st.lists(st.sampled_from(["red", "blue", None, "green"]), max_size=3),
     ),
+    "lists": (
+        list[list[int] | None] | None,
+        pa.list_(pa.list_(pa.int64())),
+        st.none() | st.lists(st.none() | st.lists(INTS, max_size=2), max_size=3),
+    ),
     "set": (set[int], pa.list_(pa.int64()), st.lists(INTS, max_size=3)),
     "pair": (tuple[int, int], pa.list_(pa.int64()), st.lists(INTS, min_size=1, max_size=3)),
     "mixed tuple": (tuple[int, str], pa.string(), st.tuples(INTS, STRINGS).map(list)),

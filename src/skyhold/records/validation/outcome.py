@@ -1,5 +1,6 @@
 """What a validation gives: typed rows, and rejected rows with every error."""
 
+import functools
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -102,13 +103,17 @@ def format_path(location: Sequence[int | str]) -> str:
     return "".join(steps)
 
 
+# The same few fields are at fault again and again.
+_format_known = functools.lru_cache(maxsize=1024)(format_path)
+
+
 def read_errors(error: ValidationError) -> tuple[FieldError, ...]:
     """Return pydantic's errors as ours, in its order."""
     details = error.errors(include_url=False, include_context=False)
     return tuple(
-        FieldError(format_path(each["loc"]), each["type"], each["msg"], show_input(each["input"]))
+        FieldError(_format_known(each["loc"]), each["type"], each["msg"], show_input(each["input"]))
         if each["loc"] and each["type"] != "missing"
-        else FieldError(format_path(each["loc"]), each["type"], each["msg"])  # the input is the whole row
+        else FieldError(_format_known(each["loc"]), each["type"], each["msg"])  # the input is the whole row
         for each in details
     )
 
@@ -123,7 +128,9 @@ def show_input(value: object) -> str | None:
     if value is None:
         return None
     if isinstance(value, str):
-        text = value
+        text = value[:_SHOWN]
+        if text.isascii():
+            return text
     else:
         try:
             text = to_json(value, inf_nan_mode="strings", bytes_mode="base64", fallback=repr).decode()
