@@ -36,6 +36,7 @@ from pydantic import (
 
 from skyhold.errors import SchemaError
 from skyhold.records.validation import FieldError, ValidationPlan
+from skyhold.records.validation.column_type import ColumnType
 from skyhold.records.validation.outcome import format_path
 
 T = TypeVar("T")
@@ -204,6 +205,9 @@ def test_extra_columns_follow_the_fields_as_text() -> None:
         (timedelta, "P999999999D"),
         (Annotated[str, AfterValidator(lambda _: "\ud800")], "x"),
         (Annotated[int, AfterValidator(str)], "1"),
+        (Annotated[int, ColumnType(pa.uint64())], "-1"),
+        (Annotated[Json[Point], AfterValidator(lambda _: Point.model_construct(y=1.5))], '{"x": 1}'),
+        (Annotated[Json[list[int]], AfterValidator(lambda _: [None])], "[1]"),
     ],
     ids=str,
 )
