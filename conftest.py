@@ -1,13 +1,34 @@
-"""Every Python block in README.md and docs/ runs, in order, file by file, in an empty folder of its own."""
+"""Every Python block in README.md and docs/ runs, in order, file by file, in an empty folder of its own.
 
+The pages about records on object storage run against real servers, and so do their `skyhold` commands.
+"""
+
+import contextlib
+import csv
+import io
 import os
+import shlex
+import subprocess
+import sys
 import tempfile
+from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
-from sybil import Sybil
-from sybil.parsers.markdown import PythonCodeBlockParser, SkipParser
+from sybil import Example, Sybil
+from sybil.parsers.markdown import CodeBlockParser, PythonCodeBlockParser, SkipParser
+from sybil.sybil import SybilCollection
+
+from skyhold.errors import AlreadyExistsError, MissingExtraError
+from skyhold.storage.buckets import make_bucket
+from skyhold.storage.opening import open_object
+from skyhold.testing.servers import LocalServer, start_moto, start_postgres, start_rclone
+
+_S3_PAGES = ("records-on-object-storage.md", "records-on-object-storage-operation.md")
+_DATABASE_PAGES = ("records-on-object-storage-examples.md",)
 
 _ambient: dict[str, Any] = {}
 
@@ -36,9 +57,103 @@ def private_journal(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytes
     monkeypatch.setenv("SKYHOLD_STATE", str(tmp_path_factory.mktemp("state")))
 
 
-pytest_collect_file = Sybil(
-    parsers=[PythonCodeBlockParser(), SkipParser()],
-    patterns=["*.md"],
-    setup=_enter,
-    teardown=_leave,
+@pytest.fixture(scope="session")
+def guide_s3(tmp_path_factory: pytest.TempPathFactory) -> Generator[LocalServer]:
+    """The S3 of the pages: right semantics."""
+    with start_moto(tmp_path_factory.mktemp("guide-moto")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def strict_s3(tmp_path_factory: pytest.TempPathFactory) -> Generator[LocalServer]:
+    """An S3 that checks signatures; blocks may name it."""
+    with start_rclone(tmp_path_factory.mktemp("guide-rclone")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def guide_database() -> Generator[LocalServer]:
+    """The PostgreSQL of the pages."""
+    try:
+        with start_postgres() as server:
+            yield server
+    except MissingExtraError as missing:
+        if os.environ.get("CI"):
+            raise
+        pytest.skip(f"{missing}. {missing.remedy}")
+
+
+class Objects:
+    """What invisible blocks prepare and check with."""
+
+    def bucket(self, uri: str) -> None:
+        """Make a bucket, unless another page has made it."""
+        with contextlib.suppress(AlreadyExistsError):
+            make_bucket(uri)
+
+    def put(self, uri: str, content: bytes) -> None:
+        """Write an object, into a bucket of its own where there is none yet."""
+        store, key = open_object(uri)
+        self.bucket(store.uri)
+        store.write(key, content)
+
+    def read(self, uri: str) -> bytes:
+        """Return an object's bytes."""
+        store, key = open_object(uri)
+        return store.read(key)
+
+    def csv(self, uri: str) -> list[dict[str, str]]:
+        """Return the rows of a CSV object, as Python's own reader sees them."""
+        return list(csv.DictReader(io.StringIO(self.read(uri).decode(), newline="")))
+
+    def parquet(self, uri: str) -> pa.Table:
+        """Return a Parquet object, as Arrow's own reader sees it."""
+        return pq.read_table(io.BytesIO(self.read(uri)))
+
+    def put_parquet(self, uri: str, table: pa.Table) -> None:
+        """Write a Parquet object with Arrow's own writer."""
+        buffer = io.BytesIO()
+        pq.write_table(table, buffer)
+        self.put(uri, buffer.getvalue())
+
+
+@pytest.fixture
+def objects(
+    guide_s3: LocalServer, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> Objects:
+    """The environment that the pages tell their reader to set, and none of whoever runs them."""
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(tmp_path_factory.mktemp("home")))
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", guide_s3.options["access_key_id"])
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", guide_s3.options["secret_access_key"])
+    monkeypatch.setenv("AWS_REGION", guide_s3.options["region"])
+    monkeypatch.setenv("AWS_ENDPOINT_URL", guide_s3.endpoint)
+    return Objects()
+
+
+@pytest.fixture
+def database_settings(guide_database: LocalServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let `localhost` in a database's URI mean the server of the tests."""
+    monkeypatch.setenv("PGPORT", guide_database.endpoint.rpartition(":")[2].partition("/")[0])
+
+
+def _run_commands(example: Example) -> None:
+    """Run the lines of a shell block that call skyhold; the others set up what a test has anyway."""
+    for line in str(example.parsed).splitlines():
+        words = shlex.split(line, comments=True)
+        if words[:1] == ["skyhold"]:
+            subprocess.run([sys.executable, "-m", "skyhold.cli", *words[1:]], check=True)  # noqa: S603 - our own
+
+
+_PYTHON = [PythonCodeBlockParser(), SkipParser()]
+_AND_COMMANDS = [*_PYTHON, CodeBlockParser(language="bash", evaluator=_run_commands)]
+_FOLDER: dict[str, Any] = {"setup": _enter, "teardown": _leave}
+
+pytest_collect_file = SybilCollection(
+    [
+        Sybil(_PYTHON, patterns=["*.md"], excludes=[*_S3_PAGES, *_DATABASE_PAGES], **_FOLDER),
+        Sybil(_AND_COMMANDS, patterns=_S3_PAGES, fixtures=["objects", "guide_s3", "strict_s3"], **_FOLDER),
+        Sybil(_AND_COMMANDS, patterns=_DATABASE_PAGES, fixtures=["objects", "database_settings"], **_FOLDER),
+    ]
 ).pytest()
