@@ -154,6 +154,11 @@ pytest_collect_file = SybilCollection(
     [
         Sybil(_PYTHON, patterns=["*.md"], excludes=[*_S3_PAGES, *_DATABASE_PAGES], **_FOLDER),
         Sybil(_AND_COMMANDS, patterns=_S3_PAGES, fixtures=["objects", "guide_s3", "strict_s3"], **_FOLDER),
-        Sybil(_AND_COMMANDS, patterns=_DATABASE_PAGES, fixtures=["objects", "database_settings"], **_FOLDER),
+        Sybil(
+            _AND_COMMANDS,
+            patterns=_DATABASE_PAGES,
+            fixtures=["objects", "database_settings", "guide_database"],
+            **_FOLDER,
+        ),
     ]
 ).pytest()
