@@ -3,9 +3,6 @@
 The pages about records on object storage run against real servers, and so do their `skyhold` commands.
 """
 
-import contextlib
-import csv
-import io
 import os
 import shlex
 import subprocess
@@ -15,16 +12,13 @@ from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 from sybil import Example, Sybil
 from sybil.parsers.markdown import CodeBlockParser, PythonCodeBlockParser, SkipParser
 from sybil.sybil import SybilCollection
 
-from skyhold.errors import AlreadyExistsError, MissingExtraError
-from skyhold.storage.buckets import make_bucket
-from skyhold.storage.opening import open_object
+from page_objects import Objects
+from skyhold.errors import MissingExtraError
 from skyhold.testing.servers import LocalServer, start_moto, start_postgres, start_rclone
 
 _S3_PAGES = ("records-on-object-storage.md", "records-on-object-storage-operation.md")
@@ -81,40 +75,6 @@ def guide_database() -> Generator[LocalServer]:
         if os.environ.get("CI"):
             raise
         pytest.skip(f"{missing}. {missing.remedy}")
-
-
-class Objects:
-    """What invisible blocks prepare and check with."""
-
-    def bucket(self, uri: str) -> None:
-        """Make a bucket, unless another page has made it."""
-        with contextlib.suppress(AlreadyExistsError):
-            make_bucket(uri)
-
-    def put(self, uri: str, content: bytes) -> None:
-        """Write an object, into a bucket of its own where there is none yet."""
-        store, key = open_object(uri)
-        self.bucket(store.uri)
-        store.write(key, content)
-
-    def read(self, uri: str) -> bytes:
-        """Return an object's bytes."""
-        store, key = open_object(uri)
-        return store.read(key)
-
-    def csv(self, uri: str) -> list[dict[str, str]]:
-        """Return the rows of a CSV object, as Python's own reader sees them."""
-        return list(csv.DictReader(io.StringIO(self.read(uri).decode(), newline="")))
-
-    def parquet(self, uri: str) -> pa.Table:
-        """Return a Parquet object, as Arrow's own reader sees it."""
-        return pq.read_table(io.BytesIO(self.read(uri)))
-
-    def put_parquet(self, uri: str, table: pa.Table) -> None:
-        """Write a Parquet object with Arrow's own writer."""
-        buffer = io.BytesIO()
-        pq.write_table(table, buffer)
-        self.put(uri, buffer.getvalue())
 
 
 @pytest.fixture
