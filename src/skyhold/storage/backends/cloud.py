@@ -32,6 +32,7 @@ from skyhold.storage.backends.metadata import decode_attributes, encode_attribut
 from skyhold.storage.backends.template import WRITE_ID, Backend
 from skyhold.storage.backends.translation import Context, translate
 from skyhold.storage.backends.uploading import CloudUpload
+from skyhold.storage.backends.whole_bodies import WholeBodies, WholeBody
 from skyhold.storage.contract import ObjectWriter
 from skyhold.storage.credentials.connection import Connection
 from skyhold.storage.objects import Attributes, Buffer, ByteRange, ListPage, ObjectInfo
@@ -42,6 +43,7 @@ __all__ = ["CloudBackend"]
 _PAGE = {"s3": 1000, "az": 5000, "gs": 1000}
 _BULK = {"s3": 1000, "az": 256, "gs": 1}
 _PART_RETRIES = 8
+_CHUNK_BYTES = 1024 * 1024
 _FOLDER_MARK = "hdi_isfolder"  # of folders in Azure accounts that have them
 
 
@@ -76,6 +78,8 @@ class CloudBackend(Backend):
         self._region = str(connection.settings.get("region", ""))
         self._endpoint = str(connection.settings.get("endpoint") or connection.settings.get("base_url", ""))
         self._bucket_seen = False
+        self._ignores_ranges = False
+        self._bodies = WholeBodies()
         with self._translated("open", ""):
             self._client = connect_client(connection, settings, max_retries=0)
             self._upload_client = connect_client(connection, settings, max_retries=_PART_RETRIES)
@@ -126,6 +130,8 @@ class CloudBackend(Backend):
         options: dict[str, Any] = {"if_match": if_match} if if_match else {}
         if self._scheme == "az" and byte_range is not None and byte_range.suffix is not None:
             byte_range = ByteRange(*byte_range.resolve(self._info(key).size_bytes))  # Azure knows no suffix
+        if byte_range is not None and self._ignores_ranges:
+            return self._read_whole(key, byte_range, if_match)
         try:
             with self._translated("read", key):
                 if byte_range is not None:
@@ -137,13 +143,17 @@ class CloudBackend(Backend):
                 raise
             return self._read_whole(key, byte_range, if_match)
         except _RangeIgnoredError:
+            self._ignores_ranges = True
             return self._read_whole(key, byte_range or ByteRange(), if_match)
 
     def _read_whole(self, key: str, byte_range: ByteRange, if_match: str | None) -> tuple[ObjectInfo, bytes]:
         """Serve a range from servers that cannot: empty objects, and those that ignore ranges."""
-        with self._translated("read", key):
+
+        def open_body() -> WholeBody:
             result = obstore.get(self._client, key, options={"if_match": if_match} if if_match else None)
-            info = self._seen(_info_of(key, result))
+            return WholeBody(self._seen(_info_of(key, result)), iter(result.stream(min_chunk_size=_CHUNK_BYTES)))
+
+        def resolve(info: ObjectInfo) -> tuple[int, int]:
             start, end = byte_range.resolve(info.size_bytes)
             if start >= info.size_bytes and start > 0:
                 raise InvalidRangeError(
@@ -151,12 +161,10 @@ class CloudBackend(Backend):
                     operation="read",
                     uri=self.uri_of(key),
                 )
-            data = bytearray()
-            for chunk in result.stream():
-                data += chunk
-                if len(data) >= end:
-                    break
-            return info, bytes(data[start:end])
+            return start, end
+
+        with self._translated("read", key):
+            return self._bodies.take(key, if_match, open_body, resolve)
 
     def _put(
         self, key: str, data: Buffer, attributes: Attributes, *, if_absent: bool, if_match: str | None
