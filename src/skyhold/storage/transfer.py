@@ -130,12 +130,16 @@ class _Mover:
         with (
             source.open_reader(transfer.source_key, block_bytes=_SMALL_BYTES, read_ahead=_READ_AHEAD) as reader,
             target.open_writer(transfer.target_key, attributes=_kept(reader.info)) as writer,
+            ThreadPoolExecutor(1, thread_name_prefix="skyhold-hash") as hasher,
         ):
+            hashed = hasher.submit(digest.update, b"")
             while block := reader.read(_SMALL_BYTES):
                 self.go_on(transfer)
-                digest.update(block)
+                hashed.result()
+                hashed = hasher.submit(digest.update, block)  # goes on while this block is sent, and the next comes
                 writer.write(block)
                 self.told(len(block), 0)
+            hashed.result()
             _check(transfer, reader.info, writer.size_bytes, digest.hexdigest())
         assert writer.info is not None
         return Transferred(transfer, writer.info, digest.hexdigest())

@@ -1,7 +1,7 @@
 """Ranges from servers that cannot give any: one download is kept open, and what goes by is kept for a while."""
 
 import threading
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator
 
 from skyhold.storage.objects import Buffer, ObjectInfo
@@ -30,22 +30,28 @@ class WholeBody:
         self.info = info
         self.lock = threading.Lock()
         self._chunks = chunks
-        self._kept = bytearray()
+        self._kept: deque[bytes] = deque()
         self._start = 0
+        self._end = 0
 
     def take(self, start: int, end: int) -> bytes | None:
         """Return bytes from ``start`` up to ``end``; None if they went by too long ago."""
         if start < self._start:
             return None
-        while self._start + len(self._kept) < end and (chunk := next(self._chunks, None)) is not None:
-            self._kept += chunk
+        while self._end < end and (chunk := next(self._chunks, None)) is not None:
+            self._kept.append(bytes(chunk))
+            self._end += len(self._kept[-1])
             # Readers fetch a few blocks side by side, so blocks are asked for out of order by a little.
-            surplus = min(len(self._kept) - _KEPT_BYTES, start - self._start)
-            if surplus > 0:
-                del self._kept[:surplus]
-                self._start += surplus
-        with memoryview(self._kept) as kept:
-            return bytes(kept[start - self._start : end - self._start])
+            while self._end - self._start > _KEPT_BYTES and self._start + len(self._kept[0]) <= start:
+                self._start += len(self._kept.popleft())
+        return b"".join(self._pieces(start, end))
+
+    def _pieces(self, start: int, end: int) -> Iterator[memoryview]:
+        place = self._start
+        for chunk in self._kept:
+            if place + len(chunk) > start and place < end:
+                yield memoryview(chunk)[max(0, start - place) : end - place]
+            place += len(chunk)
 
 
 class WholeBodies:
