@@ -308,6 +308,8 @@ class _ParquetSink(ObjectSink):
             self._write_group(waiting)
         except pa.ArrowException as error:
             raise SchemaError(f"{self._uri!r}: rows that Parquet cannot hold: {error}") from error
+        waiting.clear()
+        pa.default_memory_pool().release_unused()  # which else keeps a multiple of what is in use
 
     def _write_group(self, batches: list[pa.RecordBatch]) -> None:
         table = pa.Table.from_batches(batches, self._schema)
