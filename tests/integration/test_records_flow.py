@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
-from pydantic import BaseModel, Field, field_validator
+from pydantic import BaseModel, Field, field_validator, model_validator
 
 from skyhold import (
     BatchHook,
@@ -276,6 +276,45 @@ def test_a_signal_stops_the_pipe_and_leaves_nothing_half_written(tmp_path: Path,
     assert process.returncode != 0
     assert (tmp_path / "out.parquet").read_bytes() == b"before"
     assert {path.name for path in tmp_path.iterdir()} == {"in.csv", "out.parquet"}, errors
+
+
+class SlowRow(BaseModel):
+    id: int
+    name: str
+
+    @field_validator("name")
+    @classmethod
+    def slow(cls, name: str) -> str:
+        STARTED.set()
+        time.sleep(0.001)
+        return name
+
+
+class SlowWhole(SlowRow, extra="allow"):
+    @model_validator(mode="after")
+    def same(self) -> "SlowWhole":
+        return self
+
+
+STARTED = threading.Event()
+
+
+@pytest.mark.parametrize("executor", [SingleThreadExecutor(), MultiThreadExecutor(2)], ids=["one", "threads"])
+@pytest.mark.parametrize("model", [SlowRow, SlowWhole])
+def test_slow_validators_are_stopped_within_a_batch(model: Any, executor: Executor) -> None:
+    people(30_000)
+    STARTED.clear()
+    pipe = Pipe(
+        input_adapter=CSVInputAdapter(f"{STORE}/people.csv"),
+        output_adapter=JSONOutputAdapter(f"{STORE}/never.jsonl"),
+        schema_model=model,
+        executor=executor,
+    )
+    pipe.start()
+    assert STARTED.wait(10)
+    pipe.shutdown()
+    assert pipe.report.status == "stopped"
+    assert pipe.report.total_processed == 0
 
 
 def test_shutdown_from_another_thread_ends_the_run_soon() -> None:

@@ -33,6 +33,7 @@ from skyhold.records.formats.adapter import (
 from skyhold.records.hooking import Hooked, Hooks, after_columns, before_columns, run_after, run_before, running
 from skyhold.records.rejects import RejectCounts, collect_rejects, reject_schema, rejects_to_batch
 from skyhold.records.report import share_read
+from skyhold.records.stopping import stoppable
 from skyhold.records.validation.inference import InferredPlan
 from skyhold.records.validation.plan import ValidationPlan
 from skyhold.records.work import Judged, KeptPlan, Plan, RemoteJudge, judge
@@ -122,10 +123,11 @@ class Flow:
                 if errors is not None:
                     outputs.append(errors)
                 self._resume(output, errors, stream, schema)
-                for piece, judged in self._judged(stream, plan, output.checkpoint_rows):
-                    self._write(judged, output, errors, columns)
-                    if piece.ends_part:
-                        output.checkpoint(self._reached(stream))
+                with stoppable(self._stop):  # for hooks, which run in this thread
+                    for piece, judged in self._judged(stream, plan, output.checkpoint_rows):
+                        self._write(judged, output, errors, columns)
+                        if piece.ends_part:
+                            output.checkpoint(self._reached(stream))
                 self._check_end(stream)
                 progress.step("publishing")
                 refused, written = errors.close() if errors else [], output.close()
@@ -160,7 +162,12 @@ class Flow:
     def _submitter(self, plan: Plan, stream: InputStream) -> Callable[[Batch, Hooked | None], Future[Judged]]:
         executor, kind = self._request.executor, stream.kind
         if isinstance(executor, SingleThreadExecutor | ThreadPoolExecutor):
-            return lambda batch, hooked: executor.submit(judge, batch, hooked, plan, kind)
+
+            def judge_here(batch: Batch, hooked: Hooked | None) -> Judged:
+                with stoppable(self._stop):
+                    return judge(batch, hooked, plan, kind)
+
+            return lambda batch, hooked: executor.submit(judge_here, batch, hooked)
         remote = RemoteJudge(plan, kind, self._recorder.run_id)
         return lambda batch, hooked: executor.submit(remote, batch, hooked)
 

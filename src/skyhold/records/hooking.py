@@ -15,6 +15,7 @@ from pydantic_core import from_json
 
 from skyhold.errors import BadOptionError, SchemaError
 from skyhold.records.hooks import BatchHook, Row, RowHook
+from skyhold.records.stopping import check_stop
 from skyhold.records.validation.fitting import RowFitter
 from skyhold.records.validation.outcome import FieldError, Reject, RowKind, format_path
 from skyhold.records.validation.python_values import Unreadable, python_values
@@ -201,6 +202,7 @@ def _apply_row_hook(hook: RowHook, state: Hooked) -> None:
     rows: list[Row] = []
     places: list[int] = []
     for place, row in enumerate(state.rows):
+        check_stop()
         try:
             found = hook.process(row)
         except MemoryError:

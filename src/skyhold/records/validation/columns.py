@@ -5,6 +5,7 @@ from typing import Any, Protocol, cast
 
 from pydantic_core import CoreConfig, CoreSchema, SchemaValidator, core_schema
 
+from skyhold.records.stopping import check_stop
 from skyhold.records.validation.arrow import Array, DataType, pa, pc
 from skyhold.records.validation.kernels import Kernel
 from skyhold.records.validation.output import OutputType, by_dictionary
@@ -12,6 +13,9 @@ from skyhold.records.validation.python_values import Unreadable
 from skyhold.records.validation.shape import FieldShape, ModelShape
 
 __all__ = ["ColumnJudge", "DefaultJudge", "FieldJudge", "KernelJudge", "absent_judge"]
+
+
+_PIECE_ROWS = 512
 
 
 class _Failed:
@@ -113,11 +117,12 @@ class ColumnJudge:
 
     def judge(self, cells: Array, rows: int) -> tuple[Array, Array]:
         values = self._values(cells)
-        step = self._output.piece_rows or max(rows, 1)
+        step = self._output.piece_rows or _PIECE_ROWS
         pieces = [self._judge_piece(values[at : at + step]) for at in range(0, max(rows, 1), step)]
         return pa.concat_arrays([accepted for accepted, _ in pieces]), pa.concat_arrays([typed for _, typed in pieces])
 
     def _judge_piece(self, values: list[Any]) -> tuple[Array, Array]:
+        check_stop()
         try:
             found: list[Any] = self._validator.validate_python(values)
         except Exception:  # noqa: BLE001 - validators may raise anything

@@ -6,12 +6,14 @@ from typing import Any, cast
 
 from pydantic import RootModel, ValidationError
 
+from skyhold.records.stopping import check_stop
 from skyhold.records.validation.arrow import Array, pa
 from skyhold.records.validation.outcome import FieldError, Reject, format_path, read_errors
 from skyhold.records.validation.output import OutputType
 
 __all__ = ["RowJudge", "UnreadableRow"]
 
+_CHECK_ROWS = 256
 _NO_COLUMN = "an extra value that has no column in the input"
 
 
@@ -71,7 +73,9 @@ class RowJudge:
         accepted: list[int] = []
         rejects: list[Reject] = []
         held: list[Mapping[str, Any]] = []
-        for number, row in zip(numbers, rows, strict=True):
+        for place, (number, row) in enumerate(zip(numbers, rows, strict=True)):
+            if place % _CHECK_ROWS == 0:
+                check_stop()
             found = self._judge_one(row)
             if isinstance(found, tuple):
                 rejects.append(Reject(number, found))
