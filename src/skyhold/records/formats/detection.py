@@ -30,7 +30,7 @@ __all__ = ["FORMATS", "Format", "find_format", "find_input_format", "open_input"
 _HEAD_BYTES = 64 * 1024
 _FETCH_BYTES = 256 * 1024
 _JSON = re.compile(rb'(?:\xef\xbb\xbf)?\s*(?:\{\s*["}]|\[\s*[\[{"\]\-0-9tfn])')
-_DATABASE = re.compile(r"([a-z0-9]+)(?:\+[a-z0-9_]+)?://", re.IGNORECASE)
+_DATABASE = re.compile(r"([a-z0-9_]+)(\+[a-z0-9_]+)?://", re.IGNORECASE)
 _DELIMITERS = ",\t;|"
 _SAMPLE_ROWS = 50
 
@@ -187,7 +187,8 @@ def find_format(uri: str) -> Format | None:
     database = _DATABASE.match(uri)
     if database:
         scheme = database.group(1).lower()
-        found = next((each for each in FORMATS if scheme in each.databases), None)
+        # Only databases name a driver behind a plus sign.
+        found = next((each for each in FORMATS if scheme in each.databases or (database[2] and each.databases)), None)
         if found:
             return found
     location = parse_location(uri)

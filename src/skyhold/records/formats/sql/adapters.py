@@ -11,7 +11,16 @@ import pyarrow as pa
 
 from skyhold.errors import BadOptionError
 from skyhold.records.formats.adapter import InputAdapter, InputStream, OpenStore, OutputAdapter, OutputStream
-from skyhold.records.formats.sql import duckdb, duckdb_write, postgres, postgres_write, sqlite, sqlite_write
+from skyhold.records.formats.sql import (
+    alchemy,
+    alchemy_write,
+    duckdb,
+    duckdb_write,
+    postgres,
+    postgres_write,
+    sqlite,
+    sqlite_write,
+)
 from skyhold.records.formats.sql.address import Dialect, parse_database, parse_table
 from skyhold.records.formats.sql.asked import ReadRequest, WriteMode, WriteRequest, check_key, check_names
 
@@ -35,6 +44,7 @@ _ENGINES: dict[Dialect, _Engine] = {
     "postgresql": _Engine(postgres.open_input, postgres_write.open_output),
     "sqlite": _Engine(sqlite.open_input, sqlite_write.open_output),
     "duckdb": _Engine(duckdb.open_input, duckdb_write.open_output),
+    "sqlalchemy": _Engine(alchemy.open_input, alchemy_write.open_output),
 }
 
 

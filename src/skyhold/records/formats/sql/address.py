@@ -10,16 +10,22 @@ from skyhold.errors import BadOptionError, BadUriError
 
 __all__ = ["MEMORY", "DatabaseAddress", "Dialect", "TableName", "parse_database", "parse_table", "quote_name"]
 
-Dialect = Literal["postgresql", "sqlite", "duckdb"]
+Dialect = Literal["postgresql", "sqlite", "duckdb", "sqlalchemy"]
 
 MEMORY = ":memory:"
 
 _EMBEDDED: dict[str, Dialect] = {"sqlite": "sqlite", "duckdb": "duckdb"}
+_FOREIGN = {"mysql", "mariadb", "mssql", "oracle"}
 _SCHEME = re.compile(r"[a-z][a-z0-9_+.-]*")
+_SECRET_OPTION = re.compile(r"pass|pwd|token|secret|odbc_connect", re.IGNORECASE)
+_ODBC_PASSWORD = re.compile(r"(?:pwd|password)\s*=\s*\{?([^;}]*)", re.IGNORECASE)
 _SEGMENT = re.compile(r'"((?:[^"]|"")+)"(?=\.|$)|([^.]+)')
 _SHOWN_QUERY = 200
 _SHORT_SECRET = 3
-_REMEDY = "Write postgresql://user@host/database, sqlite:///path or duckdb:///path, and percent-encode the password"
+_REMEDY = (
+    "Write postgresql://user@host/database, sqlite:///path, duckdb:///path, or for others dialect+driver://…,"
+    " and percent-encode the password"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +33,7 @@ class DatabaseAddress:
     """A database's URI, taken apart.
 
     Attributes:
-        dialect: Who speaks to it.
+        dialect: Who speaks to it; ``sqlalchemy`` for what this package does not speak itself.
         uri: As it was given.
         safe_uri: For messages, receipts and logs: neither user, password nor options.
         user: Who connects, where the URI says so.
@@ -139,6 +145,8 @@ def parse_database(uri: str) -> DatabaseAddress:
         'postgresql://host/sales'
         >>> parse_database("sqlite:///data/sales.db").path
         'data/sales.db'
+        >>> parse_database("mysql+pymysql://me:secret@host/sales?charset=utf8mb4").safe_uri
+        'mysql+pymysql://host/sales'
     """
     scheme, found, rest = uri.partition("://")
     scheme = scheme.lower()
@@ -146,7 +154,8 @@ def parse_database(uri: str) -> DatabaseAddress:
         raise BadUriError("the database's URI has no scheme", remedy=_REMEDY)
     if scheme in _EMBEDDED:
         return _embedded(_EMBEDDED[scheme], uri, rest)
-    if scheme not in {"postgresql", "postgres"}:
+    own = scheme in {"postgresql", "postgres"}
+    if not own and scheme not in _FOREIGN and "+" not in scheme:
         raise BadUriError(f"{scheme}:// is no database that can be read or written", remedy=_REMEDY)
     try:
         parts = urlsplit(uri)
@@ -156,6 +165,12 @@ def parse_database(uri: str) -> DatabaseAddress:
     # An unencoded '/', '?' or '#' in the password shifts the rest of it to here.
     if "@" in parts.path + parts.query or "#" in uri:
         raise BadUriError(f"the {scheme}:// URI cannot be split", remedy=_REMEDY)
+    if not own:
+        # What precedes a path differs between dialects, so it stays as it is: relative paths have no slash of theirs.
+        shown = f"{quote(unquote(host), safe='.-:')}{f':{port}' if port is not None else ''}{parts.path}"
+        user = unquote(parts.username or "")
+        secrets = _secrets(uri, parts.password, query)
+        return DatabaseAddress("sqlalchemy", Secret(uri), f"{scheme}://{shown}", user=user, secrets=secrets)
     values = dict(query)
     host = unquote(host) or ("" if values.get("host", "").startswith("/") else values.get("host", ""))
     shown = f"[{host}]" if ":" in host else host
@@ -181,7 +196,8 @@ def _embedded(dialect: Dialect, uri: str, rest: str) -> DatabaseAddress:
 
 
 def _secrets(uri: str, password: str | None, query: list[tuple[str, str]]) -> tuple[Secret, ...]:
-    texts = {value for name, value in query if "pass" in name.lower() or "token" in name.lower()}
+    texts = {value for name, value in query if _SECRET_OPTION.search(name)}
+    texts |= {found for value in tuple(texts) for found in _ODBC_PASSWORD.findall(value)}
     if password:
         texts |= {password, unquote(password)}
     if texts:

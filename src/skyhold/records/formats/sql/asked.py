@@ -227,7 +227,7 @@ def _fault(data: pa.RecordBatch, index: int, wrong: dict[str, str]) -> Fault:
     return Fault(index, message, orjson.dumps(original, default=str).decode())
 
 
-def load_driver(module: str, feature: str) -> Any:
+def load_driver(module: str, feature: str, *, extra: str = "sql") -> Any:
     """Return a database's library.
 
     Raises:
@@ -236,7 +236,7 @@ def load_driver(module: str, feature: str) -> Any:
     try:
         return import_module(module)
     except ImportError as error:
-        raise MissingExtraError.of("sql", feature) from error
+        raise MissingExtraError.of(extra, feature) from error
 
 
 def check_key(request: WriteRequest, schema: pa.Schema) -> None:

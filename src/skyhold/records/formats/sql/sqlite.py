@@ -22,7 +22,7 @@ from skyhold.records.formats.sql.asked import ReadRequest, Rows, SqlInput, Wrong
 from skyhold.records.formats.sql.faults import translated
 from skyhold.records.formats.sql.sqlite_types import TEXT, declared_type, read_column, type_of_values
 
-__all__ = ["FAILURES", "connect_for_reading", "open_input"]
+__all__ = ["FAILURES", "connect_for_reading", "declarations", "open_input"]
 
 FAILURES = (sqlite3.Error, sqlite3.Warning)
 _FETCHED_ROWS = 16_384
@@ -68,12 +68,12 @@ def _begin(connection: sqlite3.Connection, request: ReadRequest) -> tuple[sqlite
     names = [column[0] for column in cursor.description or ()]
     first = cursor.fetchmany(_FETCHED_ROWS)
     cells = list(zip(*first, strict=True)) or [()] * len(names)
-    declared = _declarations(connection, statement)
+    declared = declarations(connection, statement)
     kinds = [declared_type(text) or type_of_values(values) for text, values in zip(declared, cells, strict=True)]
     return cursor, pa.schema(list(zip(names, kinds, strict=True))), first
 
 
-def _declarations(connection: sqlite3.Connection, statement: str) -> list[str]:
+def declarations(connection: sqlite3.Connection, statement: str) -> list[str]:
     """Return what the columns of a query are declared as, where they are a table's own; a view of it knows."""
     connection.execute(f'CREATE TEMPORARY VIEW "skyhold asked" AS {statement}')
     try:
