@@ -42,10 +42,10 @@ SCHEMA = pa.schema([(name, kind) for name, (kind, _) in COLUMNS.items()])
 ROWS = st.lists(st.fixed_dictionaries({name: st.none() | values for name, (_, values) in COLUMNS.items()}), max_size=9)
 
 
-@pytest.fixture(scope="session", params=["postgresql", "sqlite", "duckdb"])
+@pytest.fixture(scope="session", params=["postgresql", "sqlite", "duckdb", "postgresql+psycopg", "sqlite+pysqlite"])
 def database(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
-    if request.param == "postgresql":
-        return request.getfixturevalue("postgres").endpoint
+    if request.param.startswith("postgresql"):
+        return request.getfixturevalue("postgres").endpoint.replace("postgresql:", f"{request.param}:")
     return f"{request.param}:///{tmp_path_factory.mktemp('databases') / 'data.db'}"
 
 

@@ -12,7 +12,7 @@ import pyarrow as pa
 from skyhold.errors import KeyNotFoundError
 from skyhold.records.formats.adapter import InputStream
 from skyhold.records.formats.sql import sqlite_types
-from skyhold.records.formats.sql.alchemy_session import AS_IT_IS, Session
+from skyhold.records.formats.sql.alchemy_session import Session
 from skyhold.records.formats.sql.alchemy_types import arrow_type, is_interval, read_column, type_of_values
 from skyhold.records.formats.sql.asked import ReadRequest, Rows, SqlInput, Wrong, check_names, rows_of
 from skyhold.records.formats.sql.sqlite import declarations
@@ -44,19 +44,12 @@ def open_input(request: ReadRequest) -> InputStream:
 
 
 def _ask(session: Session, request: ReadRequest) -> _Result:
-    options = {"stream_results": True, "yield_per": min(_FETCHED_ROWS, request.batch_rows)}
     if session.dialect == "sqlite":
-        return _ask_sqlite(session, request, {**options, "sqlite_raw_colnames": True})
-    statement, kinds = _table_select(session, request) if request.table else (request.query, [])
+        return _ask_sqlite(session, request)
+    statement, kinds = _table_select(session, request) if request.table else (request.as_select(), [])
+    names, pieces = session.stream(statement, min(_FETCHED_ROWS, request.batch_rows))
+    check_names(names, request.uri)
     with session.faults():
-        if isinstance(statement, str):
-            text = statement.strip().removesuffix(";")
-            result = session.connection.exec_driver_sql(text, execution_options={**options, **AS_IT_IS})
-        else:
-            result = session.connection.execute(statement, execution_options=options)
-        names = list(result.keys())
-        check_names(names, request.uri)
-        pieces = result.partitions()
         first = next(pieces, [])
     cells = list(zip(*first, strict=True)) or [()] * len(names)
     kinds = kinds or [None] * len(names)
@@ -88,17 +81,16 @@ def _selected(sa: Any, column: Any, dialect: str) -> Any:
     return sa.type_coerce(column, sa.types.NullType()).label(column.name)
 
 
-def _ask_sqlite(session: Session, request: ReadRequest, options: dict[str, Any]) -> _Result:
+def _ask_sqlite(session: Session, request: ReadRequest) -> _Result:
     """Read SQLite by what its columns are declared as: its cells may be anything, whatever a driver calls them."""
     statement = request.as_select()
     with session.faults():
         session.driver_connection.text_factory = sqlite_types.TEXT
         declared = declarations(session.driver_connection, statement)
         session.run("PRAGMA query_only = ON")
-        result = session.connection.exec_driver_sql(statement, execution_options={**options, **AS_IT_IS})
-        names = list(result.keys())
+        size = min(_FETCHED_ROWS, request.batch_rows)
+        names, pieces = session.stream(statement, size, sqlite_raw_colnames=True)
         check_names(names, request.uri)
-        pieces = result.partitions()
         first = next(pieces, [])
     cells = list(zip(*first, strict=True)) or [()] * len(names)
     kinds = [

@@ -4,7 +4,7 @@
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 
 import warnings
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager, suppress
 from importlib import import_module
 from pathlib import Path
@@ -15,9 +15,9 @@ from skyhold.records.formats.sql.address import MEMORY, DatabaseAddress, TableNa
 from skyhold.records.formats.sql.asked import load_driver
 from skyhold.records.formats.sql.faults import translated
 
-__all__ = ["AS_IT_IS", "Session", "Unreadable"]
+__all__ = ["Session", "Unreadable"]
 
-AS_IT_IS = {"no_parameters": True}
+_AS_IT_IS = {"no_parameters": True}
 """Percent signs of a statement's text mean nothing."""
 
 _CONNECT_S = 10
@@ -63,9 +63,9 @@ class Session:
         self._uri = uri
         self._engine = self._make_engine()
         self._check_file()
-        self.connection: Any = None
+        self._result: Any = None
         with self.faults():
-            self.connection = self._engine.connect()
+            self.connection: Any = self._engine.connect()
             try:
                 self._tame()
             except BaseException:
@@ -82,6 +82,16 @@ class Session:
     def driver_connection(self) -> Any:
         """The driver's own connection."""
         return self.connection.connection.driver_connection
+
+    @property
+    def longest_name(self) -> int:
+        """How many letters a name may have."""
+        return int(self._engine.dialect.max_identifier_length)
+
+    def quoted(self, table: TableName) -> str:
+        """Return a table's name for SQL of this dialect."""
+        made = self.sa.Table(*self.name_of(table), schema=self.schema_of(table))
+        return str(self._engine.dialect.identifier_preparer.format_table(made))
 
     @contextmanager
     def faults(self) -> Generator[None]:
@@ -119,12 +129,22 @@ class Session:
     def run(self, sql: str) -> None:
         """Run a statement as it is."""
         with self.faults():
-            self.connection.exec_driver_sql(sql, execution_options=AS_IT_IS)
+            self.connection.exec_driver_sql(sql, execution_options=_AS_IT_IS)
 
     def execute(self, statement: Any, rows: Any = None) -> Any:
         """Run a statement of SQLAlchemy's."""
         with self.faults():
             return self.connection.execute(statement, rows)
+
+    def stream(self, statement: Any, batch_rows: int, **options: Any) -> tuple[list[str], Iterator[Any]]:
+        """Run a query, text or SQLAlchemy's, and return its columns' names and its rows, some at a time."""
+        options["stream_results"] = True
+        with self.faults():
+            if isinstance(statement, str):
+                self._result = self.connection.exec_driver_sql(statement, execution_options={**options, **_AS_IT_IS})
+            else:
+                self._result = self.connection.execute(statement, execution_options=options)
+            return list(self._result.keys()), self._result.yield_per(batch_rows).partitions()
 
     def reflect(self, table: TableName) -> Any:
         """Return what the database says of a table or view; None where there is none."""
@@ -154,7 +174,10 @@ class Session:
     def close(self) -> None:
         """Drop the connection, and with it whatever was not committed; may be called again."""
         with suppress(self._engine.dialect.loaded_dbapi.Error, self.sa.exc.SQLAlchemyError):
-            # Not a polite close: drivers fetch what is left of a result before they end a query.
+            # No polite end elsewhere: drivers fetch what is left of a result before they end a query.
+            if self._result is not None and self.dialect == "postgresql":
+                self._result.close()
+        with suppress(self._engine.dialect.loaded_dbapi.Error, self.sa.exc.SQLAlchemyError):
             self.connection.invalidate()
             self.connection.close()
         self._engine.dispose()

@@ -7,6 +7,7 @@
 import datetime as dt
 from collections.abc import Callable, Sequence
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 import orjson
@@ -48,18 +49,16 @@ def arrow_type(kind: Any, dialect: str, sa: Any) -> pa.DataType | None:
     if isinstance(kind, types.ARRAY):
         inner = arrow_type(kind.item_type, dialect, sa)
         return None if inner is None else pa.list_(inner)
-    families: tuple[tuple[Any, Callable[[], pa.DataType]], ...] = (
+    families: tuple[tuple[Any, Callable[[], Any]], ...] = (
         ((types.JSON, types.Uuid, types.String), pa.string),
-        (types.LargeBinary, pa.binary),
-        (types._Binary, pa.binary),  # noqa: SLF001 - what BINARY and VARBINARY have in common has no other name
+        (types._Binary, pa.binary),  # noqa: SLF001 - what BLOBs and BINARY have in common has no other name
         (types.Boolean, pa.bool_),
-        (types.SmallInteger, lambda: pa.int64() if getattr(kind, "unsigned", False) else pa.int16()),
-        (types.Integer, lambda: pa.uint64() if getattr(kind, "unsigned", False) else pa.int64()),
-        (types.Float, lambda: _floating(kind, dialect, sa)),
-        (types.Numeric, lambda: _decimal(kind)),
-        (types.DateTime, lambda: pa.timestamp("us", "UTC" if getattr(kind, "timezone", False) else None)),
+        (types.Integer, partial(_whole_type, kind, sa)),
+        (types.Float, partial(_floating_type, kind, dialect, sa)),
+        (types.Numeric, partial(_decimal_type, kind)),
+        (types.DateTime, partial(pa.timestamp, "us", "UTC" if getattr(kind, "timezone", False) else None)),
         (types.Date, pa.date32),
-        (types.Time, lambda: pa.string() if getattr(kind, "timezone", False) else pa.time64("us")),
+        (types.Time, pa.string if getattr(kind, "timezone", False) else partial(pa.time64, "us")),
     )
     if is_interval(kind):
         # PostgreSQL's have months.
@@ -72,14 +71,20 @@ def is_interval(kind: Any) -> bool:
     return str(kind.__visit_name__).lower() == "interval"
 
 
-def _floating(kind: Any, dialect: str, sa: Any) -> pa.DataType:
+def _whole_type(kind: Any, sa: Any) -> pa.DataType:
+    if getattr(kind, "unsigned", False):
+        return pa.uint64()
+    return pa.int16() if isinstance(kind, sa.types.SmallInteger) else pa.int64()
+
+
+def _floating_type(kind: Any, dialect: str, sa: Any) -> pa.DataType:
     if dialect == "oracle" and isinstance(kind, sa.types.FLOAT):
         return PLAIN_NUMERIC  # Oracle's FLOAT counts its digits in bits, and is decimal all the same
     single = sa.types.FLOAT if dialect == "mysql" else sa.types.REAL
     return pa.float32() if isinstance(kind, single) and dialect in {"postgresql", "mysql", "mssql"} else pa.float64()
 
 
-def _decimal(kind: Any) -> pa.DataType:
+def _decimal_type(kind: Any) -> pa.DataType:
     if kind.precision is None:
         return PLAIN_NUMERIC
     scale = int(kind.scale or 0)
@@ -193,7 +198,7 @@ def _only(value: Any, wanted: type) -> Any:
 
 
 def _truth(value: Any) -> bool:
-    if value not in (0, 1) or not isinstance(value, int):
+    if not isinstance(value, int) or value not in (0, 1):
         raise TypeError
     return bool(value)
 
@@ -245,7 +250,7 @@ def _clock(value: Any) -> dt.time:
     if isinstance(value, dt.timedelta):  # MySQL's, which may also be a span of days
         if not dt.timedelta() <= value < dt.timedelta(days=1):
             raise TypeError
-        return (dt.datetime.min + value).time()
+        return (dt.datetime(1, 1, 1) + value).time()  # noqa: DTZ001 - a time of day has no zone
     if not isinstance(value, dt.time) or value.tzinfo is not None:
         raise TypeError
     return value
