@@ -20,7 +20,7 @@ from skyhold.records.formats.sql.decimals import PLAIN_NUMERIC, decimal_type, to
 __all__ = ["arrow_type", "is_interval", "read_column", "type_of_values"]
 
 _LARGEST_WHOLE_FLOAT = 2**53
-_CHANGED = (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, OverflowError, ValueError, TypeError)
+_CHANGED = (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, ArithmeticError, ValueError, TypeError)
 _NO_TEXT = (bool, int, float, Decimal, bytes, bytearray, memoryview, dt.date, dt.timedelta, Unreadable)
 
 _EXACT: tuple[tuple[type, pa.DataType], ...] = (
@@ -53,10 +53,10 @@ def arrow_type(kind: Any, dialect: str, sa: Any) -> pa.DataType | None:
         ((types.JSON, types.Uuid, types.String), pa.string),
         (types._Binary, pa.binary),  # noqa: SLF001 - what BLOBs and BINARY have in common has no other name
         (types.Boolean, pa.bool_),
-        (types.Integer, partial(_whole_type, kind, sa)),
         (types.Float, partial(_floating_type, kind, dialect, sa)),
-        (types.Numeric, partial(_decimal_type, kind)),
-        (types.DateTime, partial(pa.timestamp, "us", "UTC" if getattr(kind, "timezone", False) else None)),
+        (types.Numeric, partial(_decimal_type, kind)),  # before Integer: Oracle's NUMBER is called both
+        (types.Integer, partial(_whole_type, kind, sa)),
+        (types.DateTime, partial(pa.timestamp, "us", "UTC" if _is_zoned(kind) else None)),
         (types.Date, pa.date32),
         (types.Time, pa.string if getattr(kind, "timezone", False) else partial(pa.time64, "us")),
     )
@@ -69,6 +69,10 @@ def arrow_type(kind: Any, dialect: str, sa: Any) -> pa.DataType | None:
 def is_interval(kind: Any) -> bool:
     """Whether a type of SQLAlchemy's is a dialect's span of time; such classes have no base of their own."""
     return str(kind.__visit_name__).lower() == "interval"
+
+
+def _is_zoned(kind: Any) -> bool:
+    return bool(getattr(kind, "timezone", False)) or str(kind.__visit_name__).upper() == "DATETIMEOFFSET"
 
 
 def _whole_type(kind: Any, sa: Any) -> pa.DataType:
@@ -157,7 +161,7 @@ def _read_decimals(values: Sequence[Any], kind: pa.DataType) -> tuple[pa.Array, 
     }
     texts = [None if value is None or place in wrong else str(value) for place, value in enumerate(values)]
     numbers, misfits = to_decimals(pa.array(texts, pa.string()), kind)
-    return numbers, wrong | misfits
+    return numbers, dict(sorted((wrong | misfits).items()))
 
 
 def _cell_for(kind: pa.DataType) -> Callable[[Any], Any]:
