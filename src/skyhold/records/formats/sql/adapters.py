@@ -1,4 +1,4 @@
-"""SQL databases as inputs and outputs: PostgreSQL, SQLite and DuckDB."""
+"""SQL databases as inputs and outputs: PostgreSQL, SQLite, DuckDB, and what SQLAlchemy speaks."""
 
 # pyarrow is untyped:
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownParameterType=false
@@ -57,7 +57,8 @@ class SQLInputAdapter(InputAdapter):
 
     Args:
         uri: ``postgresql://user:password@host/database``, ``sqlite:///path`` or ``duckdb:///path`` (four slashes
-            begin an absolute path). Percent-encode the password.
+            begin an absolute path); or through SQLAlchemy a URI that names a driver, ``mysql+pymysql://…``, or
+            ``mysql://``, ``mariadb://``, ``mssql://``, ``oracle://``. Percent-encode the password.
         table_name: ``table`` or ``schema.table``, its letters exactly as the database has them.
         query: Or a query; its text is not changed.
         partition_on: A column by whose ranges PostgreSQL is read over several connections, all of one moment. Rows
@@ -112,13 +113,16 @@ class SQLInputAdapter(InputAdapter):
 class SQLOutputAdapter(OutputAdapter):
     """Write a table, all of it in one transaction: others see every row at the end, or none.
 
+    MySQL, Oracle and other databases that cannot undo CREATE and DROP: a table that is made or replaced is filled under
+    another name and renamed at the end, in MySQL by one statement; Oracle has a moment without the table.
+
     Args:
         uri: As for `SQLInputAdapter`.
         table_name: ``table`` or ``schema.table``, its letters exactly as the database has them.
         mode: ``append`` adds to the table, which is made when it is missing; its columns and types are checked first.
             ``replace`` builds a new table and swaps it for the old one at the end. ``create`` (or ``fail``) refuses a
             table that exists. ``upsert`` updates rows whose ``key`` exists and adds the others; of rows with one key,
-            the last counts.
+            the last counts. Through SQLAlchemy only PostgreSQL, SQLite, MySQL and MariaDB know it.
         key: Columns that tell rows apart, for ``upsert``: the table has a unique constraint over exactly these, or is
             made with them as its primary key.
         batch_size: Rows that are sent at a time.
