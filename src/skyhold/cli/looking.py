@@ -25,7 +25,9 @@ from skyhold.records.modelling.source import model_source
 from skyhold.records.validation.outcome import RowKind
 from skyhold.records.validation.plan import ValidationPlan
 from skyhold.records.validation.python_values import Unreadable, python_values
+from skyhold.runs.wording import human_size
 from skyhold.storage.location import redact_uri
+from skyhold.storage.wrappers.metered import Meter, MeteredStore
 
 __all__ = ["explain", "head", "schema"]
 
@@ -60,7 +62,8 @@ def head(
     printer = Printer(as_json=common.json)
     wanted = rows if reading.limit is None else min(rows, reading.limit)
     adapter = open_inputs(list(uris), replace(reading, limit=wanted), common)
-    with adapter.open(lambda store: store) as stream:
+    meter = Meter()
+    with adapter.open(lambda store: MeteredStore(store, meter)) as stream:
         found = [row for batch in stream.batches() for row in _rows_of(batch, stream.kind)]
         names = list(stream.columns)
     for row in found if common.json else ():
@@ -69,8 +72,10 @@ def head(
     if not common.json:
         _print_rows(found, names)
     bad = sum(row.malformed is not None for row in found)
-    words = f"{len(found):,} rows" + (f", {bad:,} malformed" if bad else "")
-    printer.summary(words, rows=len(found), malformed=bad, columns=names)
+    requests, size_bytes = sum(meter.usage.requests.values()), meter.usage.bytes_in
+    spent = f"; {requests:,} requests, {human_size(size_bytes)}" if requests else ""
+    words = f"{len(found):,} rows{f', {bad:,} malformed' if bad else ''}{spent}"
+    printer.summary(words, rows=len(found), malformed=bad, columns=names, requests=requests, bytes_in=size_bytes)
     return 0
 
 
