@@ -190,8 +190,9 @@ def test_a_dry_run_says_what_it_would_do_and_does_nothing(say: Say, folder: Path
 
 
 def test_a_limit_counts_malformed_rows_where_they_stand(say: Say, folder: Path):
-    for limit, good, bad in ((0, 0, 0), (2, 2, 0), (3, 2, 1), (4, 3, 1), (9, 3, 1)):
-        _, lines, _ = say("convert", "sales.csv", "o.csv", "--limit", str(limit))
+    (folder / "bad.csv").write_text("a,b\n1,1\nbad\nworse\n2,2\n")
+    for limit, good, bad in ((0, 0, 0), (1, 1, 0), (2, 1, 1), (3, 1, 2), (4, 2, 2), (9, 2, 2)):
+        _, lines, _ = say("convert", "bad.csv", "o.csv", "--limit", str(limit))
         summary = lines[-1]["summary"]
         assert (summary["rows_written"], summary["rows_rejected"]) == (good, bad)
 
