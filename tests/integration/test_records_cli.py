@@ -15,8 +15,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from conftest import make_bucket
-from skyhold import open_store
+from skyhold import open_input, open_store
 from skyhold.cli.application import run
+from skyhold.records.formats.limited import LimitedInputAdapter
 from skyhold.testing.servers import LocalServer
 
 MODEL = """
@@ -195,6 +196,10 @@ def test_a_limit_counts_malformed_rows_where_they_stand(say: Say, folder: Path):
         _, lines, _ = say("convert", "bad.csv", "o.csv", "--limit", str(limit))
         summary = lines[-1]["summary"]
         assert (summary["rows_written"], summary["rows_rejected"]) == (good, bad)
+        with LimitedInputAdapter(open_input("bad.csv"), limit).open(lambda store: store) as stream:
+            batches = list(stream.batches())
+        assert sum(batch.data.num_rows for batch in batches) == good
+        assert sum(len(batch.malformed) for batch in batches) == bad
 
 
 def test_explain_tells_each_fields_route(say: Say):
