@@ -23,7 +23,7 @@ from skyhold.records.formats.window import SelectedStream, Selection
 
 __all__ = ["CSVInputAdapter", "CSVOutputAdapter"]
 
-_FETCH_BYTES = 4 * 1024 * 1024
+_FETCH_BYTES = 2 * 1024 * 1024
 
 
 class CSVInputAdapter(TextInputAdapter):

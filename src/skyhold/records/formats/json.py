@@ -27,7 +27,7 @@ JsonFormat = Literal["jsonl", "array"]
 """``jsonl``: a line for each object; ``array``: one array of them."""
 
 _BLOCK_BYTES = 2 * 1024 * 1024
-_FETCH_BYTES = 4 * 1024 * 1024
+_FETCH_BYTES = 2 * 1024 * 1024
 _SAMPLE_BYTES = _BLOCK_BYTES // 2
 _LONGEST = 256 * 1024 * 1024
 _BOM = b"\xef\xbb\xbf"
