@@ -109,6 +109,15 @@ def test_a_bucket_gives_typed_parquet_rejects_and_a_receipt(moto: LocalServer):
     assert not verify_receipt(receipt, lambda uri: open_object(uri, **moto.options)).ok
 
 
+def test_reading_and_writing_objects_is_all_that_a_pipe_asks_a_store_for(moto: LocalServer):
+    """So that a policy of GetObject and PutObject is enough on known keys."""
+    base = f"s3://{make_bucket(moto)}"
+    open_store(base, **moto.options).write("in.csv", _csv(1000) + b"u,bad,1,,x\n")
+    report = _pipe(base, moto.options).run()
+    assert {name for name, count in report.usage.requests.items() if count} == {"read", "write"}
+    assert report.error_count == 1
+
+
 @pytest.mark.parametrize("executor", [None, MultiThreadExecutor(max_workers=4), MultiThreadExecutor(2, batch_size=7)])
 def test_order_is_kept_and_counts_balance(folder: Path, executor: MultiThreadExecutor | None):
     (folder / "in.csv").write_bytes(_csv(30_000))
