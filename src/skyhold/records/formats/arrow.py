@@ -280,7 +280,8 @@ class _ArrowSink(ObjectSink):
         )
 
     def _encode(self, batch: pa.RecordBatch) -> None:
-        batch = batch.cast(self._schema)
+        if not batch.schema.equals(self._schema):  # Arrow cannot cast every type to itself
+            batch = batch.cast(self._schema)
         if self._has_dictionaries:
             batch = self._grow_dictionaries(_without_empty_dictionaries(batch))
         try:

@@ -4,9 +4,11 @@
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownParameterType=false
 # pyright: reportUnknownArgumentType=false, reportAttributeAccessIssue=false
 
+from contextlib import suppress
 from decimal import Decimal, InvalidOperation, localcontext
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 __all__ = ["PLAIN_NUMERIC", "decimal_type", "to_decimals"]
 
@@ -27,14 +29,14 @@ def to_decimals(texts: pa.Array, kind: pa.DataType) -> tuple[pa.Array, dict[int,
     """Return numbers, null where a text is none that ``kind`` holds exactly, and those texts by their place.
 
     Example:
-        >>> values, wrong = to_decimals(pa.array(["1.50", "NaN", "0.125"]), pa.decimal128(5, 2))
+        >>> values, wrong = to_decimals(pa.array(["1.50", "NaN", "0.125", "2e-216"]), pa.decimal128(5, 2))
         >>> values.to_pylist(), wrong
-        ([Decimal('1.50'), None, None], {1: 'NaN', 2: '0.125'})
+        ([Decimal('1.50'), None, None, None], {1: 'NaN', 2: '0.125', 3: '2e-216'})
     """
-    try:
-        return texts.cast(kind), {}
-    except pa.ArrowInvalid:
-        pass
+    # Arrow takes 2e-216 for nothing where a decimal has fewer places.
+    if not pc.any(pc.match_substring_regex(texts, "[eE]")).as_py():
+        with suppress(pa.ArrowInvalid):
+            return texts.cast(kind), {}
     values: list[Decimal | None] = []
     wrong: dict[int, str] = {}
     for place, text in enumerate(texts.to_pylist()):
