@@ -37,6 +37,7 @@ Grouped by what a handler would do::
     ├── RecordsError
     │   ├── SchemaError (TypeError)              correct the model
     │   ├── MalformedInputError (ValueError)     correct the input
+    │   ├── UnwritableValueError (ValueError)    choose another format, or say what becomes of such values
     │   ├── RejectLimitError (ValueError)        look at the error output
     │   └── PipeStateError (RuntimeError)        call the methods in order
     ├── VerificationError                        the store is not what the receipt says
@@ -45,48 +46,6 @@ Grouped by what a handler would do::
 
 import io
 from typing import Any, ClassVar, Self
-
-__all__ = [
-    "AccessDeniedError",
-    "AccessError",
-    "AlreadyExistsError",
-    "ArchivedError",
-    "BadCredentialsError",
-    "BadOptionError",
-    "BadUriError",
-    "BrokenBodyError",
-    "BucketNotFoundError",
-    "ConfigError",
-    "ConflictError",
-    "CredentialsError",
-    "DeleteGuardError",
-    "IntegrityError",
-    "InvalidKeyError",
-    "InvalidRangeError",
-    "KeyNotFoundError",
-    "MalformedInputError",
-    "MissingExtraError",
-    "NetworkError",
-    "NotFoundError",
-    "NotFoundOrDeniedError",
-    "PipeStateError",
-    "PreconditionFailedError",
-    "ReadOnlyError",
-    "RecordsError",
-    "RejectLimitError",
-    "SchemaError",
-    "ServerFaultError",
-    "SkyholdError",
-    "StoppedError",
-    "StorageError",
-    "StoreTimeoutError",
-    "ThrottledError",
-    "TransferError",
-    "UnreachableError",
-    "UnsupportedError",
-    "VerificationError",
-    "WrongRegionError",
-]
 
 
 class SkyholdError(Exception):

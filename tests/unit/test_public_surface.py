@@ -8,6 +8,7 @@ import sys
 import pytest
 
 import skyhold
+from skyhold import errors
 
 _HEAVY = {"pyarrow", "pydantic", "obstore", "cyclopts", "rich", "boto3", "orjson", "asyncio"}
 
@@ -39,3 +40,14 @@ def test_loading_skyhold_and_telling_its_version_load_nothing_heavy(code: str):
     )
     loaded = {name.partition(".")[0] for name in done.stdout.split()}
     assert not loaded & _HEAVY
+
+
+def test_the_tree_of_errors_names_every_error_with_its_builtin_twin() -> None:
+    tree = errors.__doc__ or ""
+    for name, kind in vars(errors).items():
+        if not (isinstance(kind, type) and issubclass(kind, errors.SkyholdError)):
+            continue
+        line = next((line for line in tree.splitlines() if line.split("─ ")[-1].split()[:1] == [name]), None)
+        assert line or name == "SkyholdError", f"{name} is not in the tree"
+        builtin = [base for base in kind.__bases__ if base.__module__ != errors.__name__ and base is not Exception]
+        assert all(f"({'io.' if base.__module__ == 'io' else ''}{base.__name__})" in (line or "") for base in builtin)
