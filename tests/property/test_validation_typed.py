@@ -231,6 +231,8 @@ GENERATED = st.tuples(OBJECTS, st.booleans()).map(lambda pair: json.dumps(pair[0
 @example(lines=LINES)
 @example(lines=LINES[:2] * 3)
 @example(lines=LINES[:2] + LINES[8:9])
+@example(lines=[LINES[1], LINES[1].replace(b"1.5", b"-0")])
+@example(lines=[LINES[1], LINES[1] * 2])
 def test_lines_of_json_are_judged_as_whole_rows_are(model: Any, lines: list[bytes]) -> None:
     keys = pa.schema([pa.field("k", pa.string()), pa.field("new", pa.list_(pa.int64()))])
     batch = pa.record_batch({"line": pa.array(lines, pa.binary())})
