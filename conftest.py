@@ -18,8 +18,8 @@ from sybil.parsers.markdown import CodeBlockParser, PythonCodeBlockParser, SkipP
 from sybil.sybil import SybilCollection
 
 from page_objects import Objects
-from skyhold.errors import MissingExtraError
 from skyhold.testing.servers import LocalServer, start_moto, start_postgres, start_rclone
+from starting import started
 
 _S3_PAGES = ("records-on-object-storage.md", "records-on-object-storage-operation.md")
 _DATABASE_PAGES = ("records-on-object-storage-examples.md",)
@@ -68,13 +68,7 @@ def strict_s3(tmp_path_factory: pytest.TempPathFactory) -> Generator[LocalServer
 @pytest.fixture(scope="session")
 def guide_database() -> Generator[LocalServer]:
     """The PostgreSQL of the pages."""
-    try:
-        with start_postgres() as server:
-            yield server
-    except MissingExtraError as missing:
-        if os.environ.get("CI"):
-            raise
-        pytest.skip(f"{missing}. {missing.remedy}")
+    yield from started(start_postgres())
 
 
 @pytest.fixture

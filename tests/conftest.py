@@ -10,7 +10,6 @@ from hypothesis import HealthCheck, settings
 
 from gcs_server import GcsServer, serving_gcs
 from google_account import ServiceAccount
-from skyhold.errors import MissingExtraError
 from skyhold.testing.servers import (
     LocalServer,
     start_azurite,
@@ -19,6 +18,7 @@ from skyhold.testing.servers import (
     start_postgres,
     start_rclone,
 )
+from starting import started
 
 settings.register_profile("default", max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("ci", max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -64,13 +64,7 @@ def rclone(tmp_path_factory: pytest.TempPathFactory) -> Generator[LocalServer]:
 
 @pytest.fixture(scope="session")
 def azurite(tmp_path_factory: pytest.TempPathFactory) -> Generator[LocalServer]:
-    try:
-        with start_azurite(tmp_path_factory.mktemp("azurite")) as server:
-            yield server
-    except MissingExtraError as missing:
-        if os.environ.get("CI"):
-            raise
-        pytest.skip(f"{missing}. {missing.remedy}")
+    yield from started(start_azurite(tmp_path_factory.mktemp("azurite")))
 
 
 @pytest.fixture(scope="session")
@@ -86,13 +80,7 @@ def google_account() -> ServiceAccount:
 
 @pytest.fixture(scope="session")
 def postgres() -> Generator[LocalServer]:
-    try:
-        with start_postgres() as server:
-            yield server
-    except MissingExtraError as missing:
-        if os.environ.get("CI"):
-            raise
-        pytest.skip(f"{missing}. {missing.remedy}")
+    yield from started(start_postgres())
 
 
 def make_bucket(server: LocalServer) -> str:

@@ -11,14 +11,15 @@ from typing import Any, cast
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from pydantic_core import from_json
 
 from skyhold.errors import BadOptionError, SchemaError
 from skyhold.records.hooks import BatchHook, Row, RowHook
 from skyhold.records.stopping import check_stop
 from skyhold.records.validation.fitting import RowFitter
-from skyhold.records.validation.outcome import FieldError, Reject, RowKind, format_path
-from skyhold.records.validation.python_values import Unreadable, python_values
+from skyhold.records.validation.json_cells import lines_of
+from skyhold.records.validation.json_lines import read_object
+from skyhold.records.validation.outcome import FieldError, Reject, RowKind
+from skyhold.records.validation.python_values import python_rows
 
 __all__ = ["Hooked", "after_columns", "before_columns", "run_after", "run_before", "running"]
 
@@ -70,23 +71,25 @@ def before_columns(hooks: Hooks, schema: pa.Schema, kind: RowKind) -> pa.Schema:
     for hook in hooks:
         if isinstance(hook, RowHook):
             seen_row_hook = True
-            schema = hook.columns or schema
         elif kind == "json":
             raise BadOptionError("a batch hook before validation needs columns, and lines of JSON have none yet")
         elif seen_row_hook:
             raise BadOptionError("before validation, batch hooks come before row hooks")
-        else:
-            schema = _run_batch_hook(hook, _empty(schema))[0].schema
+        schema = _columns_of(hook, schema)
     return schema
 
 
 def after_columns(hooks: Hooks, schema: pa.Schema) -> pa.Schema:
     """Return the columns that the output gets after hooks."""
     for hook in hooks:
-        schema = (
-            (hook.columns or schema) if isinstance(hook, RowHook) else _run_batch_hook(hook, _empty(schema))[0].schema
-        )
+        schema = _columns_of(hook, schema)
     return schema
+
+
+def _columns_of(hook: RowHook | BatchHook, schema: pa.Schema) -> pa.Schema:
+    if isinstance(hook, RowHook):
+        return hook.columns or schema
+    return _run_batch_hook(hook, pa.RecordBatch.from_pylist([], schema))[0].schema
 
 
 def run_before(hooks: Hooks, data: pa.RecordBatch, kind: RowKind) -> Hooked:
@@ -118,10 +121,6 @@ def run_after(hooks: Hooks, accepted: pa.RecordBatch, origin: pa.Array) -> Hooke
         state.rejects += [Reject(_at(state, reject.row), reject.errors) for reject in outcome.rejects]
         state.origin, state.data, state.rows = state.origin_of(places), outcome.accepted, None
     return state
-
-
-def _empty(schema: pa.Schema) -> pa.RecordBatch:
-    return pa.RecordBatch.from_arrays([pa.array([], each.type) for each in schema], schema=schema)
 
 
 def _at(state: Hooked, place: int) -> int:
@@ -162,7 +161,9 @@ def _apply_batch_hook(hook: BatchHook, state: Hooked) -> None:
 
 
 def _to_rows(state: Hooked, kind: RowKind) -> None:
-    rows, bad = _from_lines(state.data) if kind == "json" else _from_columns(state.data)
+    data = state.data
+    columns = dict(zip(data.schema.names, data.columns, strict=True))
+    rows, bad = _from_lines(data) if kind == "json" else python_rows(columns, data.num_rows)
     state.rejects += [Reject(_at(state, place), errors) for place, errors in bad.items()]
     kept = [place for place in range(len(rows)) if place not in bad]
     state.rows = [rows[place] for place in kept]
@@ -171,30 +172,9 @@ def _to_rows(state: Hooked, kind: RowKind) -> None:
 
 
 def _from_lines(data: pa.RecordBatch) -> tuple[list[Row], dict[int, tuple[FieldError, ...]]]:
-    rows: list[Row] = []
-    bad: dict[int, tuple[FieldError, ...]] = {}
-    for place, line in enumerate(data.column(0).to_pylist()):
-        row: Any = {}
-        try:
-            row = from_json(line)
-        except ValueError as error:
-            bad[place] = (FieldError("$", "json_invalid", f"Invalid JSON: {error}"),)
-        if not isinstance(row, dict):
-            bad[place] = (FieldError("$", "object_type", "the line is no JSON object"),)
-        rows.append(cast("Row", row))
-    return rows, bad
-
-
-def _from_columns(data: pa.RecordBatch) -> tuple[list[Row], dict[int, tuple[FieldError, ...]]]:
-    names = data.schema.names
-    lists = [python_values(column) for column in data.columns]
-    bad: dict[int, list[FieldError]] = {}
-    for name, values in zip(names, lists, strict=True):
-        for place, value in enumerate(values):
-            if type(value) is Unreadable:
-                bad.setdefault(place, []).append(FieldError(format_path((name,)), "unreadable_value", value.why))
-    rows = [dict(zip(names, row, strict=True)) for row in zip(*lists, strict=True)]
-    return rows, {place: tuple(errors) for place, errors in bad.items()}
+    found = [read_object(line, allow_inf_nan=True) for line in lines_of(data).to_pylist()]
+    bad = {place: (each,) for place, each in enumerate(found) if isinstance(each, FieldError)}
+    return [{} if isinstance(each, FieldError) else each for each in found], bad
 
 
 def _apply_row_hook(hook: RowHook, state: Hooked) -> None:

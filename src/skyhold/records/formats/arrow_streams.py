@@ -21,6 +21,7 @@ from skyhold.records.formats.adapter import (
     Source,
     Written,
 )
+from skyhold.records.validation.arrow import with_inner_types
 
 __all__ = ["ArrowStreamInputAdapter", "ArrowTableOutputAdapter"]
 
@@ -127,7 +128,7 @@ def _as_plain(column: pa.Array, kind: pa.DataType) -> pa.Array:
     return column if column.type == kind else pc.cast(column, kind)
 
 
-def _plain(kind: pa.DataType) -> pa.DataType:  # noqa: PLR0911 - one return a kind
+def _plain(kind: pa.DataType) -> pa.DataType:
     """Return the type without views at any depth; lists by view stay, since Arrow can work on them."""
     types = pa.types
     if types.is_string_view(kind):
@@ -138,18 +139,7 @@ def _plain(kind: pa.DataType) -> pa.DataType:  # noqa: PLR0911 - one return a ki
         return _plain(kind.value_type)
     if types.is_dictionary(kind):
         return pa.dictionary(kind.index_type, _plain(kind.value_type), ordered=kind.ordered)
-    if types.is_struct(kind):
-        return pa.struct([field.with_type(_plain(field.type)) for field in kind])
-    if types.is_fixed_size_list(kind):
-        return pa.list_(kind.value_field.with_type(_plain(kind.value_type)), kind.list_size)
-    if types.is_list(kind) or types.is_large_list(kind):
-        make = pa.list_ if types.is_list(kind) else pa.large_list
-        return make(kind.value_field.with_type(_plain(kind.value_type)))
-    if types.is_map(kind):
-        return pa.map_(
-            kind.key_field.with_type(_plain(kind.key_type)), kind.item_field.with_type(_plain(kind.item_type))
-        )
-    return kind
+    return with_inner_types(kind, _plain)
 
 
 def _cut(data: pa.RecordBatch) -> Iterator[pa.RecordBatch]:

@@ -7,6 +7,7 @@ r"""JSON: lines of objects, or one array of them."""
 import itertools
 import os
 from collections.abc import Iterator
+from functools import cached_property
 from typing import Any, Literal, NamedTuple
 
 import pyarrow as pa
@@ -89,11 +90,15 @@ class _JsonStream(InputStream):
             raise MalformedInputError(f"{uri!r} is UTF-16, and JSON is UTF-8", remedy="Convert it: iconv -t UTF-8")
         is_array = kind == "array" or (kind == "auto" and head.lstrip()[:1] == b"[")
         lines = self._elements(head) if is_array else self._split_lines(head)
-        sample = self._take_sample(lines, sample_rows)
-        self.schema = infer_schema(
-            itertools.islice((line for part in sample for line in part.texts.to_pylist()), sample_rows)
-        )
-        self._lines = itertools.chain(sample, lines)
+        self._sample = self._take_sample(lines, sample_rows)
+        self._sample_rows = sample_rows
+        self._lines = itertools.chain(self._sample, lines)
+
+    @cached_property
+    def schema(self) -> pa.Schema:
+        """The columns of the sample; of many objects, only the first is asked for them."""
+        lines = (line for part in self._sample for line in part.texts.to_pylist())
+        return infer_schema(itertools.islice(lines, self._sample_rows))
 
     @staticmethod
     def _take_sample(lines: "Iterator[_Lines]", rows: int) -> "list[_Lines]":

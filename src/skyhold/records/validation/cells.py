@@ -8,9 +8,8 @@ from skyhold.errors import SchemaError
 from skyhold.records.validation.arrow import Array, RecordBatch, Schema, pa, pc
 from skyhold.records.validation.columns import ColumnJudge, FieldJudge, KernelJudge
 from skyhold.records.validation.kernel_choice import choose_kernel
-from skyhold.records.validation.outcome import FieldError, format_path
 from skyhold.records.validation.output import OutputType
-from skyhold.records.validation.python_values import Unreadable, python_values
+from skyhold.records.validation.python_values import as_dicts, python_rows, python_values
 from skyhold.records.validation.rows import UnreadableRow
 from skyhold.records.validation.shape import FieldShape, ModelShape, accepts_none
 from skyhold.records.validation.typed_kernels import choose_typed_kernel
@@ -97,7 +96,7 @@ class TextCells:
                 name: (self._texts_or_none if name in self._none_columns else _texts)(column)
                 for name, column in _picked(cells, places).items()
             }
-            return _as_dicts(lists, batch.num_rows if places is None else len(places))
+            return as_dicts(lists, batch.num_rows if places is None else len(places))
 
         return Read(cells, None, rows)
 
@@ -138,8 +137,8 @@ class TypedCells:
                 raise SchemaError(f"column {name!r} is {column.type} in this batch, and {self._types[name]} in others")
 
         def rows(places: Array | None) -> list[Any]:
-            lists = {name: python_values(column) for name, column in _picked(cells, places).items()}
-            return _marked(_as_dicts(lists, batch.num_rows if places is None else len(places)), lists)
+            found, bad = python_rows(_picked(cells, places), batch.num_rows if places is None else len(places))
+            return [UnreadableRow(bad[place]) if place in bad else row for place, row in enumerate(found)]
 
         return Read(cells, None, rows)
 
@@ -186,20 +185,3 @@ def _read_text(name: str, column: Array) -> Array:
 
 def _picked(cells: Mapping[str, Array], places: Array | None) -> dict[str, Array]:
     return dict(cells) if places is None else {name: column.take(places) for name, column in cells.items()}
-
-
-def _as_dicts(lists: Mapping[str, list[Any]], rows: int) -> list[dict[str, Any]]:
-    if not lists:
-        return [{} for _ in range(rows)]
-    names = tuple(lists)
-    return [dict(zip(names, row, strict=True)) for row in zip(*lists.values(), strict=True)]
-
-
-def _marked(rows: list[dict[str, Any]], lists: Mapping[str, list[Any]]) -> list[Any]:
-    """Put an `UnreadableRow` in the place of each row that holds an unreadable value."""
-    found: dict[int, list[FieldError]] = {}
-    for name, values in lists.items():
-        for place, value in enumerate(values):
-            if isinstance(value, Unreadable):
-                found.setdefault(place, []).append(FieldError(format_path((name,)), "unreadable_value", value.why))
-    return [UnreadableRow(tuple(found[place])) if place in found else row for place, row in enumerate(rows)]

@@ -3,12 +3,10 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, cast
 
-from pydantic_core import from_json
-
 from skyhold.records.validation.arrow import DataType, RecordBatch, Schema, pa, pc
 from skyhold.records.validation.fitting import RowFitter, convert_exactly
 from skyhold.records.validation.json_cells import lines_of
-from skyhold.records.validation.json_lines import LineParser
+from skyhold.records.validation.json_lines import LineParser, read_object
 from skyhold.records.validation.outcome import FieldError, Outcome, Reject
 from skyhold.records.validation.values import to_json_text
 
@@ -32,7 +30,7 @@ def infer_schema(lines: Iterable[bytes]) -> Schema:
     """
     values: dict[str, list[object]] = {}
     for line in lines:
-        row = _row_or_error(line)
+        row = read_object(line, allow_inf_nan=False)
         for name, value in ({} if isinstance(row, FieldError) else row).items():
             values.setdefault(name, []).append(value)
     return pa.schema([(name, _type_of(found)) for name, found in values.items()])
@@ -125,17 +123,7 @@ class InferredPlan:
         return self._fitter.judge(rows)
 
     def _judge(self, lines: Sequence[bytes]) -> Outcome:
-        return self._fitter.judge(_row_or_error(line) for line in lines)
-
-
-def _row_or_error(line: bytes) -> dict[str, object] | FieldError:
-    try:
-        row = from_json(line, allow_inf_nan=False)
-    except ValueError as error:
-        return FieldError("$", "json_invalid", f"Invalid JSON: {error}")
-    if not isinstance(row, dict):
-        return FieldError("$", "object_type", "the line is no JSON object")
-    return cast("dict[str, object]", row)
+        return self._fitter.judge(read_object(line, allow_inf_nan=False) for line in lines)
 
 
 def _converter(kind: DataType) -> Any:

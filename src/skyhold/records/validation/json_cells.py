@@ -6,7 +6,7 @@ from typing import Any
 from pydantic_core import to_json
 
 from skyhold.errors import SchemaError
-from skyhold.records.validation.arrow import Array, DataType, RecordBatch, Schema, pa, pc
+from skyhold.records.validation.arrow import Array, DataType, RecordBatch, pa, pc
 from skyhold.records.validation.cells import Read, kernel_words
 from skyhold.records.validation.columns import FieldJudge, KernelJudge
 from skyhold.records.validation.json_lines import LineParser
@@ -26,11 +26,15 @@ class JsonCells:
     """
 
     def __init__(self, shape: ModelShape) -> None:
-        self.row_reason = shape.row_reason or _row_reason(shape)
-        self._parser = None if self.row_reason else LineParser(_keys(shape), forbid=shape.extra == "forbid")
+        types = shape.row_reason or _key_types(shape)
+        self._types = {} if isinstance(types, str) else types
+        self.row_reason = types if isinstance(types, str) else ""
+        keys = pa.schema(list(self._types.items()))
+        self._parser = None if self.row_reason else LineParser(keys, forbid=shape.extra == "forbid")
 
     def judge(self, field: FieldShape, shape: ModelShape, output: OutputType) -> tuple[FieldJudge, str]:
-        kernel = choose_typed_kernel(field.schema, shape.config, _key_type(field, shape), output.kernel_type)
+        assert field.column is not None
+        kernel = choose_typed_kernel(field.schema, shape.config, self._types[field.column], output.kernel_type)
         assert not isinstance(kernel, str)
         # A key that is absent reads as null: they are alike only where the default is None.
         optional = field.schema["type"] == "default" and field.schema.get("default", ...) is None
@@ -68,7 +72,8 @@ def lines_of(batch: RecordBatch) -> Array:
     return batch.column(0)
 
 
-def _row_reason(shape: ModelShape) -> str:
+def _key_types(shape: ModelShape) -> dict[str, DataType] | str:
+    """Return the type to parse each key as, or why whole lines must go to pydantic."""
     if shape.extra == "allow":
         return "extra='allow' keeps what a line holds beside the fields"
     types: dict[str, DataType] = {}
@@ -81,19 +86,10 @@ def _row_reason(shape: ModelShape) -> str:
         kind = _type_for(kernel)
         if types.setdefault(field.column, kind) != kind:
             return f"two fields read key {field.column!r} differently"
-    return ""
+    return types
 
 
 def _type_for(kernel: Kernel) -> DataType:
     if isinstance(kernel, NumberKernel):
         return kernel.arrow_type
     return pa.bool_() if isinstance(kernel, BoolKernel) else pa.string()
-
-
-def _key_type(field: FieldShape, shape: ModelShape) -> DataType:
-    kernel = choose_kernel(field.schema, shape.config)
-    return pa.string() if isinstance(kernel, str) else _type_for(kernel)
-
-
-def _keys(shape: ModelShape) -> Schema:
-    return pa.schema(list({str(field.column): _key_type(field, shape) for field in shape.fields}.items()))

@@ -5,10 +5,12 @@ from collections.abc import Callable
 from typing import Any, cast
 
 import orjson
+from pydantic_core import from_json
 
 from skyhold.records.validation.arrow import Array, DataType, Schema, pa, pc, pj
+from skyhold.records.validation.outcome import FieldError
 
-__all__ = ["LineParser"]
+__all__ = ["LineParser", "read_object"]
 
 # Arrow's parser calls itself for every level of nesting.
 _LONGEST = 8 * 1024
@@ -101,6 +103,22 @@ class LineParser:
 
     def _nothing(self, rows: int) -> dict[str, Array]:
         return {field.name: pa.nulls(rows, field.type) for field in self._schema}
+
+
+def read_object(line: bytes, *, allow_inf_nan: bool) -> dict[str, object] | FieldError:
+    """Return the object that a line holds, or why it holds none.
+
+    Example:
+        >>> read_object(b'{"a": 1}', allow_inf_nan=False), read_object(b"[1]", allow_inf_nan=False).type
+        ({'a': 1}, 'object_type')
+    """
+    try:
+        row = from_json(line, allow_inf_nan=allow_inf_nan)
+    except ValueError as error:
+        return FieldError("$", "json_invalid", f"Invalid JSON: {error}")
+    if not isinstance(row, dict):
+        return FieldError("$", "object_type", "the line is no JSON object")
+    return cast("dict[str, object]", row)
 
 
 def _may_be_plain(lines: Array) -> Array:

@@ -1,11 +1,13 @@
 """From Arrow to Python, value by value: exactly, or not at all."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
-from skyhold.records.validation.arrow import Array, DataType, pa, pc
+from skyhold.records.validation.arrow import Array, DataType, pa, pc, with_inner_types
+from skyhold.records.validation.outcome import FieldError, format_path
 
-__all__ = ["Unreadable", "python_values"]
+__all__ = ["Unreadable", "as_dicts", "python_rows", "python_values"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +31,33 @@ def python_values(column: Array) -> list[Any]:
         return [_convert_one(column, place, target) for place in range(len(column))]
 
 
+def python_rows(
+    columns: Mapping[str, Array], rows: int
+) -> tuple[list[dict[str, Any]], dict[int, tuple[FieldError, ...]]]:
+    """Return rows as dicts of Python objects, and by its place what is wrong with each that has an unreadable value.
+
+    Args:
+        columns: The columns by name; there may be none.
+        rows: How many rows they have.
+    """
+    lists = {name: python_values(column) for name, column in columns.items()}
+    bad: dict[int, tuple[FieldError, ...]] = {}
+    for name, values in lists.items():
+        for place, value in enumerate(values):
+            if type(value) is Unreadable:
+                error = FieldError(format_path((name,)), "unreadable_value", value.why)
+                bad[place] = (*bad.get(place, ()), error)
+    return as_dicts(lists, rows), bad
+
+
+def as_dicts(lists: Mapping[str, list[Any]], rows: int) -> list[dict[str, Any]]:
+    """Return columns of Python objects as rows."""
+    if not lists:
+        return [{} for _ in range(rows)]
+    names = tuple(lists)
+    return [dict(zip(names, row, strict=True)) for row in zip(*lists.values(), strict=True)]
+
+
 def _convert(column: Array, target: DataType) -> list[Any]:
     exact = column if column.type == target else pc.cast(column, target)
     return cast("list[Any]", exact.to_pylist(maps_as_pydicts="strict"))
@@ -45,7 +74,7 @@ def _convert_one(column: Array, place: int, target: DataType) -> Any:
     return value
 
 
-def _python_type(kind: DataType) -> DataType:  # noqa: PLR0911 - one return a kind
+def _python_type(kind: DataType) -> DataType:
     """Return the type that converts to Python exactly: without nanoseconds and unknown zones, at any depth."""
     types = pa.types
     if types.is_timestamp(kind):
@@ -56,16 +85,7 @@ def _python_type(kind: DataType) -> DataType:  # noqa: PLR0911 - one return a ki
         return pa.time64("us")
     if types.is_dictionary(kind):
         return _python_type(kind.value_type)
-    if types.is_struct(kind):
-        return pa.struct([field.with_type(_python_type(field.type)) for field in kind])
-    if types.is_fixed_size_list(kind):
-        return pa.list_(kind.value_field.with_type(_python_type(kind.value_type)), kind.list_size)
-    if types.is_list(kind) or types.is_large_list(kind):
-        make = pa.list_ if types.is_list(kind) else pa.large_list
-        return make(kind.value_field.with_type(_python_type(kind.value_type)))
-    if types.is_map(kind):
-        return pa.map_(_python_type(kind.key_type), kind.item_field.with_type(_python_type(kind.item_type)))
-    return kind
+    return with_inner_types(kind, _python_type)
 
 
 def _known_zone(zone: str | None) -> str | None:
