@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from skyhold.records.formats.adapter import Batch, InputAdapter
+from skyhold.records.formats.adapter import Batch, InputAdapter, OutputAdapter
 from skyhold.storage.contract import Store
 from skyhold.storage.opening import open_store
 from skyhold.storage.wrappers.metered import Meter, MeteredStore, Usage
@@ -84,3 +84,10 @@ KEPT = pa.table(
     },
     metadata={"who": "me"},
 )
+
+
+def write_batches(adapter: OutputAdapter, batches: list[pa.RecordBatch]) -> None:
+    stream = adapter.open(batches[0].schema, lambda store: store)
+    for batch in batches:
+        stream.write(batch)
+    stream.close()

@@ -7,6 +7,7 @@ from typing import Any, cast
 
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -23,6 +24,7 @@ from columnar_samples import (
     read_batches,
     read_table,
     row_numbers,
+    write_batches,
 )
 from conftest import make_bucket
 from skyhold import (
@@ -267,6 +269,36 @@ def test_columns_come_in_the_order_asked_for_and_a_filter_may_look_at_others():
         {"a.b": "z", "a": 3},
         {"a.b": "x", "a": 1},
     ]
+
+
+def test_columns_whose_values_repeat_have_dictionaries(tmp_path: Path):
+    rows = 1000
+    table = pa.table(
+        {
+            "id": [f"user {n}" for n in range(rows)],
+            "a.b": [f"city {n % 7}" for n in range(rows)],
+            "half": pa.array([n // 2 for n in range(rows)], pa.int64()),
+            "nested": [{"id": n, "tags": [str(n)]} for n in range(rows)],
+            "nothing": pa.nulls(rows, pa.float64()),
+        }
+    )
+    path = tmp_path / "chosen.parquet"
+    adapter = ParquetOutputAdapter(path, row_group_rows=300, data_page_version="2.0")
+    write_batches(adapter, table.to_batches(max_chunksize=80))
+    assert pq.read_table(path).equals(table)
+    for number in range(4):
+        group = pq.read_metadata(path).row_group(number)
+        columns = [group.column(place) for place in range(group.num_columns)]
+        assert {each.path_in_schema for each in columns if each.has_dictionary_page} == {
+            "a.b",
+            "half",
+            "nested.id",
+            "nested.tags.list.element",
+            "nothing",
+        }
+    write_batches(ParquetOutputAdapter(path, dictionary=["id"]), table.to_batches())
+    group = pq.read_metadata(path).row_group(0)
+    assert [group.column(place).has_dictionary_page for place in range(3)] == [True, False, False]
 
 
 @pytest.mark.parametrize("output", [ParquetOutputAdapter, ArrowOutputAdapter])

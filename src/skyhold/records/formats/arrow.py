@@ -36,6 +36,7 @@ _PIECE_BYTES = 4 * 1024 * 1024
 _AHEAD_BYTES = 16 * 1024 * 1024
 _BATCH_BYTES = 8 * 1024 * 1024
 _BATCH_ROWS = 64 * 1024
+_WRITE_BYTES = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,7 +272,7 @@ class _ArrowSink(ObjectSink):
         super().__init__(place)
         options = pa.ipc.IpcWriteOptions(compression=codec, emit_dictionary_deltas=True)
         make = pa.ipc.new_file if format == "file" else pa.ipc.new_stream
-        self._file = pa.PythonFile(self._writer, mode="w")
+        self._file = pa.BufferedOutputStream(pa.PythonFile(self._writer, mode="w"), _WRITE_BYTES)
         self._arrow = make(self._file, schema, options=options)
         self._schema = schema
         self._previous: pa.RecordBatch | None = None

@@ -23,13 +23,17 @@ from skyhold.records.formats.objects import (
     ObjectSink,
     ObjectUris,
 )
+from skyhold.records.formats.parquet_dictionaries import (
+    choose_dictionaries,
+    has_room_for_dictionaries,
+    plain_dictionaries,
+)
 from skyhold.records.formats.parquet_footer import GroupLayout, parse_footer
 from skyhold.records.formats.parquet_plan import AHEAD_BYTES, MOST_ROWS, fitting_rows, plan_reads
 from skyhold.records.formats.parquet_types import (
     check_parquet_holds,
     exact_schema,
-    has_room_for_dictionaries,
-    plain_dictionaries,
+    leaf_names,
     restore_types,
     unite_leaves,
 )
@@ -46,6 +50,7 @@ Compression = Literal["zstd", "snappy", "gzip", "lz4", "none"]
 
 _LENGTH_AND_MAGIC = 8
 _STREAM_BUFFER_BYTES = 64 * 1024
+_WRITE_BYTES = 1024 * 1024
 _GROUP_BYTES = 256 * 1024 * 1024
 
 
@@ -242,7 +247,8 @@ class ParquetOutputAdapter(ObjectOutputAdapter):
         compression_level: How hard it tries; the codec's own choice without it.
         row_group_rows: Rows of a row group; readers fetch whole groups. A group also ends at 256 MiB of rows.
         statistics: Whether, or for which columns, the least and greatest values are kept for readers to skip by.
-        dictionary: Whether, or for which columns, repeated values are stored once.
+        dictionary: Whether, or for which columns, repeated values are stored once; without it, for those columns whose
+            first rows repeat each value, on average, at least once.
         data_page_version: ``"2.0"`` leaves pages uncompressed that do not shrink; some readers know only ``"1.0"``.
         **storage_options: As for `skyhold.storage.opening.open_store`.
     """
@@ -255,7 +261,7 @@ class ParquetOutputAdapter(ObjectOutputAdapter):
         compression_level: int | None = None,
         row_group_rows: int = 128 * 1024,
         statistics: bool | Sequence[str] = True,
-        dictionary: bool | Sequence[str] = True,
+        dictionary: bool | Sequence[str] | None = None,
         data_page_version: Literal["1.0", "2.0"] = "1.0",
         **storage_options: Any,
     ) -> None:
@@ -267,7 +273,7 @@ class ParquetOutputAdapter(ObjectOutputAdapter):
             "compression": compression,
             "compression_level": compression_level,
             "write_statistics": statistics if isinstance(statistics, bool) else list(statistics),
-            "use_dictionary": dictionary if isinstance(dictionary, bool) else list(dictionary),
+            "use_dictionary": dictionary if dictionary is None or isinstance(dictionary, bool) else list(dictionary),
             "data_page_version": data_page_version,
             "write_page_checksum": True,
         }
@@ -285,8 +291,10 @@ class _ParquetSink(ObjectSink):
         self._waiting: list[pa.RecordBatch] = []
         self._waiting_rows = 0
         self._waiting_bytes = 0
-        self._file = pa.PythonFile(self._writer, mode="w")
-        self._parquet = pq.ParquetWriter(self._file, schema, **options)
+        self._file = pa.BufferedOutputStream(pa.PythonFile(self._writer, mode="w"), _WRITE_BYTES)
+        self._options = options
+        self._leaves = leaf_names(schema, options)
+        self._parquet: pq.ParquetWriter | None = None
 
     def _encode(self, batch: pa.RecordBatch) -> None:
         while batch.num_rows:
@@ -319,15 +327,25 @@ class _ParquetSink(ObjectSink):
             self._write_group(batches[:half])
             self._write_group(batches[half:])
         else:
-            self._parquet.write_table(table, row_group_size=self._row_group_rows)
+            self._open_writer(table).write_table(table, row_group_size=self._row_group_rows)
+
+    def _open_writer(self, first_rows: pa.Table) -> pq.ParquetWriter:
+        if self._parquet is None:
+            options = dict(self._options)
+            if options["use_dictionary"] is None:
+                options["use_dictionary"] = choose_dictionaries(first_rows, self._leaves)
+            self._parquet = pq.ParquetWriter(self._file, self._schema, **options)
+        return self._parquet
 
     def _finish(self) -> None:
         if self._waiting_rows:
             self._flush()
-        self._parquet.close()
+        self._open_writer(self._schema.empty_table()).close()
         self._file.flush()
 
     def _let_go(self) -> None:
         self._waiting = []
+        if self._parquet is None:
+            return
         with contextlib.suppress(ValueError, OSError, pa.ArrowException):
             self._parquet.close()  # its footer meets a closed writer

@@ -5,6 +5,7 @@
 # pyright: reportUnknownArgumentType=false, reportAttributeAccessIssue=false
 
 import base64
+from collections.abc import Mapping
 from typing import Any
 
 import pyarrow as pa
@@ -17,8 +18,7 @@ from skyhold.records.formats.nesting import walk_types
 __all__ = [
     "check_parquet_holds",
     "exact_schema",
-    "has_room_for_dictionaries",
-    "plain_dictionaries",
+    "leaf_names",
     "restore_types",
     "unite_leaves",
 ]
@@ -146,27 +146,6 @@ def _round_trip(field: pa.Field) -> pa.Field:
     return back.field(0)
 
 
-def has_room_for_dictionaries(table: pa.Table) -> bool:
-    """Return whether each column's dictionaries, put together, can be counted by its indices."""
-    try:
-        table.unify_dictionaries()
-    except pa.ArrowInvalid:
-        return False
-    return True
-
-
-def plain_dictionaries(data: pa.RecordBatch) -> pa.RecordBatch:
-    """Move nulls from dictionaries to the indices, since Parquet's dictionaries have none; the values are the same."""
-    for number, column in enumerate(data.columns):
-        if pa.types.is_dictionary(column.type) and column.dictionary.null_count:
-            kind = column.type
-            plain = pc.dictionary_encode(column.dictionary_decode())
-            indices = plain.indices.cast(kind.index_type)
-            moved = pa.DictionaryArray.from_arrays(indices, plain.dictionary, ordered=kind.ordered)
-            data = data.set_column(number, data.schema.field(number), moved)
-    return data
-
-
 def unite_leaves(schema: pa.Schema) -> list[range]:
     """Return which of Parquet's columns belong to each field: Parquet stores the leaves of nested types."""
     ranges: list[range] = []
@@ -174,6 +153,15 @@ def unite_leaves(schema: pa.Schema) -> list[range]:
         start = ranges[-1].stop if ranges else 0
         ranges.append(range(start, start + _count_leaves(field.type)))
     return ranges
+
+
+def leaf_names(schema: pa.Schema, options: Mapping[str, Any]) -> list[str]:
+    """Return Parquet's names of the columns of a file that is written with these options of `pq.ParquetWriter`."""
+    sink = pa.BufferOutputStream()
+    asked: dict[str, Any] = {**options, "use_dictionary": options["use_dictionary"] or False}
+    pq.ParquetWriter(sink, schema, **asked).close()
+    stored = pq.read_metadata(pa.BufferReader(sink.getvalue())).schema
+    return [stored.column(number).path for number in range(len(stored))]
 
 
 def _count_leaves(kind: Any) -> int:
