@@ -36,7 +36,7 @@ def make_bad_rows_table(quick: bool) -> Table:
     caption = (
         f"The aim is that 10 % bad rows go at no less than half the speed of 1 %. {rows:,} rows, addresses checked, "
         f"8 threads, local files; {count_runs(repeats)}. Each rejected row is judged by pydantic itself, and written "
-        "with its reasons and its whole original."
+        "with its reasons and its whole original. Half of the bad rows have one of four bad addresses, over and over."
     )
     header = ("", "rejected", "rows/s", "times the speed at 1 %", "seconds", "CPU s", "peak MB")
     return Table("Bad rows", caption, header, cells)

@@ -75,7 +75,7 @@ def has_no_fraction(moment: datetime) -> bool:
 def is_short(value: float) -> bool:
     if not math.isfinite(value):
         return True
-    return abs(value) < 3.4e38 and struct.unpack("f", struct.pack("f", value))[0] == value
+    return abs(value) <= 3.4028234663852886e38 and struct.unpack("f", struct.pack("f", value))[0] == value
 
 
 ASKED: dict[str, Asked] = {

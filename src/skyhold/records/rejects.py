@@ -7,6 +7,7 @@
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import orjson
 import pyarrow as pa
@@ -34,8 +35,7 @@ _FIXED = pa.schema(
 _SAMPLES = 5
 
 
-@dataclass(frozen=True, slots=True)
-class RejectedRow:
+class RejectedRow(NamedTuple):
     """A row that was refused, and why; its line in the file, where that is known."""
 
     row: int
@@ -107,7 +107,10 @@ def _originals(rows: pa.RecordBatch, kind: RowKind) -> list[str]:
     if kind == "json":
         return [line.decode(errors="backslashreplace") for line in rows.column(0).to_pylist()]
     names = rows.schema.names
-    columns = [[_readable(value) for value in python_values(column)] for column in rows.columns]
+    columns = [
+        column.to_pylist() if pa.types.is_string(column.type) else [_readable(each) for each in python_values(column)]
+        for column in rows.columns
+    ]
     return [_as_json(dict(zip(names, row, strict=True))) for row in zip(*columns, strict=True)]
 
 
@@ -147,33 +150,42 @@ def _as_json(value: object) -> str:
     return orjson.dumps(value, default=str).decode()
 
 
+@dataclass(slots=True)
+class _Group:
+    message: str
+    count: int
+    samples: list[int]
+
+
 class RejectCounts:
     """Refused rows by field and type, with a message and the first few row numbers of each."""
 
     def __init__(self) -> None:
         self.total = 0
-        self._groups: dict[tuple[str, str], tuple[int, str, list[int]]] = {}
+        self._groups: dict[tuple[str, str], _Group] = {}
 
-    def add(self, rows: Iterable[RejectedRow]) -> None:
+    def add(self, rows: Sequence[RejectedRow]) -> None:
         """Count some rows, each once, by its first fault."""
         for row in rows:
             first = row.errors[0]
-            count, message, samples = self._groups.get((first.path, first.type), (0, first.message, []))
-            if len(samples) < _SAMPLES:
-                samples.append(row.row)
-            self._groups[first.path, first.type] = (count + 1, message, samples)
-            self.total += 1
+            group = self._groups.get((first.path, first.type))
+            if group is None:
+                group = self._groups[first.path, first.type] = _Group(first.message, 0, [])
+            group.count += 1
+            if len(group.samples) < _SAMPLES:
+                group.samples.append(row.row)
+        self.total += len(rows)
 
     def restore(self, groups: Iterable[RejectGroup]) -> None:
         """Take over what an earlier run has counted."""
         for group in groups:
-            self._groups[group.field, group.type] = (group.count, group.message, list(group.sample_rows))
+            self._groups[group.field, group.type] = _Group(group.message, group.count, list(group.sample_rows))
             self.total += group.count
 
     def groups(self) -> tuple[RejectGroup, ...]:
         """Return the reasons, the most frequent first."""
         found = [
-            RejectGroup(path, kind, count, message, tuple(samples))
-            for (path, kind), (count, message, samples) in dict(self._groups).items()
+            RejectGroup(path, kind, group.count, group.message, tuple(group.samples))
+            for (path, kind), group in dict(self._groups).items()
         ]
         return tuple(sorted(found, key=lambda group: (-group.count, group.field, group.type)))

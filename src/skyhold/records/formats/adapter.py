@@ -104,6 +104,8 @@ class Batch:
             >>> [batch.row_number(index) for index in range(3)]
             [5, 7, 8]
         """
+        if not self.skipped:
+            return self.first_row + index
         before = bisect_right(
             range(len(self.skipped)), index, key=lambda place: self.skipped[place] - self.first_row - place
         )

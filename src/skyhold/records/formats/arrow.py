@@ -14,7 +14,6 @@ import pyarrow as pa
 
 from skyhold.errors import BadOptionError, MalformedInputError, SchemaError
 from skyhold.records.formats.adapter import Batch, InputStream, OutputStream, Source
-from skyhold.records.formats.nesting import walk_types
 from skyhold.records.formats.objects import (
     ObjectInputAdapter,
     ObjectOutputAdapter,
@@ -25,6 +24,7 @@ from skyhold.records.formats.objects import (
 from skyhold.records.formats.planned import PlannedReader, Span, told_of
 from skyhold.records.formats.selection import Window, check_names, check_numbers, pick_columns
 from skyhold.records.formats.soundness import check_batch
+from skyhold.records.validation.arrow import walk_types
 
 __all__ = ["ArrowInputAdapter", "ArrowOutputAdapter"]
 

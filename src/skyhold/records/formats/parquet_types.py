@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from skyhold.errors import SchemaError
-from skyhold.records.formats.nesting import walk_types
+from skyhold.records.validation.arrow import walk_types
 
 __all__ = [
     "check_parquet_holds",

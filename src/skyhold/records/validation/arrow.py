@@ -1,10 +1,10 @@
 """The seam to pyarrow, which ships no types: named here once, and ``Any`` to the type checker."""
 
 import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-__all__ = ["Array", "DataType", "RecordBatch", "Schema", "pa", "pc", "pj", "with_inner_types"]
+__all__ = ["Array", "DataType", "RecordBatch", "Schema", "pa", "pc", "pj", "walk_types", "with_inner_types"]
 
 pa: Any = importlib.import_module("pyarrow")
 pc: Any = importlib.import_module("pyarrow.compute")
@@ -20,6 +20,21 @@ else:
     DataType = pa.DataType
     RecordBatch = pa.RecordBatch
     Schema = pa.Schema
+
+
+def walk_types(kind: DataType) -> "Iterator[DataType]":
+    """Yield a type, what it stores if it is an extension, and every type within.
+
+    Example:
+        >>> [str(each) for each in walk_types(pa.list_(pa.struct({"a": pa.int8()})))]
+        ['list<item: struct<a: int8>>', 'struct<a: int8>', 'int8']
+    """
+    yield kind
+    if isinstance(kind, pa.BaseExtensionType):
+        yield from walk_types(kind.storage_type)
+        return
+    for number in range(kind.num_fields):
+        yield from walk_types(kind.field(number).type)
 
 
 def with_inner_types(kind: DataType, change: Callable[[DataType], DataType]) -> DataType:

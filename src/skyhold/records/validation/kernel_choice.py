@@ -1,5 +1,6 @@
 """Which fields have a kernel: only those whose core schema is understood to the last key."""
 
+import functools
 import re
 from datetime import date, datetime, time, timezone
 from decimal import Decimal
@@ -7,6 +8,7 @@ from typing import Any, cast
 
 import email_validator
 from pydantic import EmailStr
+from pydantic_core import PydanticCustomError
 
 from skyhold.records.validation.arrow import pa
 from skyhold.records.validation.arrow_types import decimal_type
@@ -30,6 +32,8 @@ from skyhold.records.validation.values import is_utf8
 
 __all__ = ["choose_kernel", "hasten_emails", "portable_pattern"]
 
+_LATELY = 4096
+_validate_email: Any = getattr(EmailStr, "_validate", None)
 _WAY_DOWN = ("model", "model-field", "typed-dict-field", "nullable", "default")
 _BOUNDS = ("gt", "ge", "lt", "le")
 _COMMON = frozenset({"type", "ref", "metadata", "serialization"})
@@ -194,7 +198,7 @@ def _choose_email(schema: CoreDict, _config: CoreDict) -> Kernel | str:
 
 
 def _is_plain_email(function: object) -> bool:
-    return function == {"type": "no-info", "function": getattr(EmailStr, "_validate", None)}
+    return function == {"type": "no-info", "function": _validate_email}
 
 
 _CHOICES = {
@@ -229,15 +233,30 @@ def hasten_emails(node: CoreDict) -> CoreDict:
 
 
 class _QuickEmail:
-    """EmailStr's own function, after a look for addresses that it returns as they are."""
+    """EmailStr's own function, after a look for addresses that it returns as they are, and for what it said lately."""
 
     def __init__(self) -> None:
         pattern = email_pattern(email_validator.SPECIAL_USE_DOMAIN_NAMES)
         self._pattern = re.compile(pattern.replace(r"\z", r"\Z"))
-        self._validate: Any = getattr(EmailStr, "_validate", None)
+        self._look_lately = functools.lru_cache(maxsize=_LATELY)(_look_at_email)
 
     def __call__(self, text: str) -> str:
-        return text if len(text) <= EMAIL_BYTES and self._pattern.match(text) else self._validate(text)
+        if len(text) > EMAIL_BYTES:
+            return _validate_email(text)
+        if self._pattern.match(text):
+            return text
+        found = self._look_lately(text)
+        if isinstance(found, str):
+            return found
+        raise PydanticCustomError(*found)
+
+
+def _look_at_email(text: str) -> str | tuple[Any, Any, dict[str, Any] | None]:
+    """Return the address in its normal form, or what to raise: placeholders come again and again."""
+    try:
+        return _validate_email(text)
+    except PydanticCustomError as error:
+        return error.type, error.message_template, error.context
 
 
 def _choose_members(schema: CoreDict) -> Kernel | str:

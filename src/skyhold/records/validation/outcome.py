@@ -4,7 +4,7 @@ import functools
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from pydantic import ValidationError
 from pydantic_core import to_json
@@ -20,8 +20,7 @@ RowKind = Literal["text", "typed", "json"]
 column of raw JSON objects, a row each, which pydantic reads itself."""
 
 
-@dataclass(frozen=True, slots=True)
-class FieldError:
+class FieldError(NamedTuple):
     """One reason why a row was rejected.
 
     Attributes:
@@ -37,8 +36,7 @@ class FieldError:
     input: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Reject:
+class Reject(NamedTuple):
     """A row that was not accepted.
 
     Attributes:
@@ -109,13 +107,17 @@ _format_known = functools.lru_cache(maxsize=1024)(format_path)
 
 def read_errors(error: ValidationError) -> tuple[FieldError, ...]:
     """Return pydantic's errors as ours, in its order."""
-    details = error.errors(include_url=False, include_context=False)
-    return tuple(
-        FieldError(_format_known(each["loc"]), each["type"], each["msg"], show_input(each["input"]))
-        if each["loc"] and each["type"] != "missing"
-        else FieldError(_format_known(each["loc"]), each["type"], each["msg"])  # the input is the whole row
-        for each in details
-    )
+    found: list[FieldError] = []
+    for each in error.errors(include_url=False, include_context=False):
+        place, kind, value = each["loc"], each["type"], each["input"]
+        if not place or kind == "missing":
+            shown = None  # the input is the whole row
+        elif type(value) is str and len(value) <= _SHOWN and value.isascii():
+            shown = value
+        else:
+            shown = show_input(value)
+        found.append(FieldError(_format_known(place), kind, each["msg"], shown))
+    return tuple(found)
 
 
 def show_input(value: object) -> str | None:
