@@ -40,6 +40,12 @@ Grouped by what a handler would do::
     │   ├── UnwritableValueError (ValueError)    choose another format, or say what becomes of such values
     │   ├── RejectLimitError (ValueError)        look at the error output
     │   └── PipeStateError (RuntimeError)        call the methods in order
+    ├── SimulationError
+    │   ├── ModelError (ValueError)              correct the model
+    │   ├── WeatherError (ValueError)            choose another weather file
+    │   ├── EngineError (RuntimeError)           look at the engine's own messages
+    │   │   └── EngineTimeoutError (TimeoutError)
+    │   └── ResultError (FileNotFoundError)      run the case, or run it again
     ├── VerificationError                        the store is not what the receipt says
     └── StoppedError (RuntimeError)              somebody asked to stop
 """
@@ -350,6 +356,44 @@ class PipeStateError(RecordsError, RuntimeError):
     """A method was called in the wrong order."""
 
     code = "pipe_state"
+
+
+class SimulationError(SkyholdError):
+    """A simulation could not be run, or its results cannot be read."""
+
+    code = "simulation"
+
+
+class ModelError(SimulationError, ValueError):
+    """The model is wrong, and no run was made of it."""
+
+    code = "model"
+    exit_code = 8
+
+
+class WeatherError(SimulationError, ValueError):
+    """A weather file or station is not what was needed."""
+
+    code = "weather"
+    exit_code = 8
+
+
+class EngineError(SimulationError, RuntimeError):
+    """The engine failed."""
+
+    code = "engine"
+
+
+class EngineTimeoutError(EngineError, TimeoutError):
+    """The engine took longer than it was given."""
+
+    code = "engine_timeout"
+
+
+class ResultError(SimulationError, FileNotFoundError):
+    """Results are absent or incomplete, or have not what was asked for."""
+
+    code = "result"
 
 
 class VerificationError(SkyholdError):

@@ -1,0 +1,1 @@
+"""Weather: stations, and the files of hours that simulations run on."""
