@@ -5,7 +5,7 @@ import http.server
 import re
 import threading
 from collections.abc import Generator
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import ClassVar
 
@@ -92,6 +92,12 @@ def test_whatever_a_server_leaves_out_the_bytes_and_the_size_are_right(strange: 
 def test_a_server_with_ranges_sends_no_more_than_was_asked(strange: Store):
     strange.read("ranges", ByteRange(10, 20))
     assert _Server.sent == [10]
+
+
+def test_an_object_of_a_server_without_ranges_is_downloaded_once_however_it_is_read(strange: Store):
+    with closing(strange.open_reader("plain", block_bytes=90)) as reader:
+        assert b"".join(iter(lambda: reader.read(70), b"")) == DATA
+    assert len(_Server.sent) <= 3  # its info, the first block, and all the others
 
 
 @pytest.mark.parametrize(("key", "end"), [("short", 2000), ("ranges/short", 2000), ("ranges/shifted", 20)])

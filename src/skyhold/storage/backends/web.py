@@ -6,7 +6,7 @@ import socket
 import urllib.error
 import urllib.request
 from collections.abc import Generator, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, Literal, NoReturn
@@ -29,6 +29,7 @@ from skyhold.errors import (
 from skyhold.storage.attempts import RetryPolicy
 from skyhold.storage.backends.conditions import check_match, resolve_range
 from skyhold.storage.backends.template import Backend
+from skyhold.storage.backends.whole_bodies import WholeBodies, WholeBody
 from skyhold.storage.contract import ObjectWriter
 from skyhold.storage.location import redact_uri
 from skyhold.storage.objects import Attributes, Buffer, ByteRange, ListPage, ObjectInfo
@@ -36,6 +37,7 @@ from skyhold.storage.objects import Attributes, Buffer, ByteRange, ListPage, Obj
 __all__ = ["WebBackend"]
 
 _PARTIAL = 206
+_CHUNK_BYTES = 1024 * 1024
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+)")
 _URL_SAFE = "/:?&=#%+~@!$'()*,;[]"
@@ -94,6 +96,8 @@ class WebBackend(Backend):
         self._timeout_s = timeout_s
         self._policy = policy
         self._opener = urllib.request.build_opener(_CarefulRedirects)
+        self._rangeless: dict[str, str] = {}  # objects that came whole when a part was asked for, with their e-tags
+        self._bodies = WholeBodies()
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle by server, when no secret header is set."""
@@ -117,6 +121,8 @@ class WebBackend(Backend):
         return self._read(key, ByteRange(0, 1), None)[0]  # a link is signed for GET alone; and not all tell a length
 
     def _read(self, key: str, byte_range: ByteRange | None, if_match: str | None) -> tuple[ObjectInfo, bytes]:
+        if byte_range is not None and key in self._rangeless:
+            return self._read_whole(key, byte_range, if_match)
         headers = {"Range": _range_header(byte_range)} if byte_range else {}
         try:
             with self._answer(key, "GET", headers) as answer:
@@ -127,6 +133,34 @@ class WebBackend(Backend):
             with self._answer(key, "GET", {}) as answer:  # an empty object has no range at all
                 return self._received(key, answer, byte_range, if_match)
 
+    def _read_whole(self, key: str, byte_range: ByteRange, if_match: str | None) -> tuple[ObjectInfo, bytes]:
+        """Read from a server that gives no ranges: whoever reads on, reads on in the same download."""
+
+        def resolve(info: ObjectInfo) -> tuple[int, int]:
+            check_match(info, if_match, operation="read", uri=self.uri_of(key))
+            return resolve_range(info, byte_range, uri=self.uri_of(key))
+
+        return self._bodies.take(key, if_match or self._rangeless[key], lambda: self._open_body(key), resolve)
+
+    def _open_body(self, key: str) -> WholeBody:
+        with ExitStack() as undo:
+            answer = undo.enter_context(self._answer(key, "GET", {}))
+            promised = _length_of(answer)
+            if promised is None:
+                raise self._wrapped(BrokenBodyError, "the server no longer tells the length", key)
+            info = _info_of(key, answer, promised)
+            return WholeBody(info, self._chunks(undo.pop_all(), answer, info))
+
+    def _chunks(self, connection: ExitStack, answer: Any, info: ObjectInfo) -> Iterator[bytes]:
+        came = 0
+        with connection:
+            while chunk := answer.read(_CHUNK_BYTES):
+                came += len(chunk)
+                yield chunk
+            if came != info.size_bytes:
+                words = f"{came} of {info.size_bytes} bytes came"
+                raise BrokenBodyError(words, operation="read", uri=self.uri_of(info.key))
+
     def _received(
         self, key: str, answer: Any, byte_range: ByteRange | None, if_match: str | None
     ) -> tuple[ObjectInfo, bytes]:
@@ -136,7 +170,9 @@ class WebBackend(Backend):
         data = None if promised is not None else answer.read()
         info = _info_of(key, answer, len(data) if data is not None else promised or 0)
         check_match(info, if_match, operation="read", uri=self.uri_of(key))
-        start, end = resolve_range(info, byte_range, uri=self.uri_of(key))  # this server ignores ranges
+        start, end = resolve_range(info, byte_range, uri=self.uri_of(key))
+        if byte_range is not None and promised is not None and info.e_tag:
+            self._rangeless[key] = info.e_tag
         if data is None:
             data = answer.read(end)
         if len(data) < end:
