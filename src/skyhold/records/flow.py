@@ -9,8 +9,8 @@ import os
 import threading
 from collections import Counter, deque
 from collections.abc import Callable, Generator, Iterator
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -30,6 +30,7 @@ from skyhold.records.formats.adapter import (
     OutputStream,
     Written,
 )
+from skyhold.records.handover import Parcel, pack, shared_folder
 from skyhold.records.hooking import Hooked, Hooks, after_columns, before_columns, run_after, run_before, running
 from skyhold.records.rejects import RejectCounts, collect_rejects, reject_schema, rejects_to_batch
 from skyhold.records.report import share_read
@@ -125,7 +126,7 @@ class Flow:
                 self._resume(output, errors, stream, schema)
                 with stoppable(self._stop):  # for hooks, which run in this thread
                     for piece, judged in self._judged(stream, plan, output.checkpoint_rows):
-                        self._write(judged, output, errors, columns)
+                        self._write(piece.batch, judged, output, errors, columns)
                         if piece.ends_part:
                             output.checkpoint(self._reached(stream))
                 self._check_end(stream)
@@ -140,26 +141,32 @@ class Flow:
         executor = request.executor
         workers = getattr(executor, "max_workers", None) or getattr(executor, "_max_workers", None) or 1
         window = 1 if isinstance(executor, SingleThreadExecutor) else min(workers, os.cpu_count() or 1) + 1
-        submit = self._submitter(plan, stream)
-        waiting: deque[tuple[_Piece, Future[Judged]]] = deque()
+        waiting: deque[tuple[_Piece, Future[Judged | Parcel]]] = deque()
         batches = _resized(self._unseen(stream.batches()), getattr(executor, "batch_size", None))
-        try:
-            for piece in _pieces(batches, part_rows):
-                hooked = run_before(request.before, piece.batch.data, stream.kind) if request.before else None
-                waiting.append((piece, submit(piece.batch, hooked)))
-                if len(waiting) >= window:
+        with self._submitting(plan, stream) as submit:
+            try:
+                for piece in _pieces(batches, part_rows):
+                    hooked = run_before(request.before, piece.batch.data, stream.kind) if request.before else None
+                    waiting.append((piece, submit(piece.batch, hooked)))
+                    if len(waiting) >= window:
+                        yield self._oldest(waiting, stream)
+                while waiting:
                     yield self._oldest(waiting, stream)
-            while waiting:
-                yield self._oldest(waiting, stream)
-        finally:
-            for _, future in waiting:
-                future.cancel()
+            finally:
+                for _, future in waiting:
+                    future.cancel()
 
-    def _oldest(self, waiting: deque[tuple[_Piece, Future[Judged]]], stream: InputStream) -> tuple[_Piece, Judged]:
+    def _oldest(
+        self, waiting: deque[tuple[_Piece, Future[Judged | Parcel]]], stream: InputStream
+    ) -> tuple[_Piece, Judged]:
         piece, future = waiting.popleft()
-        return piece, self._hooked(future.result(), stream)
+        found = future.result()
+        return piece, self._hooked(piece.batch, found.unpack() if isinstance(found, Parcel) else found, stream)
 
-    def _submitter(self, plan: Plan, stream: InputStream) -> Callable[[Batch, Hooked | None], Future[Judged]]:
+    @contextmanager
+    def _submitting(
+        self, plan: Plan, stream: InputStream
+    ) -> Generator[Callable[[Batch, Hooked | None], Future[Judged | Parcel]]]:
         executor, kind = self._request.executor, stream.kind
         if isinstance(executor, SingleThreadExecutor | ThreadPoolExecutor):
 
@@ -167,24 +174,28 @@ class Flow:
                 with stoppable(self._stop):
                     return judge(batch, hooked, plan, kind)
 
-            return lambda batch, hooked: executor.submit(judge_here, batch, hooked)
-        remote = RemoteJudge(plan, kind, self._recorder.run_id)
-        return lambda batch, hooked: executor.submit(remote, batch, hooked)
+            yield lambda batch, hooked: executor.submit(judge_here, batch, hooked)
+            return
+        with shared_folder() if isinstance(executor, ProcessPoolExecutor) else nullcontext() as folder:
+            remote = RemoteJudge(plan, kind, self._recorder.run_id, folder)
+            yield lambda batch, hooked: executor.submit(remote, pack((batch, hooked), folder))
 
-    def _hooked(self, judged: Judged, stream: InputStream) -> Judged:
+    def _hooked(self, batch: Batch, judged: Judged, stream: InputStream) -> Judged:
         """Run the hooks that come after validation."""
         if not self._request.after:
             return judged
         hooked = run_after(self._request.after, judged.accepted, judged.origin)
         rejects = sorted([*judged.rejects, *hooked.rejects], key=lambda reject: reject.row)
-        rejected = collect_rejects(judged.batch, rejects, stream.kind) if hooked.rejects else judged.rejected
+        rejected = collect_rejects(batch, rejects, stream.kind) if hooked.rejects else judged.rejected
         dropped, added = judged.dropped + hooked.dropped, judged.added + hooked.added
         places = judged.origin if hooked.origin is None else hooked.origin
-        return Judged(judged.batch, hooked.data, places, rejected, rejects, dropped, added)
+        return Judged(hooked.data, places, rejected, rejects, dropped, added)
 
-    def _write(self, judged: Judged, output: OutputStream, errors: OutputStream | None, columns: pa.Schema) -> None:
+    def _write(
+        self, batch: Batch, judged: Judged, output: OutputStream, errors: OutputStream | None, columns: pa.Schema
+    ) -> None:
         self._check_stop()
-        batch, rejected = judged.batch, judged.rejected.rows
+        rejected = judged.rejected.rows
         if rejected and errors is not None:
             lines = rejects_to_batch(batch.source, judged.rejected, columns)
             errors.write(lines)

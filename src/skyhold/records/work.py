@@ -8,6 +8,7 @@ import pickle
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
 import pyarrow as pa
@@ -15,6 +16,7 @@ import pyarrow.compute as pc
 
 from skyhold.errors import ConfigError
 from skyhold.records.formats.adapter import Batch
+from skyhold.records.handover import Parcel, pack
 from skyhold.records.hooking import Hooked
 from skyhold.records.rejects import RejectedRows, collect_rejects
 from skyhold.records.validation.fitting import RowFitter
@@ -64,16 +66,14 @@ class Judged:
     """A batch, judged.
 
     Attributes:
-        batch: What was read.
         accepted: The rows to write.
-        origin: Which row of the batch each of them is from: int64.
+        origin: Which row that was read each of them is from: int64.
         rejected: The rows to reject.
         rejects: The same, as rows of the batch.
         dropped: How many rows hooks have dropped.
         added: How many rows hooks have made out of others.
     """
 
-    batch: Batch
     accepted: pa.RecordBatch
     origin: pa.Array
     rejected: RejectedRows
@@ -87,7 +87,7 @@ def judge(batch: Batch, hooked: Hooked | None, plan: Plan, kind: RowKind) -> Jud
     if hooked is None:
         outcome = plan.validate(batch.data)
         rejected = collect_rejects(batch, outcome.rejects, kind)
-        return Judged(batch, outcome.accepted, outcome.accepted_rows, rejected, outcome.rejects)
+        return Judged(outcome.accepted, outcome.accepted_rows, rejected, outcome.rejects)
     outcome = plan.validate(hooked.data) if hooked.rows is None else plan.validate_rows(hooked.rows)
     places = pa.array([reject.row for reject in outcome.rejects], pa.int64())
     refused = [
@@ -96,7 +96,6 @@ def judge(batch: Batch, hooked: Hooked | None, plan: Plan, kind: RowKind) -> Jud
     ]
     rejects = sorted([*hooked.rejects, *refused], key=lambda reject: reject.row)
     return Judged(
-        batch,
         outcome.accepted,
         hooked.origin_of(outcome.accepted_rows),
         collect_rejects(batch, rejects, kind),
@@ -113,12 +112,13 @@ class RemoteJudge:
         plan: What judges.
         kind: What the cells are.
         run_id: Told apart from other runs by this.
+        folder: Shared memory for the results, if there is any.
 
     Raises:
         ConfigError: The plan cannot be sent, mostly because the model is defined inside a function.
     """
 
-    def __init__(self, plan: Plan, kind: RowKind, run_id: str) -> None:
+    def __init__(self, plan: Plan, kind: RowKind, run_id: str, folder: Path | None) -> None:
         try:
             self._plan = pickle.dumps(plan)
         except (pickle.PicklingError, AttributeError, TypeError) as error:
@@ -128,15 +128,17 @@ class RemoteJudge:
             ) from error
         self._kind: RowKind = kind
         self._run_id = run_id
+        self._folder = folder
 
-    def __call__(self, batch: Batch, hooked: Hooked | None) -> Judged:
-        """Validate a batch; runs in the other process."""
+    def __call__(self, parcel: Parcel) -> Parcel:
+        """Validate a batch, as it was read or as hooks have left it; runs in the other process."""
         plan = _PLANS.get(self._run_id)
         if plan is None:
             plan = _PLANS[self._run_id] = pickle.loads(self._plan)  # noqa: S301 - made by this very run
             while len(_PLANS) > _PLANS_KEPT:
                 _PLANS.popitem(last=False)
-        return judge(batch, hooked, plan, self._kind)
+        batch, hooked = parcel.unpack()
+        return pack(judge(batch, hooked, plan, self._kind), self._folder)
 
 
 _PLANS: OrderedDict[str, Plan] = OrderedDict()
