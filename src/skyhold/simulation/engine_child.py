@@ -1,0 +1,257 @@
+"""The process that runs engines: it starts each run in a process of its own, and none outlives who asked for it.
+
+A program, not a module: ``python -I -S engine_child.py PARENT CONTROL [FOLDER]``, for any Python from 3.9 on, with
+nothing but the standard library and, where ``FOLDER`` holds it, pyenergyplus. ``PARENT`` is the process that asked,
+``CONTROL`` a socket. Each byte on it brings a socket of its own for one run. On that one comes a line of JSON,
+
+    {"arguments": [...], "folder": "...", "log": "...", "program": null}
+
+and there go lines of JSON: ``{"share": 0.25, "at": "04/01"}`` as the run gets on, ``{"exit": 0}`` at its end. Closing
+either socket ends what was asked there.
+
+It has one thread: the library is loaded once, and forked for each run with nothing else going on.
+"""
+
+import ctypes
+import importlib
+import json
+import os
+import pty
+import re
+import select
+import signal
+import socket
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+_PR_SET_PDEATHSIG = 1
+_TICK_S = 1.0
+_BROKEN = 70
+"""What a run ends with that could not be started; engines end with 0 or 1."""
+
+_SIZING_PERIOD = re.compile(r"for Sizing Period: #(\d+)")
+_BEGINS = re.compile(r"Starting Simulation at (\d\d/\d\d)")
+
+
+class Supervisor:
+    """Starts runs, ends them when nobody wants them any more, and tells how they ended."""
+
+    def __init__(self, parent: int, control: socket.socket, api: Any) -> None:
+        self.parent = parent
+        self.control = control
+        self.api = api
+        self.runs: dict[int, socket.socket] = {}
+        # A signal is a byte in this pipe, so that one `select` waits for everything.
+        self.signals, wake = os.pipe()
+        for end in (self.signals, wake):
+            os.set_blocking(end, False)
+        for number in (signal.SIGCHLD, signal.SIGUSR1, signal.SIGTERM):
+            signal.signal(number, _ignore)
+        signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
+
+    def serve(self) -> None:
+        """Work until the parent closes the control socket, or is gone."""
+        while self.is_wanted():
+            ready = select.select([self.control, self.signals, *self.runs.values()], [], [], _TICK_S)[0]
+            if self.signals in ready and signal.SIGTERM in os.read(self.signals, 512):
+                return
+            for pid, channel in self.runs.items():
+                if channel in ready:
+                    _end(pid)
+            self.reap()
+            if self.control in ready and not self.accept():
+                return
+
+    def is_wanted(self) -> bool:
+        """Whether the parent lives: the death of one of its threads sends the same signal as its own."""
+        return os.getppid() == self.parent
+
+    def accept(self) -> bool:
+        """Start a run; return False when none will come any more."""
+        byte, fds, *_ = socket.recv_fds(self.control, 1, 1)
+        if not byte:
+            return False
+        channel = socket.socket(fileno=fds[0])
+        with channel.makefile("rb") as reader:
+            line = reader.readline()
+        if not line.endswith(b"\n"):
+            channel.close()
+            return True
+        mine = os.getpid()
+        pid = os.fork()
+        if pid == 0:
+            try:
+                self.enter(json.loads(line), channel, mine)
+            finally:
+                os._exit(_BROKEN)
+        self.runs[pid] = channel
+        return True
+
+    def enter(self, request: dict[str, Any], channel: socket.socket, supervisor: int) -> None:
+        """Become the run."""
+        os.setsid()
+        signal.set_wakeup_fd(-1)
+        for number in (signal.SIGCHLD, signal.SIGUSR1, signal.SIGTERM):
+            signal.signal(number, signal.SIG_DFL)
+        die_with_parent(signal.SIGKILL)
+        if os.getppid() != supervisor:
+            return
+        for other in (self.control, *self.runs.values()):
+            other.close()
+        log = os.open(request["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
+        for number in (1, 2):
+            os.dup2(log, number)
+        os.chdir(request["folder"])
+        progress = Progress(_teller(channel), design_days_only="-D" in request["arguments"])
+        if request["program"]:
+            os._exit(run_program(request["program"], request["arguments"], progress))
+        os._exit(run_library(self.api, request["arguments"], progress))
+
+    def reap(self) -> None:
+        """Tell of the runs that have ended."""
+        for pid in list(self.runs):
+            # Not yet reaped, its number still names its group: what it may have left there goes first.
+            if os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
+                continue
+            _end(pid)
+            code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+            with self.runs.pop(pid) as channel:
+                _teller(channel)({"exit": code})
+
+    def close(self) -> None:
+        """End all runs."""
+        for pid in self.runs:
+            _end(pid)
+
+
+class Progress:
+    """Tells how far a run is, from what the engine says of itself.
+
+    The engine's own percentage counts the days of every period that the model lists, whether it is asked for or not:
+    right for a year, and useless for design days. Those are counted here.
+    """
+
+    def __init__(self, tell: Callable[[dict[str, Any]], None], *, design_days_only: bool) -> None:
+        self.tell = tell
+        self.design_days_only = design_days_only
+        self.design_days = 0
+        self.begun = 0
+        self.share = 0.0
+
+    def on_line(self, line: str) -> None:
+        """Take in a line of output."""
+        sizing = _SIZING_PERIOD.search(line)
+        if sizing:
+            self.design_days = max(self.design_days, int(sizing[1]))
+        begins = _BEGINS.search(line)
+        if begins and self.design_days_only:
+            self.begun += 1
+            self.on_day((self.begun - 1) / max(self.begun, self.design_days), begins[1])
+
+    def on_percent(self, percent: int, day: str) -> None:
+        """Take in the engine's own figure."""
+        if not self.design_days_only:
+            self.on_day(percent / 100, day)
+
+    def on_day(self, share: float, day: str) -> None:
+        """Tell it, never less than before."""
+        self.share = max(self.share, min(share, 1.0))
+        self.tell({"share": self.share, "at": day})
+
+
+def run_library(api: Any, arguments: list[str], progress: Progress) -> int:
+    """Run the engine in this process, and return its code."""
+    state = api.state_manager.new_state()
+
+    def on_progress(percent: int) -> None:
+        month, day = api.exchange.month(state), api.exchange.day_of_month(state)
+        if month:
+            progress.on_percent(percent, f"{month:02d}/{day:02d}")
+
+    def on_message(line: bytes) -> None:
+        # The engine's own way is buffered, and a crash would lose the last lines.
+        os.write(1, line + b"\n")
+        progress.on_line(line.decode("utf-8", "replace"))
+
+    api.runtime.callback_progress(state, on_progress)
+    api.runtime.callback_message(state, on_message)
+    api.runtime.set_console_output_status(state, False)
+    code = api.runtime.run_energyplus(state, arguments)
+    ctypes.CDLL(None).fflush(None)
+    return code
+
+
+def run_program(program: str, arguments: list[str], progress: Progress) -> int:
+    """Run an installed engine below this process, and end as it does."""
+    # To a terminal it writes line by line; to a file or a pipe, by kilobytes.
+    reader, writer = pty.openpty()
+    pid = os.fork()
+    if pid == 0:
+        try:
+            die_with_parent(signal.SIGKILL)
+            for number in (1, 2):
+                os.dup2(writer, number)
+            os.execv(program, [program, *arguments])  # noqa: S606 - no shell is wanted
+        finally:
+            os._exit(_BROKEN)
+    os.close(writer)
+    with suppress(OSError), os.fdopen(reader, "rb") as lines:
+        for line in lines:
+            text = line.rstrip(b"\r\n")
+            os.write(1, text + b"\n")
+            progress.on_line(text.decode("utf-8", "replace"))
+    code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    if code < 0:
+        os.kill(os.getpid(), -code)
+    return code
+
+
+def die_with_parent(number: int) -> None:
+    """Ask for a signal when the parent is gone; elsewhere than on Linux, the sockets must do."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, number, 0, 0, 0)
+
+
+def load_library(folder: str) -> Any:
+    """Return the engine that lies beside the package in this folder."""
+    sys.path.append(folder)
+    return importlib.import_module("pyenergyplus.api").EnergyPlusAPI()
+
+
+def _teller(channel: socket.socket) -> Callable[[dict[str, Any]], None]:
+    def tell(event: dict[str, Any]) -> None:
+        # Who does not listen any more has closed the channel, and the run is about to be ended.
+        with suppress(OSError):
+            channel.sendall(json.dumps(event).encode() + b"\n")
+
+    return tell
+
+
+def _end(pid: int) -> None:
+    """End a run and all that it started, also before it has made its group."""
+    for kill in (os.kill, os.killpg):
+        with suppress(ProcessLookupError, PermissionError):
+            kill(pid, signal.SIGKILL)
+
+
+def _ignore(number: int, frame: Any) -> None:
+    """Let the signal only wake the loop."""
+
+
+def main() -> None:
+    """Serve the process that is named on the command line."""
+    parent, control = int(sys.argv[1]), int(sys.argv[2])
+    die_with_parent(signal.SIGUSR1)
+    supervisor = Supervisor(parent, socket.socket(fileno=control), None)
+    if len(sys.argv) > 3:  # noqa: PLR2004 - the program, and two arguments
+        supervisor.api = load_library(sys.argv[3])
+    try:
+        supervisor.serve()
+    finally:
+        supervisor.close()
+
+
+if __name__ == "__main__":
+    main()
