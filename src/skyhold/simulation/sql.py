@@ -1,0 +1,247 @@
+"""What EnergyPlus leaves in ``eplusout.sql``."""
+
+# pyarrow is untyped:
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownParameterType=false
+# pyright: reportUnknownArgumentType=false, reportAttributeAccessIssue=false
+
+import sqlite3
+import threading
+from array import array
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from functools import cached_property
+from itertools import chain
+from pathlib import Path
+from typing import Any, Self
+from urllib.parse import quote
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from skyhold.errors import ResultError
+from skyhold.simulation.naming import distinct, parse_frequency
+from skyhold.simulation.reading import Outputs
+from skyhold.simulation.series import AXIS, NO_YEAR, Environment, Frequency, Variable, field_of
+from skyhold.simulation.tabular import TABLE_COLUMNS
+
+__all__ = ["SqlResults"]
+
+_RUN_PERIOD = 3
+"""The environment type of a run period of the weather file; all others size something."""
+
+_MONTH = 3
+"""The interval type of months; smaller ones are of a day or less."""
+
+_ASK_FOR_SQL = "Ask for Output:SQLite before the run: request_outputs(model, selection) does it"
+
+_VARIABLES = """
+    SELECT ReportDataDictionaryIndex, Name, KeyValue, Units, ReportingFrequency, IsMeter, ScheduleName
+    FROM ReportDataDictionary ORDER BY ReportDataDictionaryIndex"""
+
+_TIMES = f"""
+    SELECT TimeIndex, EnvironmentPeriodIndex, IntervalType, Interval, Dst, DayType,
+        strftime('%s', printf('%04d-%02d-%02d', CASE WHEN Year > 0 THEN Year ELSE {NO_YEAR} END, Month, Day))
+            + Hour * 3600 + Minute * 60
+    FROM Time WHERE COALESCE(WarmupFlag, 0) = 0 ORDER BY TimeIndex"""  # noqa: S608 - the only thing put in is ours
+
+_TABLES = """
+    SELECT ReportName, ReportForString, TableName, RowName, ColumnName, Units, Value
+    FROM TabularDataWithStrings ORDER BY TabularDataIndex"""
+
+
+class SqlResults(Outputs):
+    """Read the database that EnergyPlus leaves; see `skyhold.simulation.reading.Outputs` for what can be asked.
+
+    It is opened for reading only, and nothing is written beside it. May be used by several threads, and as a context
+    manager.
+
+    Args:
+        path: The file ``eplusout.sql``, or the folder that it is in.
+
+    Raises:
+        ResultError: It is not there, is not EnergyPlus's, or was not written to its end.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        given = Path(path)
+        self.path = given / "eplusout.sql" if given.is_dir() else given
+        if not self.path.is_file():
+            raise ResultError(f"there is no {str(self.path)!r}", remedy=_ASK_FOR_SQL)
+        self._lock = threading.Lock()
+        where = f"file:{quote(str(self.path.absolute()))}?mode=ro&immutable=1"
+        self._connection = sqlite3.connect(where, uri=True, check_same_thread=False)
+        self._connection.text_factory = _decode
+        try:
+            self._rows = {id_: variable for id_, variable in self._read_variables()}
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Close the file."""
+        self._connection.close()
+
+    def __enter__(self) -> Self:
+        """Return itself."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close the file."""
+        self.close()
+
+    def _ask(self, query: str) -> list[Any]:
+        with self._lock:
+            try:
+                return self._connection.execute(query).fetchall()
+            except sqlite3.Error as error:
+                raise self._broken(error) from error
+
+    def _broken(self, error: sqlite3.Error) -> ResultError:
+        return ResultError(
+            f"{str(self.path)!r} cannot be read as EnergyPlus's results: {error}",
+            remedy="Run the case again: a run that was killed leaves a broken file",
+        )
+
+    def _read_variables(self) -> list[tuple[int, Variable]]:
+        rows = self._ask(_VARIABLES)
+        seen: Counter[tuple[str, str]] = Counter()
+        result: list[tuple[int, Variable]] = []
+        for id_, name, key, units, frequency, meter, schedule in rows:
+            label = f"{f'{key}:' if key else ''}{name}{f' by {schedule}' if schedule else ''} [{units or ''}]"
+            seen[label, frequency] += 1
+            if seen[label, frequency] > 1:
+                label += f" ({seen[label, frequency]})"
+            result.append((id_, Variable(name, key or "", units or "", parse_frequency(frequency), bool(meter), label)))
+        return result
+
+    def _load_variables(self) -> Sequence[Variable]:
+        return list(self._rows.values())
+
+    @cached_property
+    def _periods(self) -> dict[int, Environment]:
+        rows = self._ask("SELECT EnvironmentPeriodIndex, EnvironmentName, EnvironmentType FROM EnvironmentPeriods")
+        names = distinct(str(name) for _, name, _ in rows)
+        return {id_: Environment(name, kind == _RUN_PERIOD) for (id_, _, kind), name in zip(rows, names, strict=True)}
+
+    def _load_environments(self) -> Sequence[Environment]:
+        return list(self._periods.values())
+
+    def _load_tables(self) -> pa.Table:
+        if not self._ask("SELECT 1 FROM sqlite_master WHERE name = 'TabularDataWithStrings'"):
+            raise ResultError(
+                f"{str(self.path)!r} has no tables: the model asks for Output:SQLite 'Simple'",
+                remedy="Ask for 'SimpleAndTabular' before the run: request_outputs(model, selection) does it",
+            )
+        cells = list(zip(*self._ask(_TABLES), strict=True)) or [()] * len(TABLE_COLUMNS)
+        columns = [pa.array([_stripped(text) for text in column], pa.string()) for column in cells]
+        return pa.table({name: column.dictionary_encode() for name, column in zip(TABLE_COLUMNS, columns, strict=True)})
+
+    @cached_property
+    def _axis(self) -> pa.Table:
+        """The rows of time outside the warm-up, with their number in the database."""
+        rows = self._ask(_TIMES)
+        ends: dict[int, int] = {}
+        for _, period, kind, _, _, _, seconds in rows:
+            if seconds is not None and kind < _MONTH:
+                ends[period] = max(seconds, ends.get(period, seconds))
+        for _, period, _, _, _, _, seconds in rows:
+            if seconds is not None:
+                ends.setdefault(period, seconds)
+        stamps = [ends.get(row[1]) if row[6] is None else row[6] for row in rows]
+        millis = pc.multiply(pa.array(stamps, pa.int64()), 1000)
+        columns = [
+            millis.cast(AXIS["timestamp"]),
+            pa.array([self._periods[row[1]].name for row in rows], pa.string()).dictionary_encode(),
+            pa.array([row[3] for row in rows], AXIS["interval_min"]),
+            pa.array([None if row[4] is None else bool(row[4]) for row in rows], pa.bool_()),
+            pa.array([row[5] or None for row in rows], pa.string()).dictionary_encode(),
+        ]
+        table = pa.table(dict(zip(AXIS, columns, strict=True)))
+        return table.append_column("id", pa.array([row[0] for row in rows], pa.int64()))
+
+    def read_wide(self, variables: Iterable[Variable]) -> dict[Frequency, pa.Table]:
+        wanted = set(variables)
+        chosen = {id_: each for id_, each in self._rows.items() if each in wanted}
+        times, values, places = self._read_values(list(chosen))
+        result: dict[Frequency, pa.Table] = {}
+        for frequency in dict.fromkeys(each.frequency for each in chosen.values()):
+            parts = {
+                each: (times.slice(*places.get(id_, (0, 0))), values.slice(*places.get(id_, (0, 0))))
+                for id_, each in chosen.items()
+                if each.frequency == frequency
+            }
+            result[frequency] = self._widen(parts)
+        return result
+
+    def _read_values(self, ids: list[int]) -> tuple[pa.Array, pa.Array, dict[int, tuple[int, int]]]:
+        """Return rows of `_axis` and values, ordered by variable, then time; and where each variable's are."""
+        times, series, values = self._read_rows(ids)
+        positions = pc.index_in(times, self._axis["id"].combine_chunks())  # null in the warm-up
+        table = pa.table({"series": series, "position": positions, "value": values})
+        table = table.filter(pc.is_valid(table["position"])).sort_by(
+            [("series", "ascending"), ("position", "ascending")]
+        )
+        table = table.combine_chunks()
+        runs = pc.run_end_encode(table["series"].combine_chunks(), run_end_type=pa.int64()) if len(table) else None
+        places: dict[int, tuple[int, int]] = {}
+        start = 0
+        for id_, end in [] if runs is None else zip(runs.values.to_pylist(), runs.run_ends.to_pylist(), strict=True):
+            places[id_] = (start, end - start)
+            start = end
+        return table["position"].combine_chunks(), table["value"].combine_chunks(), places
+
+    def _read_rows(self, ids: list[int]) -> tuple[pa.Array, pa.Array, pa.Array]:
+        everything = len(ids) == len(self._rows)
+        where = "" if everything else f" WHERE ReportDataDictionaryIndex IN ({','.join(map(str, ids))})"
+        # As one flat run of doubles: no tuple and no number outlives its row. NULL stands for what is not a number,
+        # and 9e999, which is infinite, for NULL while it is on its way.
+        query = f"SELECT TimeIndex, ReportDataDictionaryIndex, IFNULL(Value, 9e999) FROM ReportData{where}"  # noqa: S608
+        with self._lock:
+            try:
+                flat = array("d", chain.from_iterable(self._connection.execute(query)))
+            except sqlite3.Error as error:
+                raise self._broken(error) from error
+        times, series, values = (
+            pa.Array.from_buffers(pa.float64(), len(flat) // 3, [None, pa.py_buffer(flat[start::3])])
+            for start in range(3)
+        )
+        infinite = pc.is_inf(values)
+        if pc.any(infinite).as_py():
+            absent = f"{where} AND Value IS NULL" if where else " WHERE Value IS NULL"
+            missing = self._ask(f"SELECT TimeIndex, ReportDataDictionaryIndex FROM ReportData{absent}")  # noqa: S608
+            values = _without(values, times, series, missing)
+        return times.cast(pa.int64()), series.cast(pa.int64()), values
+
+    def _widen(self, parts: dict[Variable, tuple[pa.Array, pa.Array]]) -> pa.Table:
+        positions = [times for times, _ in parts.values()]
+        shared = positions[0]
+        if not all(each.equals(shared) for each in positions):
+            united = pc.unique(pa.concat_arrays(positions))
+            shared = united.take(pc.sort_indices(united))
+        axis = self._axis.drop_columns("id").take(shared)
+        fields = [axis.schema.field(name) for name in AXIS]
+        columns = [axis[name] for name in AXIS]
+        for variable, (times, values) in parts.items():
+            fields.append(field_of(variable, pa.float64()))
+            columns.append(values if times.equals(shared) else values.take(pc.index_in(shared, times)))
+        return pa.table(columns, schema=pa.schema(fields))
+
+
+def _decode(raw: bytes) -> str:
+    """Read text as the engine means it, or, where a name in the model was of another encoding, as Latin-1."""
+    try:
+        return raw.decode()
+    except UnicodeDecodeError:
+        return raw.decode("latin-1")
+
+
+def _stripped(text: str | None) -> str:
+    return (text or "").strip()
+
+
+def _without(values: pa.Array, times: pa.Array, series: pa.Array, missing: list[tuple[int, int]]) -> pa.Array:
+    """Put NaN where the engine reported no number."""
+    gone = set(missing)
+    pairs = zip(times.to_pylist(), series.to_pylist(), strict=True)
+    mask = pa.array([(int(time), int(id_)) in gone for time, id_ in pairs], pa.bool_())
+    return pc.if_else(mask, float("nan"), values)
