@@ -1,0 +1,179 @@
+"""Who works on what: claims with a lease, judged by the store's clock alone.
+
+Nothing that a campaign promises rests on claims. They keep two workers from doing the same work; where they fail to,
+the first commit of a case wins and the other is thrown away.
+"""
+
+import json
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Literal, cast
+
+from skyhold.errors import AlreadyExistsError, KeyNotFoundError, PreconditionFailedError
+from skyhold.simulation.layout import claim_key, worker_key
+from skyhold.storage.contract import Store
+
+__all__ = ["Claim", "ClaimNote", "Claims"]
+
+ClaimState = Literal["held", "free"]
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimNote:
+    """What a claim says.
+
+    Attributes:
+        worker: Who.
+        host: On which machine.
+        taken: How often the chunk was taken, this time included.
+        beat: How often its owner has beaten.
+        finished: Cases of the chunk that have come to an end.
+        state: ``"free"`` when its owner gave it back.
+    """
+
+    worker: str
+    host: str
+    taken: int = 1
+    beat: int = 0
+    finished: int = 0
+    state: ClaimState = "held"
+
+    def to_json(self) -> bytes:
+        """Return it for the store; no two notes of a chunk are equal, so that their e-tags differ."""
+        content = {
+            "worker": self.worker,
+            "host": self.host,
+            "taken": self.taken,
+            "beat": self.beat,
+            "finished": self.finished,
+            "state": self.state,
+        }
+        return json.dumps(content).encode()
+
+    @staticmethod
+    def from_json(data: bytes) -> "ClaimNote":
+        """Return what a claim's bytes say."""
+        content: Mapping[str, Any] = json.loads(data)
+        return ClaimNote(
+            str(content["worker"]),
+            str(content["host"]),
+            int(content["taken"]),
+            int(content["beat"]),
+            int(content["finished"]),
+            cast("ClaimState", content["state"]),
+        )
+
+
+@dataclass(slots=True)
+class Claim:
+    """A chunk that is ours, as far as we know.
+
+    Attributes:
+        chunk: Which.
+        e_tag: Of our last heartbeat; a heartbeat with another one shows that the chunk was taken from us.
+        note: What it said.
+        is_lost: Whether it was taken from us.
+    """
+
+    chunk: str
+    e_tag: str | None
+    note: ClaimNote
+    is_lost: bool = False
+
+    @property
+    def is_fresh(self) -> bool:
+        """Whether nobody has ever worked on the chunk before us."""
+        return self.note.taken == 1
+
+
+@dataclass(frozen=True, slots=True)
+class Claims:
+    """The claims of one worker.
+
+    Args:
+        store: The campaign's.
+        worker: Its name, which no other worker has.
+        lease_s: A claim whose last heartbeat is older may be taken.
+
+    Example:
+        >>> from skyhold.storage.opening import open_store
+        >>> store = open_store("memory://claims-example")
+        >>> ours, theirs = Claims(store, "ours", 60.0), Claims(store, "theirs", 60.0)
+        >>> claim = ours.take("0000-00000")
+        >>> theirs.take("0000-00000") is None, theirs.steal("0000-00000", theirs.beat_and_look()) is None
+        (True, True)
+        >>> ours.give_back(claim)
+        >>> theirs.steal("0000-00000", theirs.beat_and_look()).note.taken
+        2
+    """
+
+    store: Store
+    worker: str
+    lease_s: float
+    host: str = field(default_factory=socket.gethostname)
+
+    def take(self, chunk: str) -> Claim | None:
+        """Claim a chunk that nobody has claimed; None when somebody was faster."""
+        note = ClaimNote(self.worker, self.host)
+        try:
+            written = self.store.write(claim_key(chunk), note.to_json(), if_absent=True)
+        except AlreadyExistsError:
+            return None
+        return Claim(chunk, written.e_tag, note)
+
+    def steal(self, chunk: str, now: datetime) -> Claim | None:
+        """Take a claim that was given back, or whose lease is over; None while it is somebody's.
+
+        Args:
+            chunk: Which.
+            now: The store's time, from `beat_and_look` or a listing that shows our own heartbeat.
+        """
+        try:
+            info, data = self.store.read_with_info(claim_key(chunk))
+        except KeyNotFoundError:
+            return self.take(chunk)
+        note = ClaimNote.from_json(data)
+        if note.state != "free" and now - info.modified <= timedelta(seconds=self.lease_s):
+            return None
+        return self._replace(chunk, info.e_tag, ClaimNote(self.worker, self.host, note.taken + 1))
+
+    def beat(self, claim: Claim, finished: int = 0) -> bool:
+        """Say that we are alive; False when the chunk is no longer ours."""
+        old = claim.note
+        note = ClaimNote(old.worker, old.host, old.taken, old.beat + 1, finished)
+        return self._rewrite(claim, note)
+
+    def give_back(self, claim: Claim, finished: int = 0) -> None:
+        """Let others take the chunk at once."""
+        old = claim.note
+        self._rewrite(claim, ClaimNote(old.worker, old.host, old.taken, old.beat + 1, finished, "free"))
+
+    def beat_self(self) -> None:
+        """Write our own heartbeat, whose time in a listing is the store's clock."""
+        self.store.write(worker_key(self.worker), json.dumps({"host": self.host}).encode())
+
+    def beat_and_look(self) -> datetime:
+        """Return the store's time: that of a heartbeat of our own. Answers to writes carry no such time."""
+        self.beat_self()
+        return self.store.info(worker_key(self.worker)).modified
+
+    def leave(self) -> None:
+        """Take our own heartbeat away."""
+        self.store.delete(worker_key(self.worker))
+
+    def _rewrite(self, claim: Claim, note: ClaimNote) -> bool:
+        replaced = None if claim.is_lost else self._replace(claim.chunk, claim.e_tag, note)
+        if replaced is None:
+            claim.is_lost = True
+            return False
+        claim.e_tag, claim.note = replaced.e_tag, note
+        return True
+
+    def _replace(self, chunk: str, e_tag: str | None, note: ClaimNote) -> Claim | None:
+        try:
+            written = self.store.write(claim_key(chunk), note.to_json(), if_match=e_tag)
+        except PreconditionFailedError:
+            return None
+        return Claim(chunk, written.e_tag, note)

@@ -1,0 +1,117 @@
+"""Where the parts of a campaign lie in its store. The names are a format: they are versioned, and golden-tested.
+
+::
+
+    campaign.json                       what is run, with what, under which rules; never changed
+    blobs/<sha256>                      plans, models, weather files; shared, written once
+    state/parts/<part>.json             cases that were added later, or are to be tried again
+    state/claims/<chunk>.json           who works on a chunk; replaced by its owner's heartbeat
+    state/finished/<chunk>.json         what came of a chunk, with the results of its cases
+    state/workers/<worker>.json         a worker's own heartbeat, whose time is the store's clock
+    state/cancelled.json                there is a wish to stop
+    out/<case>/<attempt>/<file>         what an attempt has left; never written twice
+    done/<chunk>/<case>.json            the one attempt that counts; written last
+    fail/<chunk>/<case>/<n>.json        an attempt that gave nothing, and why
+    table/HEAD.json                     which table is the newest
+    table/part-<sha256>.parquet         the results as rows
+    receipts/<run>.receipt.json         what each worker did and spent
+
+One listing of ``state/`` tells how a campaign stands. A chunk is a few cases that one worker takes at a time.
+"""
+
+__all__ = [
+    "CAMPAIGN",
+    "CANCELLED",
+    "SCHEMA",
+    "STATE",
+    "TABLE_HEAD",
+    "blob_key",
+    "chunk_id",
+    "claim_key",
+    "done_key",
+    "done_prefix",
+    "fail_key",
+    "fail_prefix",
+    "finished_key",
+    "out_key",
+    "part_key",
+    "receipt_key",
+    "table_part_key",
+    "worker_key",
+]
+
+SCHEMA = "skyhold.campaign/1"
+CAMPAIGN = "campaign.json"
+STATE = "state/"
+CANCELLED = "state/cancelled.json"
+TABLE_HEAD = "table/HEAD.json"
+
+
+def blob_key(sha256: str) -> str:
+    """Return where content lies, by its hash."""
+    return f"blobs/{sha256}"
+
+
+def part_key(part: int) -> str:
+    """Return where a part of the plan lies; part 0 is in ``campaign.json``."""
+    return f"state/parts/{part:04d}.json"
+
+
+def chunk_id(part: int, number: int) -> str:
+    """Return what a chunk is called.
+
+    Example:
+        >>> chunk_id(0, 12)
+        '0000-00012'
+    """
+    return f"{part:04d}-{number:05d}"
+
+
+def claim_key(chunk: str) -> str:
+    """Return where it says who works on a chunk."""
+    return f"state/claims/{chunk}.json"
+
+
+def finished_key(chunk: str) -> str:
+    """Return where it says what came of a chunk."""
+    return f"state/finished/{chunk}.json"
+
+
+def worker_key(worker: str) -> str:
+    """Return where a worker beats."""
+    return f"state/workers/{worker}.json"
+
+
+def done_prefix(chunk: str) -> str:
+    """Return under what the finished cases of a chunk lie."""
+    return f"done/{chunk}/"
+
+
+def done_key(chunk: str, case: str) -> str:
+    """Return where it says which attempt at a case counts."""
+    return f"{done_prefix(chunk)}{case}.json"
+
+
+def fail_prefix(chunk: str) -> str:
+    """Return under what the failed attempts of a chunk lie."""
+    return f"fail/{chunk}/"
+
+
+def fail_key(chunk: str, case: str, number: int) -> str:
+    """Return where it says why an attempt failed."""
+    return f"{fail_prefix(chunk)}{case}/{number:02d}.json"
+
+
+def out_key(case: str, attempt: str, path: str) -> str:
+    """Return where a file of an attempt lies."""
+    return f"out/{case}/{attempt}/{path}"
+
+
+def table_part_key(sha256: str) -> str:
+    """Return where rows lie, by their hash."""
+    return f"table/part-{sha256[:32]}.parquet"
+
+
+def receipt_key(run_id: str) -> str:
+    """Return where a worker's receipt lies."""
+    return f"receipts/{run_id}.receipt.json"
