@@ -29,7 +29,11 @@ def describe_complaints(source: str, version: str, messages: Sequence[EngineMess
         EnergyPlus 25.2.0 does not accept the model 'a.idf':
           Building 'Bad', field 'north_axis' (line 2): "x" is no number.
     """
-    severe = [message.text for message in messages if message.severity == "severe"] or ["it says nothing of the cause"]
+    severe = (
+        [message.text for message in messages if message.severity == "severe"]
+        or [message.text for message in messages if message.severity == "fatal"]
+        or ["it says nothing of the cause"]
+    )
     # That the version is another one is a warning to the engine, and often the cause of all that follows.
     older = [m.text for m in messages if m.severity == "warning" and m.text.startswith("Version:")]
     lines = [_say(text, idf) for text in [*older, *severe]]
