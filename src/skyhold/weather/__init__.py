@@ -4,12 +4,18 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from skyhold.weather.downloader import WeatherDownloader, WeatherFiles, fetch_weather
     from skyhold.weather.epw import Epw, read_epw, read_epw_header
     from skyhold.weather.header import EpwHeader
+    from skyhold.weather.station import Station
 
 __all__ = [
     "Epw",
     "EpwHeader",
+    "Station",
+    "WeatherDownloader",
+    "WeatherFiles",
+    "fetch_weather",
     "read_epw",
     "read_epw_header",
 ]
@@ -17,6 +23,10 @@ __all__ = [
 _HOMES = {
     "Epw": "skyhold.weather.epw",
     "EpwHeader": "skyhold.weather.header",
+    "Station": "skyhold.weather.station",
+    "WeatherDownloader": "skyhold.weather.downloader",
+    "WeatherFiles": "skyhold.weather.downloader",
+    "fetch_weather": "skyhold.weather.downloader",
     "read_epw": "skyhold.weather.epw",
     "read_epw_header": "skyhold.weather.epw",
 }

@@ -82,7 +82,7 @@ def read_epw(uri: str | os.PathLike[str], **options: Any) -> Epw:
 
     Raises:
         WeatherError: It is no EPW file, a line is malformed, or rows are missing; with file, line and column.
-        KeyNotFoundError: There is no such file.
+        NotFoundError: There is no such file.
     """
     store, key = open_object(uri, **options)
     return parse_epw(store.read(key), redact_uri(store.uri_of(key)))
@@ -112,7 +112,7 @@ def read_epw_header(uri: str | os.PathLike[str], **options: Any) -> EpwHeader:
 
     Raises:
         WeatherError: It is no EPW file, or a line is malformed; with file, line and column.
-        KeyNotFoundError: There is no such file.
+        NotFoundError: There is no such file.
     """
     return read_header_of(*open_object(uri, **options))[1]
 
