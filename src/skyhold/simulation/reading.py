@@ -98,7 +98,7 @@ class Outputs(ABC):
             BadOptionError: There is no such frequency.
         """
         found = self._find(variable, key, frequency)
-        table = self._only(self.read_wide([found])[found.frequency], environment)
+        table = self.only(self.read_wide([found])[found.frequency], environment)
         return TimeSeries(found, table.rename_columns([*AXIS, "value"]))
 
     def to_arrow(
@@ -134,7 +134,7 @@ class Outputs(ABC):
         wanted = [each for each in dict.fromkeys(chosen) if each.frequency == finest]
         if not wanted:
             raise ResultError(f"nothing was reported {finest}")
-        table = self._only(self.read_wide(wanted)[finest], environment)
+        table = self.only(self.read_wide(wanted)[finest], environment)
         return table if layout == "wide" else _lengthen(table, wanted)
 
     def get_tabular_data(
@@ -194,7 +194,12 @@ class Outputs(ABC):
             )
         return found[0]
 
-    def _only(self, table: pa.Table, environment: str | None) -> pa.Table:
+    def only(self, table: pa.Table, environment: str | None) -> pa.Table:
+        """Return the rows of a table of `read_wide` that are of an environment, named as the class says.
+
+        Raises:
+            ResultError: There is no such environment.
+        """
         names = self._environment_names(environment)
         if len(names) == len(self._environments):
             return table
