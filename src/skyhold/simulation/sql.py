@@ -48,7 +48,8 @@ _TIMES = f"""
     FROM Time WHERE COALESCE(WarmupFlag, 0) = 0 ORDER BY TimeIndex"""  # noqa: S608 - the only thing put in is ours
 
 _TABLES = """
-    SELECT ReportName, ReportForString, TableName, RowName, ColumnName, Units, Value
+    SELECT TRIM(ReportName), TRIM(ReportForString), TRIM(TableName), TRIM(RowName), TRIM(ColumnName), TRIM(Units),
+        TRIM(Value)
     FROM TabularDataWithStrings ORDER BY TabularDataIndex"""
 
 
@@ -70,10 +71,9 @@ class SqlResults(Outputs):
         self.path = given / "eplusout.sql" if given.is_dir() else given
         if not self.path.is_file():
             raise ResultError(f"there is no {str(self.path)!r}", remedy=_ASK_FOR_SQL)
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         where = f"file:{quote(str(self.path.absolute()))}?mode=ro&immutable=1"
         self._connection = sqlite3.connect(where, uri=True, check_same_thread=False)
-        self._connection.text_factory = _decode
         try:
             self._rows = dict(self._read_variables())
         except BaseException:
@@ -96,6 +96,11 @@ class SqlResults(Outputs):
         with self._lock:
             try:
                 return self._connection.execute(query).fetchall()
+            except sqlite3.OperationalError as error:
+                if "decode" not in str(error) or self._connection.text_factory is _decode:
+                    raise self._broken(error) from error
+                self._connection.text_factory = _decode  # only where it must: it is slow
+                return self._ask(query)
             except sqlite3.Error as error:
                 raise self._broken(error) from error
 
@@ -141,7 +146,7 @@ class SqlResults(Outputs):
                 remedy="Ask for 'SimpleAndTabular' before the run: request_outputs(model, selection) does it",
             )
         cells = list(zip(*self._ask(_TABLES), strict=True)) or [()] * len(TABLE_COLUMNS)
-        columns = [pa.array([_stripped(text) for text in column], pa.string()) for column in cells]
+        columns = [pa.array([text or "" for text in column], pa.string()) for column in cells]
         return pa.table({name: column.dictionary_encode() for name, column in zip(TABLE_COLUMNS, columns, strict=True)})
 
     @cached_property
@@ -254,12 +259,8 @@ class SqlResults(Outputs):
 
 
 def _decode(raw: bytes) -> str:
-    """Read text as the engine means it, or, where a name in the model was of another encoding, as Latin-1."""
+    """Read text as Latin-1 where a name in the model was not of UTF-8."""
     try:
         return raw.decode()
     except UnicodeDecodeError:
         return raw.decode("latin-1")
-
-
-def _stripped(text: str | None) -> str:
-    return (text or "").strip()

@@ -5,7 +5,7 @@
 # pyright: reportUnknownArgumentType=false, reportAttributeAccessIssue=false
 
 from collections.abc import Mapping
-from typing import Any
+from decimal import Decimal
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -41,24 +41,24 @@ _METERS_OF_END_USES = {
 }
 
 _SI = {
-    "J": ("J", 1.0),
-    "kJ": ("J", 1e3),
-    "MJ": ("J", 1e6),
-    "GJ": ("J", 1e9),
-    "Wh": ("J", 3.6e3),
-    "kWh": ("J", 3.6e6),
-    "kBtu": ("J", 1055055.85262),
-    "W": ("W", 1.0),
-    "kW": ("W", 1e3),
-    "Btu/h": ("W", 0.29307107017),
-    "kBtuh": ("W", 293.07107017),
-    "m2": ("m2", 1.0),
-    "ft2": ("m2", 0.09290304),
-    "m3": ("m3", 1.0),
-    "L": ("m3", 1e-3),
-    "gal": ("m3", 0.003785411784),
-    "Hours": ("h", 1.0),
-    "hr": ("h", 1.0),
+    "J": ("J", "1.0"),
+    "kJ": ("J", "1e3"),
+    "MJ": ("J", "1e6"),
+    "GJ": ("J", "1e9"),
+    "Wh": ("J", "3.6e3"),
+    "kWh": ("J", "3.6e6"),
+    "kBtu": ("J", "1055055.85262"),
+    "W": ("W", "1.0"),
+    "kW": ("W", "1e3"),
+    "Btu/h": ("W", "0.29307107017"),
+    "kBtuh": ("W", "293.07107017"),
+    "m2": ("m2", "1.0"),
+    "ft2": ("m2", "0.09290304"),
+    "m3": ("m3", "1.0"),
+    "L": ("m3", "1e-3"),
+    "gal": ("m3", "0.003785411784"),
+    "Hours": ("h", "1.0"),
+    "hr": ("h", "1.0"),
 }
 """Units of the engine's tables: the SI unit (and the hour), and how many of it one is."""
 
@@ -269,9 +269,9 @@ def _cell(outputs: Outputs, cell: TabularValue) -> Quantity | None:
 
 
 def _in_si(row: TabularRow) -> Quantity:
-    unit, factor = _SI.get(row.units, (row.units, 1.0))
-    number: Any = row.number
-    return Quantity(number if number is None else number * factor, unit)
+    """Return the cell in the SI unit; decimal, so that 4242.61 GJ is 4242610000000 J and no fraction less."""
+    unit, factor = _SI.get(row.units, (row.units, "1"))
+    return Quantity(None if row.number is None else float(Decimal(row.value) * Decimal(factor)), unit)
 
 
 def _exact(row: TabularRow | None, metered: float | None) -> Quantity | None:
@@ -284,7 +284,7 @@ def _exact(row: TabularRow | None, metered: float | None) -> Quantity | None:
     shown = _in_si(row)
     if metered is None or shown.unit != "J":
         return shown
-    step = _SI[row.units][1] * 10.0 ** -len(row.value.partition(".")[2])
+    step = float(_SI[row.units][1]) * 10.0 ** -len(row.value.partition(".")[2])
     return Quantity(metered, "J") if abs(metered - _number(shown)) <= step else shown
 
 
