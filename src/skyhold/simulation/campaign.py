@@ -1,0 +1,334 @@
+"""Many runs whose plan, state and results lie in a store, and nowhere else."""
+
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Executor, Future, ThreadPoolExecutor, as_completed
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Self
+
+from skyhold.errors import AlreadyExistsError, BadOptionError, ResultError, StoppedError
+from skyhold.execution.signals import exit_on_terminate
+from skyhold.runs.event import Listener
+from skyhold.runs.recording import RunRecorder, record_run
+from skyhold.simulation.board import Board, Standing
+from skyhold.simulation.campaign_record import CampaignRecord, Rules
+from skyhold.simulation.creation import add_part, create_campaign
+from skyhold.simulation.layout import CANCELLED
+from skyhold.simulation.outcome import Outcome
+from skyhold.simulation.simulator import Simulator
+from skyhold.simulation.status import Status, find_status
+from skyhold.simulation.tasks import Label, PlanLike, Task, TaskList, list_tasks
+from skyhold.simulation.worker import WorkReport, find_simulator, work
+from skyhold.storage.contract import Store
+from skyhold.storage.opening import open_store
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+__all__ = ["Campaign"]
+
+_READS = 16
+
+
+class Campaign:
+    """A campaign in a store. It may be stopped, killed, gone on with and widened anywhere; only what is missing runs.
+
+    Args:
+        store: Its place.
+
+    Example:
+        >>> import sys
+        >>> from skyhold.simulation.command import CommandSimulator
+        >>> from skyhold.simulation.study import Study
+        >>> code = "import json, sys; x = json.load(open(sys.argv[1]))['x']; json.dump({'y': x * x}, open('y.json', 'w'))"
+        >>> square = CommandSimulator("square", "1", (sys.executable, "-c", code, "{model}"), values="y.json")
+        >>> study = Study({"x": 0}, None, {"x": [2, 3]})
+        >>> campaign = Campaign.create("memory://campaign-example", study, simulator=square)
+        >>> campaign.run(simulator=square).done
+        2
+        >>> campaign.table(columns=["x", "y"]).to_pylist()
+        [{'x': 2, 'y': 4}, {'x': 3, 'y': 9}]
+    """
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self.uri = store.uri
+        self._board = Board(store)
+
+    @classmethod
+    def create(
+        cls,
+        place: str | Store,
+        study: Any,
+        *,
+        simulator: Simulator | None = None,
+        rules: Rules | None = None,
+        shards: int = 0,
+        **options: Any,
+    ) -> Self:
+        """Create a campaign. The same plan again changes nothing, also not its rules.
+
+        Args:
+            place: Where: a URI whose folder is the campaign's own.
+            study: A study, or its plan.
+            simulator: What will run the cases; EnergyPlus if not given. Its build belongs to the cases.
+            rules: How workers work together.
+            shards: For stores that ignore conditional writes: how many workers there will be, each with a number.
+            **options: Of the store.
+
+        Raises:
+            AlreadyExistsError: Another campaign is there.
+            UnsupportedError: The store ignores conditional writes, and no shards were asked for.
+            BadOptionError: The plan has no cases, or an option cannot be used.
+        """
+        store = _open(place, options)
+        simulator = simulator or find_simulator()
+        create_campaign(store, _plan_of(study), simulator, replace(rules or Rules(), shards=shards))
+        return cls(store)
+
+    @classmethod
+    def open(cls, place: str | Store, **options: Any) -> Self:
+        """Return a campaign that is there; nothing is asked of the store yet."""
+        return cls(_open(place, options))
+
+    @property
+    def record(self) -> CampaignRecord:
+        """What was written down at its creation.
+
+        Raises:
+            ResultError: There is none.
+        """
+        return self._board.record
+
+    @property
+    def labels(self) -> dict[str, Label]:
+        """All labels by name, with their parameters and cases."""
+        self._board.look()
+        return dict(self._board.labels)
+
+    def status(self) -> Status:
+        """Return how far it is. What finished chunks say is read once by this object."""
+        return find_status(self._board, self._look())
+
+    def outcomes(self) -> dict[str, Outcome]:
+        """Return how each case ended, as far as its chunk is finished."""
+        return self._board.results(self._look())
+
+    def run(
+        self,
+        executor: Executor | None = None,
+        workers: int = 1,
+        *,
+        simulator: Simulator | None = None,
+        on_progress: Sequence[Listener] = (),
+        stop: threading.Event | None = None,
+    ) -> Status:
+        """Start workers, wait until they have nothing left to do, and collect the table.
+
+        Nothing distinguishes these workers from others that run elsewhere: it may be called while they do.
+
+        Args:
+            executor: Where workers run; threads of this process if not given: the engines are processes anyway.
+            workers: How many. In a campaign with shards, as many as it has shards.
+            simulator: Runs the cases; EnergyPlus if not given.
+            on_progress: Told of progress.
+            stop: Set to end soon.
+
+        Raises:
+            StoppedError: The campaign was cancelled.
+            EngineError: The simulator is another than the campaign was created with.
+            StorageError: The store does not answer.
+        """
+        record, standing = self.record, self._look()
+        if standing.is_cancelled:
+            raise _cancelled(self.uri)
+        stop = stop or threading.Event()
+        simulator = simulator or find_simulator(record.simulator)
+        shards = record.rules.shards
+        asked = {"campaign": self.uri, "workers": shards or workers}
+        with (
+            exit_on_terminate(),
+            record_run("campaign", f"run {self.uri}", asked=asked, unit="cases", listeners=on_progress) as run,
+        ):
+            before = find_status(self._board, standing)
+            run.progress.advance(before.done + before.failed, total=before.total)
+            reports = _run_workers(self.store, executor, shards or workers, simulator, stop, run, is_sharded=shards > 0)
+            run.usage = _added_usage(reports)
+            if self._look().is_cancelled:
+                raise _cancelled(self.uri)
+            self.collect()
+            return self.status()
+
+    def retry(self) -> int:
+        """Let the cases that were given up be tried again, and lift a cancellation; return how many there are.
+
+        Only the plan changes: `run`, or workers that are running, do the rest.
+        """
+        standing = self._look()
+        if standing.is_cancelled:
+            self.store.delete(CANCELLED)
+        again = {task.case for chunk in self._board.unfinished(standing) for task in chunk.tasks}
+        results = self._board.results(standing)
+        failed = {case for case, outcome in results.items() if outcome.failure is not None} - again
+        tasks: dict[str, Task] = {}
+        for chunk in self._board.chunks.values():
+            for task in chunk.tasks:
+                if task.case in failed:
+                    tasks.setdefault(task.case, replace(task, home=chunk.home_of(task)))
+        if tasks:
+            self._grow(TaskList(tuple(tasks.values()), names=dict(self._board.names)), {}, "retry", standing)
+        return len(tasks)
+
+    def extend(self, study: Any) -> int:
+        """Add the cases of a study or plan that are not there yet, and return how many will run.
+
+        Raises:
+            AlreadyExistsError: A label is there that means another case.
+        """
+        standing = self._look()
+        tasks, blobs = list_tasks(_plan_of(study), self.record.build, self._board.cases())
+        for label in tasks.labels:
+            known = self._board.labels.get(label.label)
+            if known is not None and known.case != label.case:
+                raise AlreadyExistsError(
+                    f"the campaign has another case that is called {label.label!r}",
+                    operation="extend",
+                    uri=self.uri,
+                    remedy="Give the new case another label",
+                )
+        fresh = tuple(label for label in tasks.labels if label.label not in self._board.labels)
+        if fresh:
+            self._grow(replace(tasks, labels=fresh), blobs, "extension", standing)
+        return len(tasks.tasks)
+
+    def cancel(self) -> None:
+        """Let all workers stop soon, wherever they are, and none start; what is done stays. `retry` lifts it."""
+        self.record  # noqa: B018 - asking refuses places that hold no campaign
+        self.store.write(CANCELLED, b"{}")
+
+    def collect(self) -> int:
+        """Gather what is finished into the newest table, and return how many rows have results.
+
+        Needs no engine. Workers do it at the end; it can be repeated, and run at any time.
+        """
+        from skyhold.simulation.campaign_table import build_table, publish_table  # noqa: PLC0415 - pyarrow
+
+        standing = self._look()
+        results = self._board.results(standing)
+        table = build_table(self._board.labels.values(), results)
+        is_complete = not self._board.unfinished(standing)
+        publish_table(self.store, table, chunks=len(standing.finished), parts=standing.parts, is_complete=is_complete)
+        return sum(label.case in results for label in self._board.labels.values())
+
+    def table(self, columns: Sequence[str] | None = None, cases: Sequence[str] | None = None) -> "pa.Table":
+        """Return parameters and results, a row for each label; for a campaign that is complete by two requests.
+
+        Units are in the fields' metadata. Rows whose case is not finished have parameters alone.
+
+        Args:
+            columns: Which; all if not given.
+            cases: Labels; all if not given.
+
+        Raises:
+            BadOptionError: There is no such column or label.
+            ResultError: There is no campaign.
+        """
+        from skyhold.simulation.campaign_table import read_head, read_table, select  # noqa: PLC0415 - pyarrow
+
+        head = read_head(self.store)
+        if head is None or not head.is_complete:
+            self.collect()
+            head = read_head(self.store)
+        if head is None:
+            raise ResultError(f"the campaign at {self.uri!r} has no table", remedy="Collect it: campaign.collect()")
+        return select(read_table(self.store, head), columns, cases)
+
+    def _grow(self, tasks: TaskList, blobs: dict[str, bytes], kind: Any, standing: Standing) -> None:
+        from skyhold.simulation.campaign_table import outdate  # noqa: PLC0415 - pyarrow
+
+        outdate(self.store)
+        add_part(self.store, tasks, blobs, self.record.rules, kind, standing.parts)
+        outdate(self.store)  # somebody may have collected in between
+
+    def _look(self) -> Standing:
+        """Look at the state, and read what has been finished since the last time, many at once."""
+        self.record  # noqa: B018 - asking refuses places that hold no campaign
+        standing = self._board.look()
+        unread = [chunk for chunk in self._board.chunks if chunk in standing.finished - self._board.outcomes.keys()]
+        if len(unread) > 1:
+            with ThreadPoolExecutor(_READS, thread_name_prefix="skyhold-read") as pool:
+                list(pool.map(self._board.outcomes_of, unread))
+        return standing
+
+
+def _open(place: str | Store, options: dict[str, Any]) -> Store:
+    if isinstance(place, str):
+        return open_store(place, **options)
+    if options:
+        raise BadOptionError(f"the store is open already, and the option {min(options)!r} comes too late")
+    return place
+
+
+def _plan_of(study: Any) -> PlanLike:
+    return study.plan() if hasattr(study, "plan") else study
+
+
+def _cancelled(uri: str) -> StoppedError:
+    return StoppedError(
+        f"the campaign {uri!r} was cancelled", remedy="Lift it and try failed cases again: campaign.retry()"
+    )
+
+
+def _run_workers(
+    store: Store,
+    executor: Executor | None,
+    workers: int,
+    simulator: Simulator,
+    stop: threading.Event,
+    run: RunRecorder,
+    *,
+    is_sharded: bool,
+) -> list[WorkReport]:
+    if workers < 1:
+        raise BadOptionError(f"workers={workers} is less than 1")
+    shards = range(workers) if is_sharded else [0] * workers
+    if executor is not None:
+        futures = [executor.submit(work, store, simulator=simulator, shard=shard) for shard in shards]
+        return list(_reports(futures, lambda report: run.progress.advance(report.done + report.failed)))
+
+    def note(outcome: Outcome) -> None:
+        run.progress.advance(1, **({"cases_failed": 1} if outcome.failure else {"cases_done": 1}))
+
+    with ThreadPoolExecutor(workers, thread_name_prefix="skyhold-worker") as threads:
+        try:
+            futures = [
+                threads.submit(work, store, simulator=simulator, shard=shard, stop=stop, on_case=note)
+                for shard in shards
+            ]
+            return list(_reports(futures, lambda _: None))
+        except BaseException:
+            stop.set()
+            raise
+
+
+def _reports(futures: Iterable[Future[WorkReport]], told: Callable[[WorkReport], None]) -> Iterable[WorkReport]:
+    for future in as_completed(futures):
+        report = future.result()
+        told(report)
+        yield report
+
+
+def _added_usage(reports: Sequence[WorkReport]) -> dict[str, Any]:
+    """Return what the workers were charged, together."""
+    receipts = [report.receipt for report in reports]
+    kinds = sorted({kind for receipt in receipts for kind in receipt.requests})
+    costs = [receipt.cost for receipt in receipts if receipt.cost]
+    amounts = [name for name, amount in costs[0].items() if isinstance(amount, int | float)] if costs else []
+    return {
+        "requests": {kind: sum(receipt.requests.get(kind, 0) for receipt in receipts) for kind in kinds},
+        "bytes_in": sum(receipt.bytes_in for receipt in receipts),
+        "bytes_out": sum(receipt.bytes_out for receipt in receipts),
+        "cost": {**costs[0], **{name: round(sum(each[name] for each in costs), 6) for name in amounts}}
+        if costs
+        else None,
+    }

@@ -1,0 +1,121 @@
+"""What is written down when a campaign is created, and never changed."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+from skyhold.errors import BadOptionError, ResultError
+from skyhold.simulation.layout import SCHEMA
+
+__all__ = ["CampaignRecord", "PartRecord", "Rules"]
+
+PartKind = Literal["plan", "extension", "retry"]
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """How the workers of a campaign work together.
+
+    Attributes:
+        lease_s: A worker that is not heard of for longer has lost its chunk.
+        max_attempts: How often a case is tried whose failures are no fault of its own.
+        timeout_s: How long a case may take; None for as long as it takes.
+        chunk_s: How much work one worker takes at a time.
+        case_s: How long a case is expected to take.
+        workers: How many workers are expected; another number does no harm.
+        shards: Not 0 where the store ignores conditional writes: each chunk then belongs to one of so many workers.
+    """
+
+    lease_s: float = 60.0
+    max_attempts: int = 3
+    timeout_s: float | None = None
+    chunk_s: float = 45.0
+    case_s: float = 2.0
+    workers: int = 4
+    shards: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("lease_s", "max_attempts", "chunk_s", "case_s", "workers"):
+            if getattr(self, name) <= 0:
+                raise BadOptionError(f"the option {name}={getattr(self, name)!r} is not positive")
+        if self.shards < 0:
+            raise BadOptionError(f"the option shards={self.shards!r} is negative")
+
+    @property
+    def beat_s(self) -> float:
+        """How often a worker tells that it is alive: twice may fail before its lease is over."""
+        return self.lease_s / 3.5
+
+    @property
+    def largest_chunk(self) -> int:
+        """How many cases a chunk has at most."""
+        return max(1, round(self.chunk_s / self.case_s))
+
+
+@dataclass(frozen=True, slots=True)
+class PartRecord:
+    """A part of the plan: the SHA-256 of its task list, and how many cases each chunk has."""
+
+    kind: PartKind
+    tasks: str
+    chunks: tuple[int, ...]
+
+    def to_json(self) -> bytes:
+        """Return it for the store."""
+        return json.dumps(asdict(self)).encode()
+
+    @staticmethod
+    def from_dict(content: Mapping[str, Any]) -> "PartRecord":
+        """Return what JSON says."""
+        return PartRecord(content["kind"], content["tasks"], tuple(content["chunks"]))
+
+    @staticmethod
+    def from_json(data: bytes) -> "PartRecord":
+        """Return what `to_json` wrote."""
+        return PartRecord.from_dict(json.loads(data))
+
+
+@dataclass(frozen=True, slots=True)
+class CampaignRecord:
+    """A campaign.
+
+    Attributes:
+        simulator: What it is called.
+        build: Which build; results of two builds are two results.
+        fingerprint: Equal for equal plans.
+        rules: How workers work together.
+        part: The first part of the plan.
+        made_by: Versions, for people.
+    """
+
+    simulator: str
+    build: str
+    fingerprint: str
+    rules: Rules
+    part: PartRecord
+    made_by: Mapping[str, str] = field(default_factory=dict[str, str])
+
+    def to_json(self) -> bytes:
+        """Return it for the store."""
+        return json.dumps({"schema": SCHEMA, **asdict(self)}, indent=1).encode()
+
+    @staticmethod
+    def from_json(data: bytes, uri: str) -> "CampaignRecord":
+        """Return what ``campaign.json`` says.
+
+        Raises:
+            ResultError: It is no campaign, or one of a version that this package does not know.
+        """
+        try:
+            content: dict[str, Any] = json.loads(data)
+            schema = content.pop("schema")
+        except (ValueError, KeyError, AttributeError) as error:
+            raise ResultError(f"{uri!r} is no campaign: {error}", remedy="Check the URI") from error
+        if schema != SCHEMA:
+            raise ResultError(
+                f"the campaign at {uri!r} has the schema {schema!r}, not {SCHEMA!r}",
+                remedy="Update skyhold: pip install --upgrade skyhold",
+            )
+        rules, part = Rules(**content.pop("rules")), PartRecord.from_dict(content.pop("part"))
+        return CampaignRecord(rules=rules, part=part, **content)

@@ -1,0 +1,217 @@
+"""The results of a campaign as one table: parameters and values, with units, and where they come from."""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from skyhold.errors import (
+    AlreadyExistsError,
+    BadOptionError,
+    KeyNotFoundError,
+    MalformedInputError,
+    PreconditionFailedError,
+)
+from skyhold.simulation.layout import TABLE_HEAD, table_part_key
+from skyhold.simulation.outcome import Outcome
+from skyhold.simulation.tasks import Label
+from skyhold.storage.contract import Store
+
+__all__ = ["TableHead", "build_table", "outdate", "publish_table", "read_head", "read_table", "select"]
+
+_SCHEMA = "skyhold.campaign-table/1"
+_SEVERITIES = ("warning", "severe", "fatal")
+
+
+@dataclass(frozen=True, slots=True)
+class TableHead:
+    """Which table is the newest.
+
+    Attributes:
+        part: Key of its rows.
+        sha256: Of their bytes.
+        rows: How many.
+        chunks: How many finished chunks are in it.
+        parts: How many parts of the plan it knows.
+        is_complete: Whether every case of these parts has come to an end.
+    """
+
+    part: str
+    sha256: str
+    rows: int
+    chunks: int
+    parts: int
+    is_complete: bool
+
+    def to_json(self) -> bytes:
+        """Return it for the store."""
+        content = {
+            "schema": _SCHEMA,
+            "part": self.part,
+            "sha256": self.sha256,
+            "rows": self.rows,
+            "chunks": self.chunks,
+            "parts": self.parts,
+            "is_complete": self.is_complete,
+        }
+        return json.dumps(content).encode()
+
+    @staticmethod
+    def from_json(data: bytes) -> "TableHead":
+        """Return what `to_json` wrote.
+
+        Raises:
+            MalformedInputError: It is of a version that this package does not know.
+        """
+        content: dict[str, Any] = json.loads(data)
+        if content.pop("schema", "") != _SCHEMA:
+            raise MalformedInputError("the table was written by another skyhold", remedy="Update skyhold")
+        return TableHead(**content)
+
+
+def build_table(labels: Iterable[Label], results: Mapping[str, Outcome]) -> pa.Table:
+    """Return a row for each label, in the order of the plan.
+
+    Columns: ``label``, the parameters, the values (their units are in the fields' metadata), then how the case ended
+    and where it comes from. A value of the name of a parameter is called ``"name (result)"``.
+    """
+    rows = list(labels)
+    ends = [results.get(row.case) for row in rows]
+    columns: dict[str, pa.Array] = {}
+    fields: list[pa.Field] = []
+
+    def add(name: str, values: Sequence[Any], role: str, unit: str = "") -> None:
+        while name in columns:
+            name = f"{name} (result)"
+        columns[name] = _array(values)
+        fields.append(pa.field(name, columns[name].type, metadata={"role": role, "unit": unit}))
+
+    add("label", [row.label for row in rows], "label")
+    for name in _names(row.parameters for row in rows):
+        add(name, [row.parameters.get(name) for row in rows], "parameter")
+    for name in _names(end.values for end in ends if end):
+        found = [end.values.get(name) if end else None for end in ends]
+        units = {each.unit for each in found if each is not None}
+        add(name, [None if each is None else each.value for each in found], "value", "; ".join(sorted(units)))
+    for name, read in _ENDS.items():
+        add(name, [None if end is None else read(end) for end in ends], "end")
+    add("case", [row.case for row in rows], "provenance")
+    add("baseline", [row.baseline for row in rows], "provenance")
+    for name, read in _PROVENANCE.items():
+        add(name, [None if end is None else read(end) for end in ends], "provenance")
+    return pa.Table.from_arrays(list(columns.values()), schema=pa.schema(fields))
+
+
+_ENDS: dict[str, Callable[[Outcome], Any]] = {
+    "state": lambda end: "failed" if end.failure else "done",
+    "failure": lambda end: end.failure,
+    "detail": lambda end: end.detail or None,
+    **{f"{each}_messages": lambda end, each=each: end.messages.get(each, 0) for each in _SEVERITIES},
+}
+_PROVENANCE: dict[str, Callable[[Outcome], Any]] = {
+    "build": lambda end: end.build,
+    "attempt": lambda end: end.attempt,
+    "worker": lambda end: end.worker,
+    "seconds": lambda end: end.seconds,
+    "kept_bytes": lambda end: sum(file.size_bytes for file in end.files),
+}
+
+
+def publish_table(store: Store, table: pa.Table, *, chunks: int, parts: int, is_complete: bool) -> TableHead:
+    """Write a table and make it the newest, unless a newer one is there."""
+    sink = pa.BufferOutputStream()
+    pq.write_table(table, sink, compression="zstd")
+    data = sink.getvalue().to_pybytes()
+    sha256 = hashlib.sha256(data).hexdigest()
+    head = TableHead(table_part_key(sha256), sha256, table.num_rows, chunks, parts, is_complete)
+    store.write(head.part, data)
+    while True:
+        try:
+            info, found = store.read_with_info(TABLE_HEAD)
+        except KeyNotFoundError:
+            e_tag = None
+        else:
+            e_tag, old = info.e_tag, TableHead.from_json(found)
+            if (old.parts, old.chunks) > (parts, chunks):
+                return old
+        try:
+            store.write(TABLE_HEAD, head.to_json(), if_absent=e_tag is None, if_match=e_tag)
+        except (AlreadyExistsError, PreconditionFailedError):
+            continue
+        return head
+
+
+def outdate(store: Store) -> None:
+    """Say that the newest table lacks something: the plan grows."""
+    while True:
+        try:
+            info, found = store.read_with_info(TABLE_HEAD)
+        except KeyNotFoundError:
+            return
+        head = TableHead.from_json(found)
+        if not head.is_complete:
+            return
+        with suppress(PreconditionFailedError):
+            store.write(TABLE_HEAD, replace(head, is_complete=False).to_json(), if_match=info.e_tag)
+            return
+
+
+def read_head(store: Store) -> TableHead | None:
+    """Return which table is the newest, if there is one."""
+    try:
+        return TableHead.from_json(store.read(TABLE_HEAD))
+    except KeyNotFoundError:
+        return None
+
+
+def read_table(store: Store, head: TableHead) -> pa.Table:
+    """Return a table that was written."""
+    return pq.read_table(pa.BufferReader(store.read(head.part)))
+
+
+def select(table: pa.Table, columns: Sequence[str] | None, cases: Sequence[str] | None) -> pa.Table:
+    """Return some columns of some labels, in the order in which they were asked for.
+
+    Raises:
+        BadOptionError: There is no such column or label.
+    """
+    if cases is not None:
+        known = {label: row for row, label in enumerate(table.column("label").to_pylist())}
+        table = table.take([_find(known, label, "case") for label in cases])
+    if columns is not None:
+        for name in columns:
+            _find(dict.fromkeys(table.column_names, 0), name, "column")
+        table = table.select(list(columns))
+    return table
+
+
+def _find(known: Mapping[str, int], name: str, what: str) -> int:
+    if name not in known:
+        from difflib import get_close_matches  # noqa: PLC0415 - only for an error
+
+        near = get_close_matches(name, known, 1)
+        raise BadOptionError(
+            f"the campaign has no {what} {name!r}",
+            remedy=f"Did you mean {near[0]!r}?" if near else f"It has {', '.join(list(known)[:20])}",
+        )
+    return known[name]
+
+
+def _names(mappings: Iterable[Mapping[str, Any]]) -> list[str]:
+    return list(dict.fromkeys(name for mapping in mappings for name in mapping))
+
+
+def _array(values: Sequence[Any]) -> pa.Array:
+    kinds = {type(value) for value in values if value is not None}
+    if kinds <= {int, float} and kinds:
+        return pa.array(values, pa.float64() if float in kinds else pa.int64())
+    if kinds <= {str}:
+        return pa.array(values, pa.string())
+    if kinds == {bool}:
+        return pa.array(values, pa.bool_())
+    return pa.array([None if value is None else json.dumps(value, sort_keys=True) for value in values], pa.string())

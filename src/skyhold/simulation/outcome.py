@@ -1,0 +1,110 @@
+"""What came of a case, as it is kept in the store."""
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from math import isfinite
+from typing import Any
+
+from skyhold.simulation.simulator import FailureClass, Quantity, Verdict
+
+__all__ = ["KeptFile", "Outcome", "read_outcomes", "write_outcomes"]
+
+_MESSAGES = 5
+_MESSAGE_LENGTH = 500
+
+
+@dataclass(frozen=True, slots=True)
+class KeptFile:
+    """A file that was kept of a run, below ``out/<case>/<attempt>/``."""
+
+    path: str
+    size_bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a case ended, with what is needed to show it in a table.
+
+    Attributes:
+        case: Its id.
+        attempt: Which attempt; its files lie under that name.
+        failure: None where its results may be used.
+        detail: One sentence on a failure.
+        build: Of the simulator.
+        worker: Who ran it.
+        exit_code: Of the engine.
+        seconds: How long the engine ran.
+        spent: Seconds of the rest, by name: ``prepare_s``, ``keep_s``, ``upload_s``.
+        messages: How many the engine had, by severity.
+        texts: The first severe and fatal ones.
+        files: What was kept.
+        values: Results by name.
+    """
+
+    case: str
+    attempt: str
+    failure: FailureClass | None
+    detail: str
+    build: str
+    worker: str
+    exit_code: int | None = None
+    seconds: float = 0.0
+    spent: Mapping[str, float] = field(default_factory=dict[str, float])
+    messages: Mapping[str, int] = field(default_factory=dict[str, int])
+    texts: tuple[str, ...] = ()
+    files: tuple[KeptFile, ...] = ()
+    values: Mapping[str, Quantity] = field(default_factory=dict[str, Quantity])
+
+    @staticmethod
+    def of(case: str, attempt: str, worker: str, verdict: Verdict) -> "Outcome":
+        """Return what a verdict comes to."""
+        counts = Counter[str]()
+        for message in verdict.messages:
+            counts[message.severity] += message.count
+        bad = [message.text[:_MESSAGE_LENGTH] for message in verdict.messages if message.severity != "warning"]
+        return Outcome(
+            case,
+            attempt,
+            verdict.failure,
+            verdict.detail,
+            verdict.build,
+            worker,
+            verdict.exit_code,
+            round(verdict.seconds, 3),
+            messages=dict(counts),
+            texts=tuple(bad[:_MESSAGES]),
+        )
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it for JSON."""
+        values = {name: [_plain(each.value), each.unit] for name, each in self.values.items()}
+        return {**asdict(self), "values": values}
+
+    @staticmethod
+    def from_dict(content: Mapping[str, Any]) -> "Outcome":
+        """Return what `as_dict` gave."""
+        return Outcome(
+            **{
+                **content,
+                "texts": tuple(content["texts"]),
+                "files": tuple(KeptFile(**file) for file in content["files"]),
+                "values": {name: Quantity(*value) for name, value in content["values"].items()},
+            }
+        )
+
+
+def write_outcomes(outcomes: Sequence[Outcome]) -> bytes:
+    """Return outcomes as bytes for the store."""
+    return json.dumps({"outcomes": [outcome.as_dict() for outcome in outcomes]}, allow_nan=False).encode()
+
+
+def read_outcomes(data: bytes) -> list[Outcome]:
+    """Return what `write_outcomes` wrote."""
+    return [Outcome.from_dict(content) for content in json.loads(data)["outcomes"]]
+
+
+def _plain(value: float | str | None) -> float | str | None:
+    return None if isinstance(value, float) and not isfinite(value) else value  # JSON has no NaN

@@ -1,0 +1,222 @@
+"""The cases of a campaign as workers get them: what to run, in chunks that one worker takes at a time."""
+
+import gzip
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import PurePosixPath
+from typing import Any, Protocol, cast
+
+from skyhold.errors import BadOptionError
+from skyhold.simulation.case import Case, case_key
+from skyhold.simulation.layout import chunk_id
+from skyhold.simulation.plain import canonical_bytes, hash_json
+from skyhold.storage.opening import open_object
+
+__all__ = ["Blobs", "Chunk", "Label", "PlanLike", "Task", "TaskList", "chunk_sizes", "list_tasks"]
+
+Blobs = dict[str, bytes]
+"""Content by its SHA-256."""
+
+
+class PlanLike(Protocol):
+    """What `Study.plan` returns."""
+
+    @property
+    def cases(self) -> Iterable[Case]:
+        """The cases."""
+        ...
+
+    @property
+    def models(self) -> Mapping[str, bytes]:
+        """Base models by name, as JSON."""
+        ...
+
+    @property
+    def weathers(self) -> Mapping[str, str]:
+        """Paths or URIs of weather files by name."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A run.
+
+    Attributes:
+        case: Its id: two labels that ask for the same have the same, and run once.
+        model: SHA-256 of the base model.
+        patch: What makes the base into this case's model.
+        weather: SHA-256 of the weather file, if it needs one.
+        options: The engine's flags.
+        selection: What is kept.
+        home: The chunk under which its end is noted, where that is not the chunk that it is in: it is tried again.
+    """
+
+    case: str
+    model: str
+    patch: list[list[Any]]
+    weather: str | None
+    options: Mapping[str, Any]
+    selection: Mapping[str, Any]
+    home: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """What people call a case, and the values that it stands for."""
+
+    label: str
+    case: str
+    parameters: Mapping[str, Any]
+    baseline: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """Cases that one worker takes at a time."""
+
+    chunk: str
+    tasks: tuple[Task, ...]
+    is_retry: bool = False
+
+    def home_of(self, task: Task) -> str:
+        """Return the chunk under which a case's end is noted."""
+        return task.home or self.chunk
+
+
+@dataclass(frozen=True, slots=True)
+class TaskList:
+    """A part of a plan.
+
+    Attributes:
+        tasks: Each case once.
+        labels: Each label once; several may mean one case, also one of an earlier part.
+        names: What files were called, by their hash: engines look at endings.
+    """
+
+    tasks: tuple[Task, ...]
+    labels: tuple[Label, ...] = ()
+    names: Mapping[str, str] = field(default_factory=dict[str, str])
+
+    def to_bytes(self) -> bytes:
+        """Return it for the store, compressed."""
+        return gzip.compress(canonical_bytes(self._content()), 6, mtime=0)
+
+    @staticmethod
+    def from_bytes(data: bytes) -> "TaskList":
+        """Return what `to_bytes` wrote."""
+        content: dict[str, Any] = json.loads(gzip.decompress(data))
+        return TaskList(
+            tuple(Task(**task) for task in content["tasks"]),
+            tuple(Label(**label) for label in content["labels"]),
+            content["names"],
+        )
+
+    def fingerprint(self) -> str:
+        """Return what is equal for equal plans."""
+        return hash_json(self._content())
+
+    def chunks(self, part: int, sizes: Sequence[int], *, is_retry: bool) -> tuple[Chunk, ...]:
+        """Return the tasks in chunks of these sizes."""
+        found: list[Chunk] = []
+        start = 0
+        for number, size in enumerate(sizes):
+            found.append(Chunk(chunk_id(part, number), self.tasks[start : start + size], is_retry))
+            start += size
+        return tuple(found)
+
+    def _content(self) -> dict[str, Any]:
+        return {
+            "tasks": [asdict(task) for task in self.tasks],
+            "labels": [asdict(label) for label in self.labels],
+            "names": dict(self.names),
+        }
+
+
+def chunk_sizes(cases: int, *, largest: int, workers: int) -> list[int]:
+    """Return sizes of chunks: large ones first, which cost few requests, and small ones last, which end together.
+
+    Args:
+        cases: How many there are.
+        largest: No chunk has more.
+        workers: How many are expected; more than that do no harm.
+
+    Example:
+        >>> chunk_sizes(24, largest=20, workers=2)
+        [6, 6, 3, 3, 2, 2, 1, 1]
+    """
+    sizes: list[int] = []
+    left = cases
+    while left:
+        size = max(1, min(largest, -(-left // (2 * workers))))
+        for _ in range(workers):
+            taken = min(size, left)
+            if taken:
+                sizes.append(taken)
+            left -= taken
+    return sizes
+
+
+def list_tasks(plan: PlanLike, build: str, known: Iterable[str] = ()) -> tuple[TaskList, Blobs]:
+    """Return what is to be run, and the content that it needs.
+
+    Args:
+        plan: The cases.
+        build: Of the simulator.
+        known: Cases that the campaign has already.
+
+    Raises:
+        BadOptionError: The plan has no case, two cases of one label, or a case of a model or weather that it has not.
+    """
+    files = _Files(plan)
+    tasks: dict[str, Task] = {}
+    labels: dict[str, Label] = {}
+    skipped = set(known)
+    for case in plan.cases:
+        model, weather = files.model(case), files.weather(case)
+        key = case_key(model, case.patch, weather, build, case.options, case.selection)
+        if case.label in labels:
+            raise BadOptionError(f"two cases are called {case.label!r}", remedy="Give each case a label of its own")
+        labels[case.label] = Label(case.label, key, dict(case.parameters), case.baseline)
+        if key not in skipped:
+            tasks.setdefault(key, Task(key, model, case.patch, weather, dict(case.options), dict(case.selection)))
+    if not labels:
+        raise BadOptionError("the plan has no cases", remedy="Give its parameters values")
+    return TaskList(tuple(tasks.values()), tuple(labels.values()), files.names), files.blobs
+
+
+class _Files:
+    """Reads each model and weather file once."""
+
+    def __init__(self, plan: PlanLike) -> None:
+        self._plan = plan
+        self._known: dict[tuple[str, str], str] = {}
+        self.blobs: Blobs = {}
+        self.names: dict[str, str] = {}
+
+    def model(self, case: Case) -> str:
+        return self._hash("model", case, case.model, self._plan.models)
+
+    def weather(self, case: Case) -> str | None:
+        return None if case.weather is None else self._hash("weather", case, case.weather, self._plan.weathers)
+
+    def _hash(self, kind: str, case: Case, name: str, known: Mapping[str, bytes] | Mapping[str, str]) -> str:
+        if (kind, name) not in self._known:
+            if name not in known:
+                raise BadOptionError(
+                    f"the case {case.label!r} wants the {kind} {name!r}, and the plan has {', '.join(sorted(known))}"
+                )
+            self._known[kind, name] = self._add(name, cast("bytes | str", known[name]))
+        return self._known[kind, name]
+
+    def _add(self, name: str, found: bytes | str) -> str:
+        if isinstance(found, str):
+            store, key = open_object(found)
+            data, file_name = store.read(key), PurePosixPath(key).name
+        else:
+            data, file_name = found, name if name.lower().endswith(".json") else "model.epJSON"
+        sha256 = hashlib.sha256(data).hexdigest()
+        self.blobs[sha256] = data
+        self.names.setdefault(sha256, file_name)
+        return sha256

@@ -1,0 +1,307 @@
+"""A worker: takes chunks of a campaign and works through them, until none is left. Any number, anywhere."""
+
+import random
+import socket
+import tempfile
+import threading
+import uuid
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from skyhold.config import cache_folder
+from skyhold.errors import BadOptionError, EngineError, StorageError
+from skyhold.execution.signals import exit_on_terminate
+from skyhold.runs.event import Listener
+from skyhold.runs.receipt import Receipt
+from skyhold.runs.recording import RunRecorder, record_run
+from skyhold.simulation.board import Board, Standing
+from skyhold.simulation.case_run import BlobFolder, CaseRunner
+from skyhold.simulation.chunk_run import ChunkRun, Tally
+from skyhold.simulation.claims import Claim, Claims
+from skyhold.simulation.heart import Heart
+from skyhold.simulation.layout import receipt_key
+from skyhold.simulation.outcome import Outcome
+from skyhold.simulation.simulator import Simulator
+from skyhold.simulation.tasks import Chunk
+from skyhold.storage.contract import Store
+from skyhold.storage.objects import ObjectInfo
+from skyhold.storage.opening import open_store
+
+__all__ = ["WorkReport", "Worker", "find_simulator", "work"]
+
+_SHORTEST_WAIT = 16
+
+
+@dataclass(frozen=True, slots=True)
+class WorkReport:
+    """What one worker has done.
+
+    Attributes:
+        worker: Its name.
+        done: Cases that it has committed.
+        failed: Cases that it has given up.
+        lost: Attempts that came after another worker's commit, and were thrown away.
+        is_complete: Whether it left because nothing is left to do; else it was stopped, or others are still at it.
+        receipt: What it read, wrote and spent.
+    """
+
+    worker: str
+    done: int
+    failed: int
+    lost: int
+    is_complete: bool
+    receipt: Receipt
+
+
+def work(
+    place: str | Store,
+    *,
+    simulator: Simulator | None = None,
+    shard: int = 0,
+    wait: bool = True,
+    stop: threading.Event | None = None,
+    on_progress: Sequence[Listener] = (),
+    on_case: Callable[[Outcome], None] | None = None,
+    **options: Any,
+) -> WorkReport:
+    """Work on a campaign until nothing is left to do. Start it as often and wherever you like.
+
+    When the process is asked to end (SIGTERM, Ctrl-C), the run that is going on is ended and the rest of the chunk
+    given back, so that others go on at once; killed, its chunk is free when the lease is over.
+
+    Args:
+        place: The campaign.
+        simulator: Runs the cases; EnergyPlus if not given.
+        shard: Which of the campaign's shards to work on, where its store ignores conditional writes.
+        wait: Stay until the others have finished what they are at, to take over from those that die.
+        stop: Set to end soon.
+        on_progress: Told of progress.
+        on_case: Told of each case that has come to an end here.
+        **options: Of the store.
+
+    Raises:
+        ResultError: There is no campaign.
+        EngineError: The simulator is another, or another build, than the campaign was created with.
+        StorageError: The store does not answer; what was done stays done.
+        SimulationError: This machine cannot run cases.
+    """
+    store = open_store(place, **options) if isinstance(place, str) else place
+    simulator = simulator or find_simulator()
+    stop = stop or threading.Event()
+    with (
+        exit_on_terminate(),
+        record_run(
+            "work", f"work on {store.uri}", asked={"campaign": store.uri}, unit="cases", listeners=on_progress
+        ) as run,
+        tempfile.TemporaryDirectory(prefix="skyhold-work-", ignore_cleanup_errors=True) as scratch,
+        ThreadPoolExecutor(1, thread_name_prefix="skyhold-work") as own,  # signals come to this thread
+    ):
+        worker = Worker(run, store, simulator, Path(scratch), shard=shard, wait=wait, stop=stop, on_case=on_case)
+        working = own.submit(worker.run)
+        try:
+            working.result()
+        finally:
+            stop.set()
+            working.exception()  # it gives back what it has
+        run.add_output(store.uri)
+        receipt = run.publish(store, receipt_key(run.run_id))
+        tally = worker.tally
+        return WorkReport(worker.name, tally.done, tally.failed, tally.lost, worker.is_complete, receipt)
+
+
+def find_simulator(simulator: str = "energyplus") -> Simulator:
+    """Return the simulator that is meant where none is given.
+
+    Raises:
+        BadOptionError: It is none that comes with this package.
+        MissingExtraError: EnergyPlus is not installed.
+    """
+    if simulator != "energyplus":
+        raise BadOptionError(
+            f"the simulator {simulator!r} does not come with skyhold",
+            remedy="Pass the object: work(uri, simulator=…), or --simulator module:name",
+        )
+    from skyhold.simulation.energyplus import EnergyPlus  # noqa: PLC0415 - other simulators do without
+
+    return EnergyPlus()
+
+
+class Worker:
+    """The loop of one worker.
+
+    Args:
+        run: Counts and tells what it does.
+        store: The campaign's.
+        simulator: Runs the cases.
+        scratch: An empty folder.
+        shard: Which shard, where there are shards.
+        wait: Whether to stay until all is finished.
+        stop: Set to end soon.
+        on_case: Told of each case that has come to an end here.
+
+    Attributes:
+        name: No other worker has it.
+        tally: What it has done.
+        is_complete: Whether everything was finished when it left.
+    """
+
+    def __init__(
+        self,
+        run: RunRecorder,
+        store: Store,
+        simulator: Simulator,
+        scratch: Path,
+        *,
+        shard: int = 0,
+        wait: bool = True,
+        stop: threading.Event | None = None,
+        on_case: Callable[[Outcome], None] | None = None,
+    ) -> None:
+        self.name = f"{socket.gethostname()}-{uuid.uuid4().hex[:12]}"
+        self.tally = Tally()
+        self.is_complete = False
+        self._run = run
+        self._store = run.metered(store)
+        self._board = Board(self._store)
+        self._simulator = simulator
+        self._scratch = scratch
+        self._shard = shard
+        self._wait = wait
+        self._stop = stop or threading.Event()
+        self._on_case = on_case
+        self._standing: Standing | None = None
+        self._taken: set[str] = set()
+        self._has_beaten = False
+        self._seen: dict[str, str | None] = {}
+
+    def run(self) -> None:
+        """Work until nothing is left."""
+        record = self._board.record
+        self._check_simulator(record.simulator, record.build)
+        self._rules = record.rules
+        self._check_shard()
+        self._claims = Claims(self._store, self.name, self._rules.lease_s)
+        blobs = BlobFolder(self._store, cache_folder() / "simulation" / "blobs")
+        self._runner = CaseRunner(
+            self._store, self._simulator, blobs, self._board.names, self._rules.timeout_s, self.name, self._scratch
+        )
+        try:
+            while (found := self._next()) is not None:
+                self._work(*found)
+        finally:
+            if self._has_beaten:
+                with suppress(StorageError):  # it only says that we were here
+                    self._claims.leave()
+
+    def _work(self, chunk: Chunk, claim: Claim | None) -> None:
+        chunk_run = ChunkRun(
+            self._runner, chunk, claim, self._rules.max_attempts, self._stop, self.tally, self._note_end
+        )
+        try:
+            with Heart(self._claims, claim, self._rules.beat_s, lambda: len(chunk_run.ends), self._stop.set):
+                if chunk_run.run():
+                    return
+        except BaseException:
+            self._give_back(claim, chunk_run)
+            raise
+        self._give_back(claim, chunk_run)
+
+    def _give_back(self, claim: Claim | None, chunk_run: ChunkRun) -> None:
+        if claim is not None and not claim.is_lost:
+            with suppress(StorageError):  # its lease ends anyway
+                self._claims.give_back(claim, len(chunk_run.ends))
+
+    def _note_end(self, outcome: Outcome) -> None:
+        counts = {"cases_failed": 1} if outcome.failure else {"cases_done": 1}
+        self._run.progress.advance(1, **counts)
+        if self._on_case is not None:
+            self._on_case(outcome)
+
+    def _next(self) -> tuple[Chunk, Claim | None] | None:
+        """Return a chunk that is ours now; None when there is nothing to do any more."""
+        pause_s = self._rules.beat_s / _SHORTEST_WAIT
+        while not self._stop.is_set():
+            is_fresh = self._standing is None
+            standing = self._look() if self._standing is None else self._standing
+            left = [chunk for chunk in self._board.unfinished(standing) if self._is_mine(chunk)]
+            if standing.is_cancelled or (is_fresh and not left):
+                self.is_complete = not left
+                return None
+            free = [chunk for chunk in left if chunk.chunk not in standing.claims]
+            if self._rules.shards and left:
+                return self._take_mine(left[0])
+            found = self._take(free) if free else self._take_over(left, standing) if is_fresh else None
+            if found is not None:
+                return found
+            self._standing = None
+            if free or not is_fresh:  # somebody was faster, or there is news
+                continue
+            if not self._wait:
+                return None
+            self._stop.wait(pause_s * random.uniform(0.7, 1.0))  # noqa: S311 - so that workers do not march in step
+            pause_s = min(2 * pause_s, self._rules.beat_s)
+            self._claims.beat_self()
+            self._has_beaten = True
+        return None
+
+    def _look(self) -> Standing:
+        self._standing = self._board.look()
+        self._taken.clear()
+        self._run.progress.advance(total=len(self._board.cases()))
+        return self._standing
+
+    def _is_mine(self, chunk: Chunk) -> bool:
+        if chunk.chunk in self._taken:
+            return False
+        shards = self._rules.shards
+        return not shards or list(self._board.chunks).index(chunk.chunk) % shards == self._shard
+
+    def _take_mine(self, chunk: Chunk) -> tuple[Chunk, None]:
+        self._taken.add(chunk.chunk)
+        return chunk, None
+
+    def _take(self, free: list[Chunk]) -> tuple[Chunk, Claim] | None:
+        alike = [chunk for chunk in free if len(chunk.tasks) == len(free[0].tasks)]
+        chunk = random.choice(alike)  # noqa: S311 - so that workers rarely want the same
+        claim = self._claims.take(chunk.chunk)
+        if claim is None:
+            return None
+        self._taken.add(chunk.chunk)
+        return chunk, claim
+
+    def _take_over(self, left: list[Chunk], standing: Standing) -> tuple[Chunk, Claim] | None:
+        """Take a chunk that was given back, or whose worker is not heard of any more."""
+        now = standing.beats.get(self.name)
+        candidates = [chunk for chunk in left if self._is_abandoned(standing.claims[chunk.chunk], now)]
+        random.shuffle(candidates)
+        for chunk in candidates:
+            claim = self._claims.steal(chunk.chunk, now or standing.claims[chunk.chunk].modified)
+            if claim is not None:
+                self._taken.add(chunk.chunk)
+                return chunk, claim
+        return None
+
+    def _is_abandoned(self, claim: ObjectInfo, now: datetime | None) -> bool:
+        """Return whether a claim may be free: it is old, or has changed since we looked whether it was given back."""
+        is_old = now is not None and now - claim.modified > timedelta(seconds=self._rules.lease_s)
+        is_news = self._seen.get(claim.key) != claim.e_tag
+        self._seen[claim.key] = claim.e_tag
+        return is_old or is_news
+
+    def _check_simulator(self, name: str, build: str) -> None:
+        ours = self._simulator
+        if (ours.name, ours.build) != (name, build):
+            raise EngineError(
+                f"the campaign {self._store.uri!r} is of {name} {build}, and this worker has {ours.name} {ours.build}",
+                remedy=f"Install that build, or create another campaign for {ours.build}",
+            )
+
+    def _check_shard(self) -> None:
+        shards = self._rules.shards
+        if self._shard and not 0 <= self._shard < shards:
+            raise BadOptionError(f"there is no shard {self._shard}: the campaign has {shards}")
