@@ -40,8 +40,8 @@ class Campaign:
         >>> import sys
         >>> from skyhold.simulation.command import CommandSimulator
         >>> from skyhold.simulation.study import Study
-        >>> code = "import json, sys; x = json.load(open(sys.argv[1]))['x']; json.dump({'y': x * x}, open('y.json', 'w'))"
-        >>> square = CommandSimulator("square", "1", (sys.executable, "-c", code, "{model}"), values="y.json")
+        >>> code = "import json, sys; x = json.load(open(sys.argv[1]))['x']; json.dump({'y': x * x}, open('y', 'w'))"
+        >>> square = CommandSimulator("square", "1", (sys.executable, "-c", code, "{model}"), values="y")
         >>> study = Study({"x": 0}, None, {"x": [2, 3]})
         >>> campaign = Campaign.create("memory://campaign-example", study, simulator=square)
         >>> campaign.run(simulator=square).done

@@ -4,7 +4,13 @@ import uuid
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
-from skyhold.errors import AlreadyExistsError, KeyNotFoundError, PreconditionFailedError, UnsupportedError
+from skyhold.errors import (
+    AlreadyExistsError,
+    BucketNotFoundError,
+    KeyNotFoundError,
+    PreconditionFailedError,
+    UnsupportedError,
+)
 from skyhold.runs.receipt import versions
 from skyhold.simulation.campaign_record import CampaignRecord, PartKind, PartRecord, Rules
 from skyhold.simulation.layout import CAMPAIGN, blob_key, part_key
@@ -88,7 +94,7 @@ def _refuses(store: Store, key: str, *, if_absent: bool) -> bool:
 def _find(store: Store) -> CampaignRecord | None:
     try:
         return CampaignRecord.from_json(store.read(CAMPAIGN), store.uri)
-    except KeyNotFoundError:
+    except (KeyNotFoundError, BucketNotFoundError):  # a folder is made by the first write, a bucket is missed by it
         return None
 
 

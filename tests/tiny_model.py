@@ -1,0 +1,61 @@
+"""A model that takes no time: it reads x from JSON, writes a series as CSV and its results as JSON.
+
+Also a program: ``python tiny_model.py MODEL``, what the simulator of these tests runs.
+"""
+
+import json
+import sys
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+__all__ = ["TinyPlan", "tiny_plan", "tiny_simulator"]
+
+
+@dataclass
+class TinyPlan:
+    """What `Study.plan` returns, made by hand."""
+
+    cases: list[Any]
+    models: Mapping[str, bytes]
+    weathers: Mapping[str, str] = field(default_factory=dict)
+
+
+def tiny_plan(values: Iterable[int], **more: Any) -> TinyPlan:
+    """Return a plan with a case for each x; ``more`` goes into the model as it stands."""
+    from skyhold.simulation.case import Case  # noqa: PLC0415 - the program does without
+
+    model = json.dumps({"x": 0, **more}).encode()
+    return TinyPlan([Case(f"x={x}", {"x": x}, "tiny", [[["x"], x]]) for x in values], {"tiny": model})
+
+
+def tiny_simulator(build: str = "1") -> Any:
+    """Return the simulator that runs this file."""
+    from skyhold.simulation.command import CommandSimulator  # noqa: PLC0415 - the program does without
+
+    return CommandSimulator("tiny", build, (sys.executable, "-I", "-S", __file__, "{model}"))
+
+
+def _main(model: str) -> None:
+    content = json.loads(Path(model).read_bytes())
+    x = content["x"]
+    time.sleep(content.get("sleep_s", 0))
+    if x in content.get("refuse", []):
+        sys.exit(f"x = {x} is refused")
+    if x in content.get("crash", []):
+        marker = content.get("marker")
+        if marker is None or not Path(marker).exists():
+            if marker is not None:
+                Path(marker).touch()
+            import os  # noqa: PLC0415
+            import signal  # noqa: PLC0415
+
+            os.kill(os.getpid(), signal.SIGSEGV)
+    Path("series.csv").write_text("hour,value\n" + "".join(f"{hour},{hour * x}\n" for hour in range(24)))
+    Path("values.json").write_text(json.dumps({"sum": [276 * x, "kWh"], "square": x * x}))
+
+
+if __name__ == "__main__":
+    _main(sys.argv[1])
