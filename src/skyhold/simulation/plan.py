@@ -1,0 +1,123 @@
+"""The cases of a study, each made when it is asked for."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, overload
+
+from skyhold.errors import SkyholdError
+from skyhold.simulation.case import Case
+from skyhold.simulation.document import Document
+from skyhold.simulation.parameters import Resolved
+from skyhold.simulation.patches import Patch, apply_patch, make_patch
+from skyhold.simulation.plain import Path
+
+__all__ = ["Cases", "Draft", "Plan", "Variant"]
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A case before its patch is made."""
+
+    label: str
+    values: Mapping[str, Any]
+    model: str
+    weather: str | None
+    baseline: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """A base model of a study, and where each parameter acts in it."""
+
+    document: Document
+    parameters: Mapping[str, Resolved]
+
+    def make_patch(self, values: Mapping[str, Any]) -> Patch:
+        """Return what the values change: first all that name places, then the functions in the study's order."""
+        chosen = [(self.parameters[name], values[name]) for name in self.parameters if name in values]
+        changes = [change for one, value in chosen if one.function is None for change in one.changes(value)]
+        changed = self.document.with_data(apply_patch(self.document.data, changes))
+        for one, value in chosen:
+            if one.function is not None:
+                changed = one.call(changed, value)
+        return make_patch(self.document.data, changed.data)
+
+
+class Cases(Sequence[Case]):
+    """The cases of a plan: thousands cost little until each is asked for, since only then its functions are called."""
+
+    def __init__(
+        self,
+        drafts: Sequence[Draft],
+        variants: Mapping[str, Variant],
+        options: Mapping[str, Any],
+        selection: Mapping[str, Any],
+    ) -> None:
+        self._drafts = drafts
+        self._variants = variants
+        self._options = options
+        self._selection = selection
+        self._last: tuple[str, Mapping[str, Any], Patch] | None = None
+
+    def __len__(self) -> int:
+        return len(self._drafts)
+
+    @overload
+    def __getitem__(self, index: int) -> Case: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> "Cases": ...
+
+    def __getitem__(self, index: int | slice) -> "Case | Cases":
+        if isinstance(index, slice):
+            return Cases(self._drafts[index], self._variants, self._options, self._selection)
+        draft = self._drafts[index]
+        try:
+            patch = self._patch(draft)
+        except SkyholdError as error:
+            error.add_note(f"Case: {draft.label!r}")
+            raise
+        return Case(
+            draft.label,
+            draft.values,
+            draft.model,
+            patch,
+            draft.weather,
+            dict(self._options),
+            dict(self._selection),
+            draft.baseline,
+        )
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """What the cases are called, in their order."""
+        return tuple(draft.label for draft in self._drafts)
+
+    def _patch(self, draft: Draft) -> Patch:
+        # Cases that differ in their weather alone follow each other, and functions can be slow.
+        if self._last is None or self._last[0] != draft.model or self._last[1] is not draft.values:
+            self._last = draft.model, draft.values, self._variants[draft.model].make_patch(draft.values)
+        return self._last[2]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a study will run.
+
+    Attributes:
+        name: Of the study.
+        models: Canonical bytes of each base model, by name.
+        suffix: How a file of such a model ends.
+        weathers: Path or URI of each weather file, by name; none for a simulator that needs none.
+        cases: What will run; each is made when it is asked for.
+        parameters: Names of what is varied, in the study's order.
+        places: Where each parameter acts in each model: by model, then by parameter; empty for a function.
+    """
+
+    name: str
+    models: Mapping[str, bytes]
+    suffix: str
+    weathers: Mapping[str, str]
+    cases: Cases
+    parameters: tuple[str, ...]
+    places: Mapping[str, Mapping[str, tuple[Path, ...]]]

@@ -1,0 +1,260 @@
+"""A study: models and weathers, what is varied in them, and the cases that this makes."""
+
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path as LocalPath
+from pathlib import PurePosixPath
+from typing import Any, cast
+
+from skyhold.errors import BadOptionError, WeatherError
+from skyhold.simulation.document import Document, suggest
+from skyhold.simulation.model_source import as_document, is_idfkit
+from skyhold.simulation.parameters import Parameter
+from skyhold.simulation.plain import Path, canonical_bytes, format_path, to_json
+from skyhold.simulation.plan import Cases, Draft, Plan, Variant
+from skyhold.simulation.sampling import Grid, Listed, Sampling
+from skyhold.storage.location import parse_location
+
+__all__ = ["Study"]
+
+
+class Study:
+    """Models and weathers, what is varied in them, and what is kept of the results.
+
+    Args:
+        model: What `as_document` takes; or a dict of several by name: files, `Model`, `Document`.
+        weather: Path or URI of a weather file; or several, as a list or by name; None for a simulator without.
+        parameters: By name: a `Parameter`; or the values alone, where the name is a path in the model.
+        name: What it is called.
+        sampling: How values are combined: `Grid` (the default), `LatinHypercube`, `Sobol`; or the combinations
+            themselves, as a list or by label.
+        baseline: Whether there is a case that sets nothing, for each model and weather, with which the others are
+            compared; or the values that it sets.
+        annual: Run the weather file's year.
+        design_day: Run the design days alone.
+        outputs: What is kept: an `OutputSelection`, or what its `to_json` gives.
+        options: More flags of the engine.
+
+    Raises:
+        ModelError: The model cannot be read.
+        WeatherError: A local weather file is not there.
+        BadOptionError: A name stands for two things, or an argument has nothing in it.
+
+    Example:
+        >>> room = {"wall": {"u": 0.3}, "window": {"u": 1.1}}
+        >>> study = Study(room, None, {"wall/u": [0.2, 0.3], "glass": Parameter("window/u", [0.5], how="multiply")})
+        >>> for case in study.plan().cases:
+        ...     print(case.label, case.patch)
+        wall/u=0.2, glass=0.5 [[['wall', 'u'], 0.2], [['window', 'u'], 0.55]]
+        wall/u=0.3, glass=0.5 [[['window', 'u'], 0.55]]
+    """
+
+    def __init__(  # noqa: PLR0913 - the words of a study
+        self,
+        model: Any,
+        weather: Any = None,
+        parameters: Mapping[str, Any] | None = None,
+        *,
+        name: str = "study",
+        sampling: Sampling | Mapping[str, Mapping[str, Any]] | Sequence[Mapping[str, Any]] | None = None,
+        baseline: bool | Mapping[str, Any] = False,
+        annual: bool = False,
+        design_day: bool = False,
+        outputs: Any = None,
+        options: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.name = name
+        self.models = _read_models(model)
+        self.weathers = _name_weathers(weather)
+        self.parameters = {key: _as_parameter(key, value) for key, value in (parameters or {}).items()}
+        self.sampling = _as_sampling(sampling)
+        self.baseline = baseline
+        flags = {"annual": annual, "design_day": design_day}
+        self.options = to_json({**{flag: True for flag, is_on in flags.items() if is_on}, **(options or {})}, "options")
+        self.selection = _as_selection(outputs)
+
+    def plan(self) -> Plan:
+        """Return the cases without running them.
+
+        Raises:
+            ModelError: A parameter names what a model has not.
+            BadOptionError: Values that are none or not JSON, or two cases of one name.
+        """
+        variants = {
+            name: Variant(
+                document, {key: parameter.resolve(key, document) for key, parameter in self.parameters.items()}
+            )
+            for name, document in self.models.items()
+        }
+        combinations = list(self._combinations())
+        _refuse_overlaps(variants, combinations)
+        drafts = list(self._drafts(combinations))
+        _refuse_twins(drafts)
+        return Plan(
+            name=self.name,
+            models={name: document.to_bytes() for name, document in self.models.items()},
+            suffix=next(iter(self.models.values())).suffix,
+            weathers=dict(self.weathers),
+            cases=Cases(drafts, variants, self.options, self.selection),
+            parameters=tuple(self.parameters),
+            places={
+                name: {key: tuple(one.places) for key, one in variant.parameters.items()}
+                for name, variant in variants.items()
+            },
+        )
+
+    def _combinations(self) -> Iterator[tuple[str, dict[str, Any]]]:
+        if not self.parameters and isinstance(self.sampling, Grid) and self.baseline:
+            return
+        spaces = {name: parameter.values for name, parameter in self.parameters.items()}
+        for given, values in self.sampling.draw(spaces):
+            yield given or _label(values), self._checked(values)
+
+    def _checked(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        for name in values:
+            if name not in self.parameters:
+                raise BadOptionError(f"there is no parameter {name!r}", remedy=suggest(name, self.parameters))
+        return {name: to_json(values[name], f"the parameter {name!r}") for name in self.parameters if name in values}
+
+    def _drafts(self, combinations: list[tuple[str, dict[str, Any]]]) -> Iterator[Draft]:
+        has_baseline = self.baseline is not False
+        base_values = self._checked(self.baseline) if isinstance(self.baseline, Mapping) else {}
+        rows = [("baseline", base_values), *combinations] if has_baseline else combinations
+        for model in self.models:
+            for label, values in rows:
+                for weather in self.weathers or [None]:
+                    baseline = self._full_label(model, weather, "baseline") if has_baseline else None
+                    yield Draft(self._full_label(model, weather, label), values, model, weather, baseline)
+
+    def _full_label(self, model: str, weather: str | None, label: str) -> str:
+        parts = [model] if len(self.models) > 1 else []
+        if weather is not None and len(self.weathers) > 1:
+            parts.append(weather)
+        return " | ".join([*parts, label])
+
+
+def _label(values: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name}={_spell(name, value)}" for name, value in values.items()) or "base"
+
+
+def _spell(name: str, value: Any) -> str:
+    plain = to_json(value, f"the parameter {name!r}")
+    return plain if isinstance(plain, str) else canonical_bytes(plain).decode()
+
+
+def _read_models(model: Any) -> dict[str, Document]:
+    if not _is_several(model):
+        return {"model": as_document(model)}
+    named = cast("Mapping[str, Any]", model)
+    documents = {name: as_document(one) for name, one in named.items()}
+    if len({document.suffix for document in documents.values()}) > 1:
+        raise BadOptionError(f"the models {', '.join(map(repr, documents))} are not all of one simulator")
+    return documents
+
+
+def _is_several(model: Any) -> bool:
+    # A document has plain values, which no model is; text and paths are names of files.
+    if not isinstance(model, Mapping) or isinstance(model, Document) or not model:
+        return False
+    return all(
+        isinstance(one, Document | str | os.PathLike) or is_idfkit(one)
+        for one in cast("Mapping[Any, Any]", model).values()
+    )
+
+
+def _name_weathers(weather: Any) -> dict[str, str]:
+    if weather is None:
+        return {}
+    if isinstance(weather, Mapping):
+        places = {name: _locate(one) for name, one in cast("Mapping[str, Any]", weather).items()}
+    else:
+        several = cast("list[Any]", weather) if isinstance(weather, list | tuple) else [weather]
+        located = [_locate(one) for one in several]
+        places = {PurePosixPath(place).stem: place for place in located}
+        if len(places) < len(located):
+            raise BadOptionError(
+                f"two of the weathers {', '.join(map(repr, located))} have the same name",
+                remedy="Give them names: weather={'now': …, 'future': …}",
+            )
+    if not places:
+        raise BadOptionError("there is no weather in the list", remedy="Give one at least, or None")
+    return places
+
+
+def _locate(weather: Any) -> str:
+    path: str | os.PathLike[str] = getattr(weather, "epw", weather)
+    place = os.fspath(path)
+    if parse_location(place).scheme != "file" or "://" in place:
+        return place
+    local = LocalPath(place).absolute()
+    if not local.is_file():
+        raise WeatherError(f"there is no weather file {place!r}", remedy="Correct the path, or give a URI")
+    return str(local)
+
+
+def _as_parameter(name: str, given: Any) -> Parameter:
+    parameter = given if isinstance(given, Parameter) else Parameter(name, given)
+    if parameter.values is not None:
+        _refuse_no_list(name, parameter.values)
+        to_json(list(parameter.values), f"the parameter {name!r}")
+    return parameter
+
+
+def _refuse_no_list(name: str, values: Any) -> None:
+    if isinstance(values, str | Mapping) or not hasattr(values, "__len__"):
+        raise BadOptionError(
+            f"the values of the parameter {name!r} are {values!r}, not a list", remedy=f"Write [{values!r}]"
+        )
+    if not len(values):
+        raise BadOptionError(f"the parameter {name!r} has no values", remedy="Give it a list of values")
+
+
+def _as_sampling(sampling: Any) -> Sampling:
+    if sampling is None:
+        return Grid()
+    if hasattr(sampling, "draw"):
+        return cast("Sampling", sampling)
+    if not len(sampling):
+        raise BadOptionError("sampling has no combinations", remedy="Give one at least, or None for the grid")
+    return Listed(sampling)
+
+
+def _as_selection(outputs: Any) -> dict[str, Any]:
+    if outputs is None:
+        return {}
+    return to_json(outputs.to_json() if hasattr(outputs, "to_json") else outputs, "outputs")
+
+
+def _refuse_overlaps(variants: Mapping[str, Variant], combinations: Iterable[tuple[str, Mapping[str, Any]]]) -> None:
+    together = {frozenset(values) for _, values in combinations}
+    for model, variant in variants.items():
+        for one, other, place in _overlaps(variant):
+            if any({one, other} <= names for names in together):
+                raise BadOptionError(
+                    f"the parameters {one!r} and {other!r} both set {format_path(place)!r} of the model {model!r}",
+                    remedy="Narrow the path of one of them, or let one function do both",
+                )
+
+
+def _overlaps(variant: Variant) -> Iterator[tuple[str, str, Path]]:
+    owners: dict[Path, str] = {}
+    for name, one in variant.parameters.items():
+        for place in one.places:
+            owner = owners.setdefault(place, name)
+            if owner != name:
+                yield owner, name, place
+    for place, name in owners.items():
+        for length in range(len(place)):
+            owner = owners.get(place[:length], name)
+            if owner != name:
+                yield owner, name, place
+
+
+def _refuse_twins(drafts: Iterable[Draft]) -> None:
+    seen: set[str] = set()
+    for draft in drafts:
+        if draft.label in seen:
+            raise BadOptionError(
+                f"two cases are called {draft.label!r}", remedy="Remove the value that is there twice, or give labels"
+            )
+        seen.add(draft.label)
