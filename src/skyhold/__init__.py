@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from skyhold.records.pipe import Pipe
     from skyhold.records.validation.column_type import ColumnType
     from skyhold.runs.telemetry import OpenTelemetryListener
+    from skyhold.simulation.model import Model
+    from skyhold.simulation.model_source import load_epjson, load_idf
     from skyhold.storage.opening import open_object, open_store
 
 __all__ = [
@@ -38,6 +40,7 @@ __all__ = [
     "ExcelOutputAdapter",
     "JSONInputAdapter",
     "JSONOutputAdapter",
+    "Model",
     "MultiProcessExecutor",
     "MultiThreadExecutor",
     "OpenTelemetryListener",
@@ -51,6 +54,8 @@ __all__ = [
     "SQLOutputAdapter",
     "SingleThreadExecutor",
     "__version__",
+    "load_epjson",
+    "load_idf",
     "open_input",
     "open_object",
     "open_output",
@@ -71,6 +76,7 @@ _HOMES = {
     "ExcelOutputAdapter": "skyhold.records.formats.excel",
     "JSONInputAdapter": "skyhold.records.formats.json",
     "JSONOutputAdapter": "skyhold.records.formats.json",
+    "Model": "skyhold.simulation.model",
     "MultiProcessExecutor": "skyhold.execution.processes",
     "MultiThreadExecutor": "skyhold.execution.threads",
     "OpenTelemetryListener": "skyhold.runs.telemetry",
@@ -83,6 +89,8 @@ _HOMES = {
     "SQLInputAdapter": "skyhold.records.formats.sql.adapters",
     "SQLOutputAdapter": "skyhold.records.formats.sql.adapters",
     "SingleThreadExecutor": "skyhold.execution.threads",
+    "load_epjson": "skyhold.simulation.model_source",
+    "load_idf": "skyhold.simulation.model_source",
     "open_input": "skyhold.records.formats.detection",
     "open_object": "skyhold.storage.opening",
     "open_output": "skyhold.records.formats.detection",

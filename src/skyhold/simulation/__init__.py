@@ -23,6 +23,54 @@ _HOMES = {
     "LocalFileSystem": "skyhold.simulation.named_filesystems",
     "S3FileSystem": "skyhold.simulation.named_filesystems",
     "StoreFileSystem": "skyhold.simulation.filesystem",
+    from skyhold.simulation.case import Case, case_key
+    from skyhold.simulation.document import Document
+    from skyhold.simulation.model import Model, ModelObject
+    from skyhold.simulation.model_source import as_model, load_epjson, load_idf
+    from skyhold.simulation.parameters import Parameter
+    from skyhold.simulation.patches import apply_patch, make_patch
+    from skyhold.simulation.plan import Plan
+    from skyhold.simulation.sampling import Grid, LatinHypercube, Listed, Sobol
+    from skyhold.simulation.study import Study
+
+__all__ = [
+    "Case",
+    "Document",
+    "Grid",
+    "LatinHypercube",
+    "Listed",
+    "Model",
+    "ModelObject",
+    "Parameter",
+    "Plan",
+    "Sobol",
+    "Study",
+    "apply_patch",
+    "as_model",
+    "case_key",
+    "load_epjson",
+    "load_idf",
+    "make_patch",
+]
+
+_HOMES = {
+    "Case": "skyhold.simulation.case",
+    "Document": "skyhold.simulation.document",
+    "Grid": "skyhold.simulation.sampling",
+    "LatinHypercube": "skyhold.simulation.sampling",
+    "Listed": "skyhold.simulation.sampling",
+    "Model": "skyhold.simulation.model",
+    "ModelObject": "skyhold.simulation.model",
+    "Parameter": "skyhold.simulation.parameters",
+    "Plan": "skyhold.simulation.plan",
+    "Sobol": "skyhold.simulation.sampling",
+    "Study": "skyhold.simulation.study",
+    "apply_patch": "skyhold.simulation.patches",
+    "as_model": "skyhold.simulation.model_source",
+    "case_key": "skyhold.simulation.case",
+    "load_epjson": "skyhold.simulation.model_source",
+    "load_idf": "skyhold.simulation.model_source",
+    "make_patch": "skyhold.simulation.patches",
 }
 
 

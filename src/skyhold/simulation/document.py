@@ -132,7 +132,7 @@ class Document:
         )
 
 
-def _step(value: Any, key: Key) -> Any:
+def _step(value: Any, key: Any) -> Any:
     return value[key] if is_list(value) else value.get(key)
 
 
