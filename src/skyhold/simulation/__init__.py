@@ -4,29 +4,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from skyhold.simulation.filesystem import FileSystem, StoreFileSystem
-    from skyhold.simulation.named_filesystems import AzureFileSystem, GCSFileSystem, LocalFileSystem, S3FileSystem
-
-__all__ = [
-    "AzureFileSystem",
-    "FileSystem",
-    "GCSFileSystem",
-    "LocalFileSystem",
-    "S3FileSystem",
-    "StoreFileSystem",
-]
-
-_HOMES = {
-    "AzureFileSystem": "skyhold.simulation.named_filesystems",
-    "FileSystem": "skyhold.simulation.filesystem",
-    "GCSFileSystem": "skyhold.simulation.named_filesystems",
-    "LocalFileSystem": "skyhold.simulation.named_filesystems",
-    "S3FileSystem": "skyhold.simulation.named_filesystems",
-    "StoreFileSystem": "skyhold.simulation.filesystem",
     from skyhold.simulation.case import Case, case_key
     from skyhold.simulation.document import Document
+    from skyhold.simulation.filesystem import FileSystem, StoreFileSystem
     from skyhold.simulation.model import Model, ModelObject
     from skyhold.simulation.model_source import as_model, load_epjson, load_idf
+    from skyhold.simulation.named_filesystems import AzureFileSystem, GCSFileSystem, LocalFileSystem, S3FileSystem
     from skyhold.simulation.parameters import Parameter
     from skyhold.simulation.patches import apply_patch, make_patch
     from skyhold.simulation.plan import Plan
@@ -34,16 +17,22 @@ _HOMES = {
     from skyhold.simulation.study import Study
 
 __all__ = [
+    "AzureFileSystem",
     "Case",
     "Document",
+    "FileSystem",
+    "GCSFileSystem",
     "Grid",
     "LatinHypercube",
     "Listed",
+    "LocalFileSystem",
     "Model",
     "ModelObject",
     "Parameter",
     "Plan",
+    "S3FileSystem",
     "Sobol",
+    "StoreFileSystem",
     "Study",
     "apply_patch",
     "as_model",
@@ -54,16 +43,22 @@ __all__ = [
 ]
 
 _HOMES = {
+    "AzureFileSystem": "skyhold.simulation.named_filesystems",
     "Case": "skyhold.simulation.case",
     "Document": "skyhold.simulation.document",
+    "FileSystem": "skyhold.simulation.filesystem",
+    "GCSFileSystem": "skyhold.simulation.named_filesystems",
     "Grid": "skyhold.simulation.sampling",
     "LatinHypercube": "skyhold.simulation.sampling",
     "Listed": "skyhold.simulation.sampling",
+    "LocalFileSystem": "skyhold.simulation.named_filesystems",
     "Model": "skyhold.simulation.model",
     "ModelObject": "skyhold.simulation.model",
     "Parameter": "skyhold.simulation.parameters",
     "Plan": "skyhold.simulation.plan",
+    "S3FileSystem": "skyhold.simulation.named_filesystems",
     "Sobol": "skyhold.simulation.sampling",
+    "StoreFileSystem": "skyhold.simulation.filesystem",
     "Study": "skyhold.simulation.study",
     "apply_patch": "skyhold.simulation.patches",
     "as_model": "skyhold.simulation.model_source",
