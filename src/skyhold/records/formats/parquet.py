@@ -51,7 +51,7 @@ Compression = Literal["zstd", "snappy", "gzip", "lz4", "none"]
 _LENGTH_AND_MAGIC = 8
 _STREAM_BUFFER_BYTES = 64 * 1024
 _WRITE_BYTES = 1024 * 1024
-_GROUP_BYTES = 32 * 1024 * 1024
+_GROUP_BYTES = 16 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,7 +245,7 @@ class ParquetOutputAdapter(ObjectOutputAdapter):
         uri: Where to.
         compression: Codec of the pages.
         compression_level: How hard it tries; the codec's own choice without it.
-        row_group_rows: Rows of a row group; readers fetch whole groups. A group also ends at 32 MiB of rows.
+        row_group_rows: Rows of a row group; readers fetch whole groups. A group also ends at 16 MiB of rows.
         statistics: Whether, or for which columns, the least and greatest values are kept for readers to skip by.
         dictionary: Whether, or for which columns, repeated values are stored once; without it, for those columns whose
             first rows repeat each value, on average, at least once.
