@@ -137,7 +137,7 @@ class EnergyPlus:
             return Verdict("infrastructure" if is_ours else "engine", None, (), seconds, self.build, str(error))
         verdict = _judge(done, folder, options, self.build, time.monotonic() - started)
         if verdict.is_success and watch.on_progress:
-            watch.on_progress(1.0, "")
+            watch.on_progress(1.0, "done")
         return verdict
 
     def keep(self, folder: Path, target: Path, selection: Mapping[str, Any]) -> Kept:

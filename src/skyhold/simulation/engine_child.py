@@ -13,6 +13,7 @@ It has one thread: the library is loaded once, and forked for each run with noth
 """
 
 import ctypes
+import datetime as dt
 import importlib
 import json
 import os
@@ -31,8 +32,9 @@ _TICK_S = 1.0
 _BROKEN = 70
 """What a run ends with that could not be started; engines end with 0 or 1."""
 
+_ALL = 100
 _SIZING_PERIOD = re.compile(r"for Sizing Period: #(\d+)")
-_BEGINS = re.compile(r"Starting Simulation at (\d\d/\d\d)")
+_DATE = re.compile(r"(Starting|Continuing) Simulation at (\d\d)/(\d\d)(?:/(\d{4}))? for ")
 
 
 class Supervisor:
@@ -129,30 +131,47 @@ class Supervisor:
 class Progress:
     """Tells how far a run is, from what the engine says of itself.
 
-    The engine's own percentage counts the days of every period that the model lists, whether it is asked for or not:
-    right for a year, and useless for design days. Those are counted here.
+    The library gives a percentage each day. It counts the days of every period that the model lists, asked for or
+    not: right for a year, and useless for design days, so those are counted here. A program prints dates, each week
+    or month, and not where it will end: the share supposes the end of the year.
     """
 
     def __init__(self, tell: Callable[[dict[str, Any]], None], *, design_days_only: bool) -> None:
         self.tell = tell
         self.design_days_only = design_days_only
+        self.is_given = False
         self.design_days = 0
         self.begun = 0
+        self.first = dt.date.min
         self.share = 0.0
 
     def on_line(self, line: str) -> None:
         """Take in a line of output."""
-        sizing = _SIZING_PERIOD.search(line)
-        if sizing:
+        if sizing := _SIZING_PERIOD.search(line):
             self.design_days = max(self.design_days, int(sizing[1]))
-        begins = _BEGINS.search(line)
-        if begins and self.design_days_only:
-            self.begun += 1
-            self.on_day((self.begun - 1) / max(self.begun, self.design_days), begins[1])
+        elif (found := _DATE.match(line)) and (self.design_days_only or not self.is_given):
+            day = f"{found[2]}/{found[3]}"
+            if found[4]:
+                self.on_day(self.share_of_year(found), day)
+            else:
+                self.begun += 1
+                self.on_day((self.begun - 1) / max(self.begun, self.design_days) * self.design_days_only, day)
+
+    def share_of_year(self, found: re.Match[str]) -> float:
+        """Return how much of the way from the first day to the year's end is done."""
+        try:
+            day = dt.date(int(found[4]), int(found[2]), int(found[3]))
+        except ValueError:  # 29 February of a year that the weather file calls by another number
+            return self.share
+        if found[1] == "Starting":
+            self.first = day
+        return (day - self.first).days / ((dt.date(self.first.year, 12, 31) - self.first).days + 1)
 
     def on_percent(self, percent: int, day: str) -> None:
         """Take in the engine's own figure."""
-        if not self.design_days_only:
+        self.is_given = True
+        # It gives 100 whenever it ends, also where it fails.
+        if not self.design_days_only and percent < _ALL:
             self.on_day(percent / 100, day)
 
     def on_day(self, share: float, day: str) -> None:

@@ -1,6 +1,6 @@
 """Templates (``HVACTemplate:*``) of a model turned into the objects that they stand for."""
 
-import re
+import json
 import shutil
 import tempfile
 from functools import lru_cache
@@ -19,7 +19,6 @@ __all__ = ["expand_templates", "has_templates"]
 
 _PATIENCE_S = 600.0
 _TEMPLATE = b"hvactemplate:"
-_SAID = re.compile(r"^\s*Output:PreprocessorMessage\s*,[^,;]*,([^;]*);", re.MULTILINE | re.IGNORECASE)
 
 
 def has_templates(model: Path) -> bool:
@@ -52,8 +51,8 @@ def expand_templates(engine: Engine, source: Path, folder: Path) -> Path:
             done = process.run(arguments, folder=place, log=place / "log", watch=Watch(timeout_s=_PATIENCE_S))
         if done.code is None or done.code < 0:
             raise EngineError(f"EnergyPlus {engine.build} died while it expanded {str(source)!r} ({done})")
-        messages = [*_said(place / "eplusout.expidf"), *parse_messages(read_text(place / "eplusout.err"))]
         result = place / "model.epJSON"
+        messages = [*_said(result), *parse_messages(read_text(place / "eplusout.err"))]
         # That a template cannot be expanded is written into the model, as an object, and the engine ends with 0.
         if done.code != 0 or not result.exists() or any(message.severity == "fatal" for message in messages):
             raise describe_complaints(str(source), engine.version, messages)
@@ -64,10 +63,13 @@ def expand_templates(engine: Engine, source: Path, folder: Path) -> Path:
 
 def _said(expanded: Path) -> list[EngineMessage]:
     """Return what the expansion says, in the objects that it leaves for it."""
+    if not expanded.exists():
+        return []
+    document: dict[str, dict[str, dict[str, str]]] = json.loads(read_text(expanded))
     said: list[EngineMessage] = []
-    for found in _SAID.finditer(read_text(expanded)):
-        severity, *lines = (part.strip() for part in found[1].split(","))
-        said.append(EngineMessage("fatal" if severity == "Fatal" else "warning", " ".join(filter(None, lines))))
+    for message in document.get("Output:PreprocessorMessage", {}).values():
+        text = " ".join(line for name, line in message.items() if name.startswith("message_line"))
+        said.append(EngineMessage("fatal" if message.get("error_severity") == "Fatal" else "warning", text))
     return said
 
 
