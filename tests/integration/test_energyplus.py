@@ -1,5 +1,6 @@
 """Runs of the real EnergyPlus: what they leave, how they are judged, and that nothing of them is left over."""
 
+import json
 import os
 import pickle
 import signal
@@ -78,15 +79,19 @@ def _at_work_in(folder: Path) -> list[int]:
     found: list[int] = []
     for process in Path("/proc").glob("[0-9]*"):
         try:
-            if (process / "cwd").readlink() == folder and "Z" not in _state(process):
+            if (process / "cwd").readlink() == folder and _status(int(process.name))[0] != "Z":
                 found.append(int(process.name))
         except OSError:
             continue
     return found
 
 
-def _state(process: Path) -> str:
-    return (process / "stat").read_text().rpartition(")")[2].split()[0]
+def _status(pid: int) -> list[str]:
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+
+
+def _parent_of(pid: int) -> int:
+    return int(_status(pid)[1])
 
 
 def _wait(is_so: Callable[[], object], what: str) -> None:
@@ -129,17 +134,24 @@ def test_runs_side_by_side_give_the_bits_of_a_run_alone(engine: Engine, tmp_path
     assert all(_results(tmp_path / str(at)) == expected for at in range(len(simulators)))
 
 
-def test_a_year_tells_each_day_and_its_share_never_falls(engine: Engine, tmp_path: Path):
+def test_a_run_tells_each_day_and_its_share_never_falls(engine: Engine, tmp_path: Path):
+    document = json.loads(engine.convert(_MODEL, tmp_path).read_text())
+    (period,) = document["RunPeriod"].values()
+    period.update(begin_month=2, begin_day_of_month=1, end_month=3, end_day_of_month=31)
+    (control,) = document["SimulationControl"].values()
+    control.update(run_simulation_for_sizing_periods="No", run_simulation_for_weather_file_run_periods="Yes")
+    model = tmp_path / "two-months.epJSON"
+    model.write_text(json.dumps(document))
     told: list[tuple[float, str]] = []
     watch = Watch(on_progress=lambda share, at: told.append((share, at)))
-    verdict = _simulate(EnergyPlus(engine), tmp_path, {"annual": True}, watch=watch)
+    verdict = _simulate(EnergyPlus(engine), tmp_path / "run", {}, model=model, watch=watch)
     assert verdict.is_success
     shares = [share for share, _ in told]
     assert shares == sorted(shares)
     by_day = {at: share for share, at in told}
-    assert by_day["07/02"] == pytest.approx(0.5, abs=0.02)
+    assert by_day["03/01"] == pytest.approx(0.48, abs=0.05)
     assert by_day["done"] == 1.0
-    assert len(by_day) > 360
+    assert set(by_day) >= {*(f"02/{day:02d}" for day in range(1, 29)), *(f"03/{day:02d}" for day in range(1, 31))}
 
 
 def test_an_installed_engine_gives_the_same_bits_and_its_own_progress(
@@ -214,8 +226,7 @@ def test_a_kill_of_the_process_between_is_a_crash_and_takes_the_engine_with_it(
 
     def kill(share: float, at: str) -> None:
         for pid in _at_work_in(folder):
-            between = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
-            os.kill(between, signal.SIGKILL)
+            os.kill(_parent_of(pid), signal.SIGKILL)
 
     with EnergyPlus(engine, warm=is_warm) as simulator:
         assert _simulate(simulator, folder, {"annual": True}, watch=Watch(on_progress=kill)).failure == "crash"
@@ -235,7 +246,7 @@ def test_a_kill_of_the_parent_leaves_no_engine(tmp_path: Path, warmth: str):
         assert parent.stdout
         assert parent.stdout.readline()
         engines = _at_work_in(folder)
-        between = [int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1]) for pid in engines]
+        between = [_parent_of(pid) for pid in engines]
         assert engines
         parent.kill()
     _wait(lambda: not _at_work_in(folder), "the engine lives on")
@@ -258,8 +269,7 @@ def test_a_closed_simulator_leaves_no_process_and_works_again(engine: Engine, tm
     between: list[int] = []
 
     def note(share: float, at: str) -> None:
-        for pid in _at_work_in(tmp_path / "first"):
-            between.append(int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1]))
+        between.extend(_parent_of(pid) for pid in _at_work_in(tmp_path / "first"))
 
     assert _simulate(simulator, tmp_path / "first", watch=Watch(on_progress=note)).is_success
     assert Path(f"/proc/{between[0]}").exists()

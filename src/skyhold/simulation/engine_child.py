@@ -40,10 +40,10 @@ _DATE = re.compile(r"(Starting|Continuing) Simulation at (\d\d)/(\d\d)(?:/(\d{4}
 class Supervisor:
     """Starts runs, ends them when nobody wants them any more, and tells how they ended."""
 
-    def __init__(self, parent: int, control: socket.socket, api: Any) -> None:
+    def __init__(self, parent: int, control: socket.socket) -> None:
         self.parent = parent
         self.control = control
-        self.api = api
+        self.library: Library | None = None
         self.runs: dict[int, socket.socket] = {}
         # A signal is a byte in this pipe, so that one `select` waits for everything.
         self.signals, wake = os.pipe()
@@ -109,7 +109,8 @@ class Supervisor:
         progress = Progress(_teller(channel), design_days_only="-D" in request["arguments"])
         if request["program"]:
             os._exit(run_program(request["program"], request["arguments"], progress))
-        os._exit(run_library(self.api, request["arguments"], progress))
+        assert self.library, "asked for a program or a library"
+        os._exit(self.library.run(request["arguments"], progress))
 
     def reap(self) -> None:
         """Tell of the runs that have ended."""
@@ -180,26 +181,37 @@ class Progress:
         self.tell({"share": self.share, "at": day})
 
 
-def run_library(api: Any, arguments: list[str], progress: Progress) -> int:
-    """Run the engine in this process, and return its code."""
-    state = api.state_manager.new_state()
+class Library:
+    """The engine as it lies beside pyenergyplus, ready for one run: which is made in a fork, so that it stays ready.
 
-    def on_progress(percent: int) -> None:
-        month, day = api.exchange.month(state), api.exchange.day_of_month(state)
-        if month:
-            progress.on_percent(percent, f"{month:02d}/{day:02d}")
+    A fresh state costs more than loading does.
+    """
 
-    def on_message(line: bytes) -> None:
-        # The engine's own way is buffered, and a crash would lose the last lines.
-        os.write(1, line + b"\n")
-        progress.on_line(line.decode("utf-8", "replace"))
+    def __init__(self, folder: str) -> None:
+        sys.path.append(folder)
+        self.api = importlib.import_module("pyenergyplus.api").EnergyPlusAPI()
+        self.state = self.api.state_manager.new_state()
 
-    api.runtime.callback_progress(state, on_progress)
-    api.runtime.callback_message(state, on_message)
-    api.runtime.set_console_output_status(state, False)
-    code = api.runtime.run_energyplus(state, arguments)
-    ctypes.CDLL(None).fflush(None)
-    return code
+    def run(self, arguments: list[str], progress: Progress) -> int:
+        """Run the engine in this process, and return its code."""
+        runtime, exchange, state = self.api.runtime, self.api.exchange, self.state
+
+        def on_progress(percent: int) -> None:
+            month, day = exchange.month(state), exchange.day_of_month(state)
+            if month:
+                progress.on_percent(percent, f"{month:02d}/{day:02d}")
+
+        def on_message(line: bytes) -> None:
+            # The engine's own way is buffered, and a crash would lose the last lines.
+            os.write(1, line + b"\n")
+            progress.on_line(line.decode("utf-8", "replace"))
+
+        runtime.callback_progress(state, on_progress)
+        runtime.callback_message(state, on_message)
+        runtime.set_console_output_status(state, False)
+        code = runtime.run_energyplus(state, arguments)
+        ctypes.CDLL(None).fflush(None)
+        return code
 
 
 def run_program(program: str, arguments: list[str], progress: Progress) -> int:
@@ -233,12 +245,6 @@ def die_with_parent(number: int) -> None:
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, number, 0, 0, 0)
 
 
-def load_library(folder: str) -> Any:
-    """Return the engine that lies beside the package in this folder."""
-    sys.path.append(folder)
-    return importlib.import_module("pyenergyplus.api").EnergyPlusAPI()
-
-
 def _teller(channel: socket.socket) -> Callable[[dict[str, Any]], None]:
     def tell(event: dict[str, Any]) -> None:
         # Who does not listen any more has closed the channel, and the run is about to be ended.
@@ -263,9 +269,9 @@ def main() -> None:
     """Serve the process that is named on the command line."""
     parent, control = int(sys.argv[1]), int(sys.argv[2])
     die_with_parent(signal.SIGUSR1)
-    supervisor = Supervisor(parent, socket.socket(fileno=control), None)
+    supervisor = Supervisor(parent, socket.socket(fileno=control))
     if len(sys.argv) > 3:  # noqa: PLR2004 - the program, and two arguments
-        supervisor.api = load_library(sys.argv[3])
+        supervisor.library = Library(sys.argv[3])
     try:
         supervisor.serve()
     finally:
