@@ -7,8 +7,17 @@ from hashlib import sha256
 from typing import Any, ClassVar, Self
 
 from skyhold.errors import ModelError
-from skyhold.simulation.plain import Key, Path, canonical_bytes, copy_json, format_path, is_list, is_object, parse_path
-from skyhold.simulation.plain import to_json as _to_json
+from skyhold.simulation.plain import (
+    Key,
+    Path,
+    canonical_bytes,
+    copy_json,
+    format_path,
+    is_list,
+    is_object,
+    parse_path,
+    to_json,
+)
 
 __all__ = ["Document", "suggest"]
 
@@ -36,13 +45,22 @@ class Document:
     suffix: ClassVar[str] = ".json"
 
     def __init__(self, data: Any, *, source: str = "") -> None:
-        self.data: Any = _to_json(data, source or "the model")
+        self.data: Any = self.plain(data, source or "the model")
         self.source = source
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Document) and self.to_bytes() == other.to_bytes()
 
     __hash__ = None  # type: ignore[assignment] - it changes
+
+    @staticmethod
+    def plain(value: Any, name: str = "the value") -> Any:
+        """Return a copy of a value as documents of this kind have it.
+
+        Raises:
+            BadOptionError: It is not JSON.
+        """
+        return to_json(value, name)
 
     @property
     def face(self) -> Any:
@@ -60,7 +78,7 @@ class Document:
         Raises:
             BadOptionError: Something that is not JSON was put into the document.
         """
-        return canonical_bytes(self.data)
+        return canonical_bytes(self.plain(self.data, self.source or "the model"))
 
     def copy(self) -> Self:
         """Return a copy that shares nothing with this one."""

@@ -12,12 +12,15 @@ from skyhold.errors import ModelError
 from skyhold.simulation.document import Document, suggest
 from skyhold.simulation.engine import Engine, find_engine
 from skyhold.simulation.patches import make_patch
-from skyhold.simulation.plain import is_object, to_json
+from skyhold.simulation.plain import is_list, is_object, to_json
 from skyhold.storage.opening import open_object
 
-__all__ = ["Model", "ModelChange", "ModelObject", "fold_field", "is_epjson"]
+__all__ = ["Model", "ModelChange", "ModelObject", "fold_field", "is_epjson", "spell_numbers"]
 
 _NOT_IN_FIELDS = re.compile(r"[^a-z0-9]+")
+_EXACT = 2.0**53
+"""Below it every whole number is a float of its own."""
+
 _FIRST_FIELD = 2
 """How deep fields begin: below them are types and names of objects."""
 
@@ -30,6 +33,22 @@ def fold_field(name: str) -> str:
         ('thermal_absorptance', '100_outdoor_air_in_cooling')
     """
     return _NOT_IN_FIELDS.sub("_", name.lower()).rstrip("_")
+
+
+def spell_numbers(value: Any) -> Any:
+    """Return a copy in which whole numbers are integers: EnergyPlus writes either for one, and reads both alike.
+
+    Example:
+        >>> spell_numbers({"multiplier": 2.0, "height": 2.5})
+        {'multiplier': 2, 'height': 2.5}
+    """
+    if is_object(value):
+        return {name: spell_numbers(item) for name, item in value.items()}
+    if is_list(value):
+        return [spell_numbers(item) for item in value]
+    if type(value) is float and value.is_integer() and abs(value) < _EXACT:
+        return int(value)
+    return value
 
 
 def is_epjson(data: Any) -> bool:
@@ -87,7 +106,8 @@ class ModelObject(MutableMapping[str, Any]):
         return self._fields[self._find(field)]
 
     def __setitem__(self, field: str, value: Any) -> None:
-        self._fields[fold_field(field)] = to_json(value, f"{field!r} of {self.type!r} {self.name!r}")
+        name = f"{field!r} of {self.type!r} {self.name!r}"
+        self._fields[fold_field(field)] = Model.plain(value, name)
 
     def __delitem__(self, field: str) -> None:
         del self._fields[self._find(field)]
@@ -149,6 +169,11 @@ class Model(Document):
     def __repr__(self) -> str:
         count = sum(len(objects) for objects in self.data.values())
         return f"Model({self.source!r}, version={self.version!r}, objects={count})"
+
+    @staticmethod
+    def plain(value: Any, name: str = "the value") -> Any:
+        """Return a copy of a value as models have it: `to_json`, and `spell_numbers`."""
+        return spell_numbers(to_json(value, name))
 
     @property
     def face(self) -> "Model":
@@ -310,8 +335,8 @@ class Model(Document):
         store.write(key, content)
 
     def _to_text(self) -> bytes:
-        self.to_bytes()  # names what is not JSON
-        return json.dumps(self.data, indent=4, ensure_ascii=False).encode()
+        data = self.plain(self.data, self.source or "the model")
+        return json.dumps(data, indent=4, ensure_ascii=False).encode()
 
     def _fold(self, name: str, depth: int) -> str:
         return name.lower() if depth < _FIRST_FIELD else fold_field(name)

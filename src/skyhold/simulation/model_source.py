@@ -179,7 +179,8 @@ def _from_idf(content: bytes, source: str, engine: Engine | None) -> Model:
             converted = (engine or _engine_for(content)).convert(copy, Path(folder))
         except (ModelError, EngineError) as error:
             # The engine was given a copy; whoever reads the error knows the model by its own name.
-            raise type(error)(str(error).replace(str(copy), source), remedy=error.remedy) from error
+            text = str(error).replace(str(copy), source)
+            raise type(error)(text if source in text else f"{source!r}: {text}", remedy=error.remedy) from error
         return Model(_parse(converted.read_bytes(), source), source=source)
 
 

@@ -7,7 +7,7 @@ from typing import Any, Literal
 from skyhold.errors import BadOptionError, ModelError
 from skyhold.simulation.document import Document
 from skyhold.simulation.patches import Patch
-from skyhold.simulation.plain import Path, format_path, to_json
+from skyhold.simulation.plain import Path, format_path
 
 __all__ = ["Apply", "How", "Parameter", "Resolved"]
 
@@ -114,7 +114,6 @@ class Resolved:
 
         Raises:
             ModelError: The function failed.
-            BadOptionError: It put something into the model that is not JSON.
         """
         assert self.function is not None
         changed = document.copy()
@@ -123,9 +122,8 @@ class Resolved:
         except Exception as error:
             raise ModelError(
                 f"the function of the parameter {self.name!r} failed with {value!r}: {type(error).__name__}: {error}",
-                remedy=f"Try it by itself on a copy of {document.source or 'the model'}",
+                remedy=getattr(error, "remedy", "") or f"Try it on a copy of {document.source or 'the model'}",
             ) from error
-        changed.data = to_json(changed.data, f"the model that the function of {self.name!r} changed")
         return changed
 
 

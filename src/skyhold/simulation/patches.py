@@ -1,9 +1,9 @@
 """What makes one JSON document into another, as JSON."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from skyhold.errors import ModelError
+from skyhold.errors import BadOptionError, ModelError
 from skyhold.simulation.plain import Key, Path, copy_json, format_path, is_list, is_object, is_same
 
 __all__ = ["Patch", "apply_patch", "make_patch"]
@@ -18,34 +18,44 @@ A path is a list of names, and of positions in lists whose length stays; the emp
 def make_patch(base: Any, other: Any) -> Patch:
     """Return the changes that make ``base`` into ``other``; none where they are the same.
 
+    Raises:
+        BadOptionError: There is a key that is not text.
+
     Example:
         >>> base = {"Zone": {"A": {"multiplier": 1}, "B": {}}}
         >>> make_patch(base, {"Zone": {"A": {"multiplier": 2}}})
         [[['Zone', 'A', 'multiplier'], 2], [['Zone', 'B']]]
     """
-    return list(_changes(base, other, ()))
+    patch: Patch = []
+    _gather(base, other, (), patch)
+    return patch
 
 
-def _changes(base: Any, other: Any, path: Path) -> Iterator[list[Any]]:
+def _gather(base: Any, other: Any, path: Path, patch: Patch) -> None:
     if base is other:  # what a patch has left alone is shared, and need not be looked through
         return
     if is_object(base) and is_object(other):
-        yield from _changed_names(base, other, path)
+        _gather_names(base, other, path, patch)
     elif is_list(base) and is_list(other) and len(base) == len(other):
         for index, (one, two) in enumerate(zip(base, other, strict=True)):
-            yield from _changes(one, two, (*path, index))
+            if one is not two:
+                _gather(one, two, (*path, index), patch)
     elif not is_same(base, other):
-        yield [list(path), copy_json(other)]
+        patch.append([list(path), copy_json(other)])
 
 
-def _changed_names(base: dict[str, Any], other: dict[str, Any], path: Path) -> Iterator[list[Any]]:
-    for name in sorted(base.keys() | other.keys()):
+def _gather_names(base: dict[Any, Any], other: dict[Any, Any], path: Path, patch: Patch) -> None:
+    names = [name for name, value in base.items() if name not in other or other[name] is not value]
+    names += [name for name in other if name not in base]
+    for name in sorted(names, key=str):
+        if not isinstance(name, str):
+            raise BadOptionError(f"{format_path(path)!r} has the key {name!r}, which is not text", remedy="Use text")
         if name not in other:
-            yield [[*path, name]]
+            patch.append([[*path, name]])
         elif name not in base:
-            yield [[*path, name], copy_json(other[name])]
+            patch.append([[*path, name], copy_json(other[name])])
         else:
-            yield from _changes(base[name], other[name], (*path, name))
+            _gather(base[name], other[name], (*path, name), patch)
 
 
 def apply_patch(document: Any, patch: Sequence[Sequence[Any]]) -> Any:

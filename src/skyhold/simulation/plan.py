@@ -40,7 +40,9 @@ class Variant:
         for one, value in chosen:
             if one.function is not None:
                 changed = one.call(changed, value)
-        return make_patch(self.document.data, changed.data)
+        # What was set is not in the base's spelling yet, and only in that is it seen where nothing has changed.
+        spelt = self.document.plain(make_patch(self.document.data, changed.data), "what the parameters set")
+        return make_patch(self.document.data, apply_patch(self.document.data, spelt))
 
 
 class Cases(Sequence[Case]):
