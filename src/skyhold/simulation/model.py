@@ -2,15 +2,14 @@
 
 import json
 import re
-import tempfile
 from collections.abc import Iterator, Mapping, MutableMapping
 from os import PathLike, fspath
-from pathlib import Path as LocalPath
 from typing import Any, ClassVar, TypedDict
 
 from skyhold.errors import ModelError
 from skyhold.simulation.document import Document, suggest
 from skyhold.simulation.engine import Engine, find_engine
+from skyhold.simulation.model_check import write_idf
 from skyhold.simulation.patches import make_patch
 from skyhold.simulation.plain import is_list, is_object, to_json
 from skyhold.storage.opening import open_object
@@ -297,10 +296,12 @@ class Model(Document):
         return changes
 
     def check(self, engine: Engine | None = None) -> None:
-        """Let the engine read the model, which finds wrong types and fields, missing values and values out of range.
+        """Let the engine read the model: finds wrong types and fields, missing values and values out of range.
+
+        An engine that runs the model does not tell of fields that it does not know, and runs without them.
 
         Raises:
-            ModelError: The engine does not accept it; the message says what it says.
+            ModelError: The engine does not accept the model, or does not know some of it; the message says what.
             MissingExtraError: There is no engine.
         """
         self.to_idf(engine)
@@ -309,13 +310,11 @@ class Model(Document):
         """Return the model as an IDF, as the engine writes it.
 
         Raises:
-            ModelError: The engine does not accept it.
+            ModelError: The engine does not accept it, or does not know some of it, which would be lost.
             MissingExtraError: There is no engine.
         """
-        with tempfile.TemporaryDirectory(prefix="skyhold-model-") as folder:
-            source = LocalPath(folder, "model.epJSON")
-            source.write_bytes(self.to_bytes())
-            return (engine or find_engine(self.version)).convert(source, LocalPath(folder)).read_bytes()
+        used = engine or find_engine(self.version)
+        return write_idf(self.plain(self.data), json.loads, used, self.source or "the model")
 
     def save(self, path: str | PathLike[str], *, engine: Engine | None = None, **options: Any) -> None:
         """Write the model to a file or an object: an IDF where the name ends in ``.idf``, else epJSON.

@@ -181,7 +181,10 @@ def _from_idf(content: bytes, source: str, engine: Engine | None) -> Model:
             # The engine was given a copy; whoever reads the error knows the model by its own name.
             text = str(error).replace(str(copy), source)
             raise type(error)(text if source in text else f"{source!r}: {text}", remedy=error.remedy) from error
-        return Model(_parse(converted.read_bytes(), source), source=source)
+        data = _parse(converted.read_bytes(), source)
+    if not data:  # a file of comments alone
+        raise ModelError(f"there is no object in {source!r}", remedy="See whether the whole file is there")
+    return Model(data, source=source)
 
 
 def _engine_for(content: bytes) -> Engine:
