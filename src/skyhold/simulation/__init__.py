@@ -4,15 +4,20 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from skyhold.simulation.cache import ResultCache
     from skyhold.simulation.case import Case, case_key
     from skyhold.simulation.document import Document
+    from skyhold.simulation.engine_messages import EngineMessages
     from skyhold.simulation.filesystem import FileSystem, StoreFileSystem
+    from skyhold.simulation.job import SimulationJob
     from skyhold.simulation.model import Model, ModelObject
     from skyhold.simulation.model_source import as_model, load_epjson, load_idf
     from skyhold.simulation.named_filesystems import AzureFileSystem, GCSFileSystem, LocalFileSystem, S3FileSystem
     from skyhold.simulation.parameters import Parameter
     from skyhold.simulation.patches import apply_patch, make_patch
     from skyhold.simulation.plan import Plan
+    from skyhold.simulation.results import SimulationResult
+    from skyhold.simulation.run import simulate
     from skyhold.simulation.sampling import Grid, LatinHypercube, Listed, Sobol
     from skyhold.simulation.study import Study
 
@@ -20,6 +25,7 @@ __all__ = [
     "AzureFileSystem",
     "Case",
     "Document",
+    "EngineMessages",
     "FileSystem",
     "GCSFileSystem",
     "Grid",
@@ -30,7 +36,10 @@ __all__ = [
     "ModelObject",
     "Parameter",
     "Plan",
+    "ResultCache",
     "S3FileSystem",
+    "SimulationJob",
+    "SimulationResult",
     "Sobol",
     "StoreFileSystem",
     "Study",
@@ -40,12 +49,14 @@ __all__ = [
     "load_epjson",
     "load_idf",
     "make_patch",
+    "simulate",
 ]
 
 _HOMES = {
     "AzureFileSystem": "skyhold.simulation.named_filesystems",
     "Case": "skyhold.simulation.case",
     "Document": "skyhold.simulation.document",
+    "EngineMessages": "skyhold.simulation.engine_messages",
     "FileSystem": "skyhold.simulation.filesystem",
     "GCSFileSystem": "skyhold.simulation.named_filesystems",
     "Grid": "skyhold.simulation.sampling",
@@ -56,7 +67,10 @@ _HOMES = {
     "ModelObject": "skyhold.simulation.model",
     "Parameter": "skyhold.simulation.parameters",
     "Plan": "skyhold.simulation.plan",
+    "ResultCache": "skyhold.simulation.cache",
     "S3FileSystem": "skyhold.simulation.named_filesystems",
+    "SimulationJob": "skyhold.simulation.job",
+    "SimulationResult": "skyhold.simulation.results",
     "Sobol": "skyhold.simulation.sampling",
     "StoreFileSystem": "skyhold.simulation.filesystem",
     "Study": "skyhold.simulation.study",
@@ -66,6 +80,7 @@ _HOMES = {
     "load_epjson": "skyhold.simulation.model_source",
     "load_idf": "skyhold.simulation.model_source",
     "make_patch": "skyhold.simulation.patches",
+    "simulate": "skyhold.simulation.run",
 }
 
 

@@ -1,0 +1,154 @@
+"""What is asked of one run, and the same made ready for the engine."""
+
+import hashlib
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+from skyhold.errors import BadOptionError
+from skyhold.simulation.case import case_key
+from skyhold.simulation.filesystem import AnyPath
+from skyhold.simulation.plain import canonical_bytes, to_json
+from skyhold.simulation.simulator import Job, Simulator
+from skyhold.storage.location import redact_uri
+from skyhold.storage.opening import open_object
+
+__all__ = ["PreparedJob", "SimulationJob", "name_of", "prepare_job"]
+
+
+@dataclass(frozen=True, slots=True)
+class SimulationJob:
+    """One run, as a batch takes it; `simulate` takes the same by name.
+
+    Attributes:
+        model: A path or URI of an IDF or epJSON, a `skyhold.Model`, an epJSON dict, or a document of idfkit.
+        weather: A path or URI of an EPW; None for a run that needs none.
+        label: What people call it.
+        output_dir: The folder of its result in the file system; a URI where there is none. A folder of this machine
+            that nothing else uses, if not given.
+        annual: Run the whole year of the weather file, whatever the model says.
+        design_day: Run the design days alone.
+        expand_objects: Expand the templates of the model (``HVACTemplate``) first.
+        outputs: What is kept (`skyhold.simulation.OutputSelection`); everything that the engine leaves, if not given.
+        timeout: Seconds that the engine may take; None for as long as it takes.
+        overwrite: Replace whatever result the folder holds.
+        options: Further flags of the engine.
+    """
+
+    model: Any
+    weather: AnyPath | None = None
+    label: str = ""
+    output_dir: AnyPath | None = None
+    annual: bool = False
+    design_day: bool = False
+    expand_objects: bool = False
+    outputs: Any = None
+    timeout: float | None = None
+    overwrite: bool = False
+    options: Mapping[str, Any] = field(default_factory=dict[str, Any])
+
+    @property
+    def name(self) -> str:
+        """The label, or what comes nearest to one."""
+        named = self.label or (os.fspath(self.output_dir) if self.output_dir is not None else "")
+        return named or name_of(self.model)
+
+    def flags(self) -> dict[str, Any]:
+        """Return the engine's flags that are set, as plain JSON.
+
+        Raises:
+            BadOptionError: Two exclude each other, or one is not JSON.
+        """
+        if self.annual and self.design_day:
+            raise BadOptionError(
+                f"{self.name!r} asks for annual and design_day, which exclude each other",
+                remedy="Leave one of them out; without either the model's own run control holds",
+            )
+        named = {"annual": self.annual, "design_day": self.design_day, "expand_objects": self.expand_objects}
+        return {name: True for name, flag in named.items() if flag} | to_json(dict(self.options), "options")
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedJob:
+    """A run that can begin.
+
+    Attributes:
+        job: For the simulator; its files are on this machine.
+        selection: What is kept, as plain JSON.
+        key: Equal for runs that give equal results.
+        inputs: What goes in, as plain JSON, for records.
+    """
+
+    job: Job
+    selection: Mapping[str, Any]
+    key: str
+    inputs: Mapping[str, Any]
+
+
+def prepare_job(asked: SimulationJob, simulator: Simulator, folder: Path) -> PreparedJob:
+    """Bring model and weather onto this machine, and say what the run depends on.
+
+    Args:
+        asked: What to run.
+        simulator: What runs it.
+        folder: An empty folder, for files that have to be made.
+
+    Raises:
+        ModelError: The model is none, or of a format that the engine does not read.
+        WeatherError: The weather file is none.
+        StorageError: One of them cannot be read.
+        BadOptionError: A flag cannot be used.
+    """
+    flags = asked.flags()
+    selection = _selection_of(asked.outputs)
+    model = _model_file(asked, folder)
+    weather = None if asked.weather is None else _weather_file(asked.weather)
+    model_sha256 = _sha256_of(model)
+    weather_sha256 = None if weather is None else _sha256_of(weather)
+    inputs = {
+        "model": {"uri": name_of(asked.model), "sha256": model_sha256},
+        "weather": None if weather is None else {"uri": name_of(asked.weather), "sha256": weather_sha256},
+        "options": flags,
+        "selection": selection,
+    }
+    key = case_key(model_sha256, [], weather_sha256, simulator.build, flags, selection)
+    return PreparedJob(Job(model, weather, flags), selection, key, inputs)
+
+
+def _selection_of(outputs: Any) -> dict[str, Any]:
+    if outputs is None:
+        return {}
+    plain = outputs.to_json() if hasattr(outputs, "to_json") else outputs
+    return cast("dict[str, Any]", to_json(dict(plain), "outputs"))
+
+
+def _model_file(asked: SimulationJob, folder: Path) -> Path:
+    model = asked.model
+    if isinstance(model, str | os.PathLike):
+        store, key = open_object(cast("AnyPath", model))
+        file = folder / f"in{Path(key).suffix}"
+        file.write_bytes(store.read(key))
+        return file
+    file = folder / "in.epJSON"
+    file.write_bytes(canonical_bytes(model))
+    return file
+
+
+def _weather_file(weather: AnyPath) -> Path:
+    return Path(weather)
+
+
+def name_of(given: Any) -> str:
+    """Return what is given in a word: a path or URI as it is, anything else by its type."""
+    return (
+        redact_uri(os.fspath(cast("AnyPath", given)))
+        if isinstance(given, str | os.PathLike)
+        else f"<{type(given).__name__}>"
+    )
+
+
+def _sha256_of(file: Path) -> str:
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
