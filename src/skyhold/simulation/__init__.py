@@ -4,6 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from skyhold.simulation.batch import BatchResult, simulate_batch
     from skyhold.simulation.cache import ResultCache
     from skyhold.simulation.case import Case, case_key
     from skyhold.simulation.document import Document
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AzureFileSystem",
+    "BatchResult",
     "Case",
     "Document",
     "EngineMessages",
@@ -50,10 +52,12 @@ __all__ = [
     "load_idf",
     "make_patch",
     "simulate",
+    "simulate_batch",
 ]
 
 _HOMES = {
     "AzureFileSystem": "skyhold.simulation.named_filesystems",
+    "BatchResult": "skyhold.simulation.batch",
     "Case": "skyhold.simulation.case",
     "Document": "skyhold.simulation.document",
     "EngineMessages": "skyhold.simulation.engine_messages",
@@ -81,6 +85,7 @@ _HOMES = {
     "load_idf": "skyhold.simulation.model_source",
     "make_patch": "skyhold.simulation.patches",
     "simulate": "skyhold.simulation.run",
+    "simulate_batch": "skyhold.simulation.batch",
 }
 
 

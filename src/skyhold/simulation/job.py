@@ -9,11 +9,15 @@ from typing import Any, cast
 
 from skyhold.errors import BadOptionError
 from skyhold.simulation.case import case_key
+from skyhold.simulation.energyplus import EnergyPlus
 from skyhold.simulation.filesystem import AnyPath
-from skyhold.simulation.plain import canonical_bytes, to_json
+from skyhold.simulation.model_source import as_document
+from skyhold.simulation.plain import to_json
+from skyhold.simulation.preparation import prepare_energyplus
 from skyhold.simulation.simulator import Job, Simulator
 from skyhold.storage.location import redact_uri
 from skyhold.storage.opening import open_object
+from skyhold.weather.downloader import fetch_weather
 
 __all__ = ["PreparedJob", "SimulationJob", "name_of", "prepare_job"]
 
@@ -102,9 +106,15 @@ def prepare_job(asked: SimulationJob, simulator: Simulator, folder: Path) -> Pre
         BadOptionError: A flag cannot be used.
     """
     flags = asked.flags()
-    selection = _selection_of(asked.outputs)
-    model = _model_file(asked, folder)
-    weather = None if asked.weather is None else _weather_file(asked.weather)
+    selection: dict[str, Any] = {}
+    if asked.outputs is not None:
+        plain = asked.outputs.to_json() if hasattr(asked.outputs, "to_json") else asked.outputs
+        selection = to_json(dict(plain), "outputs")
+    if isinstance(simulator, EnergyPlus):
+        model, selection = prepare_energyplus(asked.model, simulator, flags, selection, folder)
+    else:
+        model = _plain_model(asked.model, folder)
+    weather = None if asked.weather is None else fetch_weather(asked.weather)
     model_sha256 = _sha256_of(model)
     weather_sha256 = None if weather is None else _sha256_of(weather)
     inputs = {
@@ -117,27 +127,16 @@ def prepare_job(asked: SimulationJob, simulator: Simulator, folder: Path) -> Pre
     return PreparedJob(Job(model, weather, flags), selection, key, inputs)
 
 
-def _selection_of(outputs: Any) -> dict[str, Any]:
-    if outputs is None:
-        return {}
-    plain = outputs.to_json() if hasattr(outputs, "to_json") else outputs
-    return cast("dict[str, Any]", to_json(dict(plain), "outputs"))
-
-
-def _model_file(asked: SimulationJob, folder: Path) -> Path:
-    model = asked.model
+def _plain_model(model: Any, folder: Path) -> Path:
+    """Bring a model of any simulator here: a file as it is, anything else as JSON."""
     if isinstance(model, str | os.PathLike):
         store, key = open_object(cast("AnyPath", model))
         file = folder / f"in{Path(key).suffix}"
         file.write_bytes(store.read(key))
         return file
-    file = folder / "in.epJSON"
-    file.write_bytes(canonical_bytes(model))
+    file = folder / "in.json"
+    file.write_bytes(as_document(model).to_bytes())
     return file
-
-
-def _weather_file(weather: AnyPath) -> Path:
-    return Path(weather)
 
 
 def name_of(given: Any) -> str:

@@ -1,9 +1,10 @@
 """The folder of one run: a folder of a store, or of a file system that the user brought."""
 
+import io
 import os
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Protocol
+from typing import BinaryIO, Protocol
 
 from skyhold.errors import BucketNotFoundError, KeyNotFoundError
 from skyhold.simulation.filesystem import AnyPath, FileSystem, StoreFileSystem
@@ -12,6 +13,7 @@ from skyhold.simulation.result_record import OWN_FOLDER
 from skyhold.storage.contract import Store
 from skyhold.storage.location import parse_location
 from skyhold.storage.opening import open_store
+from skyhold.storage.reader import ObjectReader
 from skyhold.storage.transfer import Moved, Transfer, transfer_all
 from skyhold.storage.wrappers.metered import Meter, MeteredStore
 
@@ -55,6 +57,14 @@ class ResultFolder(Protocol):
 
     def download(self, names: Iterable[str], target: Path) -> None:
         """Read files into a local folder."""
+        ...
+
+    def open_reader(self, key: str, *, block_bytes: int, read_ahead: int) -> ObjectReader | BinaryIO:
+        """Return a seekable file of bytes, in part where the store can.
+
+        Raises:
+            KeyNotFoundError: There is no such file.
+        """
         ...
 
     def metered(self, meter: Meter) -> "ResultFolder":
@@ -119,6 +129,9 @@ class _StoreFolder:
         there = open_store(target)
         transfer_all(Transfer(self._store, name, there, name) for name in names)
 
+    def open_reader(self, key: str, *, block_bytes: int, read_ahead: int) -> ObjectReader | BinaryIO:
+        return self._store.open_reader(key, block_bytes=block_bytes, read_ahead=read_ahead)
+
     def metered(self, meter: Meter) -> ResultFolder:
         return _StoreFolder(MeteredStore(self._store, meter))
 
@@ -162,6 +175,9 @@ class _ForeignFolder:
         local = LocalFileSystem(target)
         for name in names:
             local.write_bytes(name, self._fs.read_bytes(self._full(name)))
+
+    def open_reader(self, key: str, *, block_bytes: int, read_ahead: int) -> ObjectReader | BinaryIO:  # noqa: ARG002
+        return io.BytesIO(self._fs.read_bytes(self._full(key)))
 
     def metered(self, meter: Meter) -> ResultFolder:  # noqa: ARG002 - nobody knows what it asks for
         return self

@@ -286,15 +286,25 @@ class SimulationResult:
     def __repr__(self) -> str:
         return f"<SimulationResult {self.uri!r}: {self.state}>"
 
-    def _open_sql(self) -> Any:
-        from skyhold.simulation.sql import SqlResults  # noqa: PLC0415 - brings Arrow
+    def _open_sql(self) -> "Outputs":
+        from skyhold.simulation.kept import TABLES_NAME, KeptResults  # noqa: PLC0415 - brings Arrow
+        from skyhold.simulation.sql import SqlResults  # noqa: PLC0415
 
-        if any(name.endswith(".sql") for name in self.files):
+        has_database = any(name.endswith(".sql") for name in self.files)
+        if TABLES_NAME in self.files and not (has_database and self._prefers_database()):
+            return KeptResults(self._folder)
+        if has_database:
             return SqlResults(self.path_of(self._name_of("*.sql", "a database")))
         raise ResultError(
-            f"{self.uri!r} has no database: {self.detail}",
-            remedy="Ask the model for Output:SQLite, and run it again",
+            f"{self.uri!r} has neither a database nor tables: {self.detail}",
+            remedy="Ask the model for Output:SQLite, or for outputs, and run it again",
         )
+
+    def _prefers_database(self) -> bool:
+        """Return whether the engine's database is nearer, or holds more than what was kept of it."""
+        selection: dict[str, Any] = self.record.inputs.get("selection", {}) if self.record else {}
+        is_all = all(selection.get(name) is None for name in ("variables", "meters", "tables"))
+        return self._folder.local is not None or not is_all or selection.get("dtype") == "float32"
 
     def _name_of(self, pattern: str, what: str) -> str:
         found = [name for name in self.files if fnmatchcase(name, pattern)]

@@ -8,7 +8,6 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
-from importlib import import_module
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -19,6 +18,7 @@ from skyhold.runs.receipt import Artifact
 from skyhold.runs.recording import RunRecorder, record_run
 from skyhold.simulation.cache import ResultCache
 from skyhold.simulation.committing import Claim, claim_folder, write_result
+from skyhold.simulation.energyplus import EnergyPlus
 from skyhold.simulation.engine_messages import EngineMessages
 from skyhold.simulation.filesystem import AnyPath, FileSystem
 from skyhold.simulation.job import PreparedJob, SimulationJob, name_of, prepare_job
@@ -145,7 +145,7 @@ def simulator_of(engine: Any) -> Simulator:
     """Return what runs models: a simulator as it is given, else EnergyPlus on the engine given or found."""
     if hasattr(engine, "simulate"):
         return engine
-    return import_module("skyhold.simulation.energyplus").EnergyPlus(engine)  # other simulators need none of it
+    return EnergyPlus(engine)
 
 
 class _Run:
@@ -160,6 +160,8 @@ class _Run:
 
     def make(self) -> SimulationResult:
         """Do them all."""
+        if self._setting.stop is not None and self._setting.stop.is_set():
+            raise StoppedError(f"the run of {self._asked.name!r} was not made: it was stopped before")
         work = Path(tempfile.mkdtemp(prefix="skyhold-run-"))
         try:
             return self._make(work)
@@ -259,7 +261,7 @@ class _Run:
 
     def _note_share(self, share: float, where: str) -> None:
         self._share = share
-        self._recorder.progress.step(where)
+        self._recorder.progress.step(where or "running")
 
     def _deliver(self, claim: Claim, kept: Path, record: ResultRecord, result: SimulationResult) -> None:
         """Write the result; a finished run outlives a store that fails."""
