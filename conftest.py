@@ -47,8 +47,9 @@ def _leave(namespace: dict[str, Any]) -> None:
 
 @pytest.fixture(autouse=True)
 def private_journal(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No test and no example writes into the journal of whoever runs it."""
+    """No test and no example writes into the journal or the cache of whoever runs it."""
     monkeypatch.setenv("SKYHOLD_STATE", str(tmp_path_factory.mktemp("state")))
+    monkeypatch.setenv("SKYHOLD_CACHE", str(tmp_path_factory.mktemp("cache")))
 
 
 @pytest.fixture(scope="session")
