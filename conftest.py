@@ -21,6 +21,8 @@ from page_objects import Objects
 from skyhold.testing.servers import LocalServer, start_moto, start_postgres, start_rclone
 from starting import started
 
+pytest_plugins = ["energyplus_runs"]
+
 _S3_PAGES = ("records-on-object-storage.md", "records-on-object-storage-operation.md")
 _DATABASE_PAGES = ("records-on-object-storage-examples.md",)
 

@@ -11,15 +11,19 @@ if TYPE_CHECKING:
     from skyhold.simulation.engine_messages import EngineMessages
     from skyhold.simulation.filesystem import FileSystem, StoreFileSystem
     from skyhold.simulation.job import SimulationJob
+    from skyhold.simulation.kept import KeptResults
     from skyhold.simulation.model import Model, ModelObject
     from skyhold.simulation.model_source import as_model, load_epjson, load_idf
     from skyhold.simulation.named_filesystems import AzureFileSystem, GCSFileSystem, LocalFileSystem, S3FileSystem
+    from skyhold.simulation.outputs import keep_outputs
     from skyhold.simulation.parameters import Parameter
     from skyhold.simulation.patches import apply_patch, make_patch
     from skyhold.simulation.plan import Plan
     from skyhold.simulation.results import SimulationResult
     from skyhold.simulation.run import simulate
     from skyhold.simulation.sampling import Grid, LatinHypercube, Listed, Sobol
+    from skyhold.simulation.selection import OutputSelection, TabularValue, request_outputs
+    from skyhold.simulation.sql import SqlResults
     from skyhold.simulation.study import Study
 
 __all__ = [
@@ -31,11 +35,13 @@ __all__ = [
     "FileSystem",
     "GCSFileSystem",
     "Grid",
+    "KeptResults",
     "LatinHypercube",
     "Listed",
     "LocalFileSystem",
     "Model",
     "ModelObject",
+    "OutputSelection",
     "Parameter",
     "Plan",
     "ResultCache",
@@ -43,14 +49,18 @@ __all__ = [
     "SimulationJob",
     "SimulationResult",
     "Sobol",
+    "SqlResults",
     "StoreFileSystem",
     "Study",
+    "TabularValue",
     "apply_patch",
     "as_model",
     "case_key",
+    "keep_outputs",
     "load_epjson",
     "load_idf",
     "make_patch",
+    "request_outputs",
     "simulate",
     "simulate_batch",
 ]
@@ -64,11 +74,13 @@ _HOMES = {
     "FileSystem": "skyhold.simulation.filesystem",
     "GCSFileSystem": "skyhold.simulation.named_filesystems",
     "Grid": "skyhold.simulation.sampling",
+    "KeptResults": "skyhold.simulation.kept",
     "LatinHypercube": "skyhold.simulation.sampling",
     "Listed": "skyhold.simulation.sampling",
     "LocalFileSystem": "skyhold.simulation.named_filesystems",
     "Model": "skyhold.simulation.model",
     "ModelObject": "skyhold.simulation.model",
+    "OutputSelection": "skyhold.simulation.selection",
     "Parameter": "skyhold.simulation.parameters",
     "Plan": "skyhold.simulation.plan",
     "ResultCache": "skyhold.simulation.cache",
@@ -76,14 +88,18 @@ _HOMES = {
     "SimulationJob": "skyhold.simulation.job",
     "SimulationResult": "skyhold.simulation.results",
     "Sobol": "skyhold.simulation.sampling",
+    "SqlResults": "skyhold.simulation.sql",
     "StoreFileSystem": "skyhold.simulation.filesystem",
     "Study": "skyhold.simulation.study",
+    "TabularValue": "skyhold.simulation.selection",
     "apply_patch": "skyhold.simulation.patches",
     "as_model": "skyhold.simulation.model_source",
     "case_key": "skyhold.simulation.case",
+    "keep_outputs": "skyhold.simulation.outputs",
     "load_epjson": "skyhold.simulation.model_source",
     "load_idf": "skyhold.simulation.model_source",
     "make_patch": "skyhold.simulation.patches",
+    "request_outputs": "skyhold.simulation.selection",
     "simulate": "skyhold.simulation.run",
     "simulate_batch": "skyhold.simulation.batch",
 }

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 
 from skyhold.errors import KeyNotFoundError, ResultError
 from skyhold.simulation.reading import Outputs
-from skyhold.simulation.series import AXIS, Environment, Frequency, Variable
+from skyhold.simulation.series import AXIS, Environment, Frequency, Variable, frequencies_of
 from skyhold.storage.opening import open_store
 from skyhold.storage.reader import ObjectReader
 
@@ -133,7 +133,7 @@ class KeptResults(Outputs):
     def read_wide(self, variables: Iterable[Variable]) -> dict[Frequency, pa.Table]:
         wanted = set(variables)
         result: dict[Frequency, pa.Table] = {}
-        for frequency in dict.fromkeys(each.frequency for each in self._variables if each in wanted):
+        for frequency in frequencies_of(wanted):
             labels = [each.label for each in self._variables if each in wanted and each.frequency == frequency]
             table = self._fetch(frequency, labels)
             if len(labels) < sum(each.frequency == frequency for each in self._variables):

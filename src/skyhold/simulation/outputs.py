@@ -119,16 +119,13 @@ def _write_series(path: Path, table: pa.Table, dtype: str) -> None:
         schema = pa.schema([each.with_type(pa.float32()) if each.name in floats else each for each in table.schema])
         table = table.cast(schema, safe=False)
     repeating = [name for name in floats if pc.count_distinct(table[name]).as_py() * _REPEATS < len(table)]
-    pq.write_table(
-        table,
-        path,
-        compression="zstd",
-        compression_level=_LEVEL,
-        use_dictionary=["environment", "day_type", "is_dst", "interval_min", *repeating],
-        use_byte_stream_split=[name for name in floats if name not in repeating],
-        column_encoding={"timestamp": "DELTA_BINARY_PACKED"},
-        write_statistics=["timestamp"],
-    )
+    how: dict[str, Any] = {
+        "use_dictionary": ["environment", "day_type", "is_dst", "interval_min", *repeating],
+        "use_byte_stream_split": [name for name in floats if name not in repeating],
+        "column_encoding": {"timestamp": "DELTA_BINARY_PACKED"},
+        "write_statistics": ["timestamp"],
+    }
+    pq.write_table(table, path, compression="zstd", compression_level=_LEVEL, **how)
 
 
 def _write_tables(path: Path, table: pa.Table | None, index: Mapping[str, Any]) -> None:

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from skyhold.errors import ResultError
 from skyhold.simulation.naming import nearest, parse_frequency, same
-from skyhold.simulation.series import AXIS, FREQUENCIES, Environment, Frequency, TimeSeries, Variable
+from skyhold.simulation.series import AXIS, Environment, Frequency, TimeSeries, Variable, frequencies_of
 from skyhold.simulation.tabular import TabularData, filter_tables
 
 __all__ = ["Outputs"]
@@ -125,7 +125,7 @@ class Outputs(ABC):
         chosen = [each for name in variables for each in self._named(name)] if variables else list(self._variables)
         if not chosen:
             raise ResultError("the run reported no variable and no meter")
-        finest = asked or min((each.frequency for each in chosen), key=FREQUENCIES.index)
+        finest = asked or frequencies_of(chosen)[0]
         for name in variables or ():
             if not any(same(each.name, name) and each.frequency == finest for each in chosen):
                 raise ResultError(
@@ -181,11 +181,11 @@ class Outputs(ABC):
             if not found:
                 raise ResultError(f"{variable!r} was not reported for the key {key!r}{nearest(key or '', keys)}")
         if frequency is not None:
-            asked, all_of_them = parse_frequency(frequency), sorted({each.frequency for each in found})
+            asked, all_of_them = parse_frequency(frequency), frequencies_of(found)
             found = [each for each in found if each.frequency == asked]
             if not found:
                 raise ResultError(f"{variable!r} was not reported {asked}, but {', '.join(all_of_them)}")
-        finest = min((each.frequency for each in found), key=FREQUENCIES.index)
+        finest = frequencies_of(found)[0]
         found = [each for each in found if each.frequency == finest]
         if len(found) > 1:
             raise ResultError(

@@ -4,13 +4,15 @@ from collections.abc import Mapping, Sequence
 from copy import copy
 from dataclasses import asdict, dataclass, field, fields
 from fnmatch import fnmatchcase
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, TypeGuard, cast
 
 from skyhold.errors import BadOptionError
 from skyhold.simulation.naming import nearest, parse_frequency, same
 from skyhold.simulation.series import Variable
 
 __all__ = ["OutputSelection", "TabularValue", "request_outputs"]
+
+_LISTS = ("variables", "meters", "tables", "raw")
 
 _WILD = frozenset("*?[")
 
@@ -78,11 +80,11 @@ class OutputSelection:
         Raises:
             BadOptionError: Something is not what it should be; the error names it.
         """
-        for name in ("variables", "meters", "tables", "raw"):
-            given = getattr(self, name)
+        for name in _LISTS:
+            given: object = getattr(self, name)
             if given is None and name != "raw":
                 continue
-            if isinstance(given, str) or not all(isinstance(each, str) for each in given or ()):
+            if not _is_names(given):
                 raise BadOptionError(f"{name}={given!r} is not a list of names", remedy=f"Write {name}=[…]")
             object.__setattr__(self, name, tuple(given))
         if self.dtype not in ("float64", "float32"):
@@ -92,7 +94,7 @@ class OutputSelection:
     def to_json(self) -> dict[str, Any]:
         """Return it as plain JSON values; equal selections give equal ones."""
         plain = {each.name: getattr(self, each.name) for each in fields(self)}
-        lists = {name: list(value) for name, value in plain.items() if isinstance(value, tuple)}
+        lists = {name: None if plain[name] is None else list(plain[name]) for name in _LISTS}
         values = {name: asdict(self.values[name]) for name in sorted(self.values)}
         return {**plain, **lists, "values": values}
 
@@ -126,6 +128,11 @@ class OutputSelection:
         """Return whether a variable or meter is kept."""
         names = self.meters if variable.is_meter else self.variables
         return names is None or any(matches_variable(name, variable) for name in names)
+
+
+def _is_names(given: object) -> TypeGuard[Sequence[str]]:
+    """Return whether it is a list of texts, and not one text, which is a list of letters."""
+    return isinstance(given, list | tuple) and all(isinstance(each, str) for each in cast("Sequence[object]", given))
 
 
 def is_pattern(name: str) -> bool:

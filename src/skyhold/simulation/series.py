@@ -5,13 +5,14 @@
 # pyright: reportUnknownArgumentType=false, reportAttributeAccessIssue=false
 
 import datetime as dt
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
 
 import pyarrow as pa
 
-__all__ = ["AXIS", "FREQUENCIES", "Environment", "Frequency", "TimeSeries", "Variable", "field_of"]
+__all__ = ["AXIS", "FREQUENCIES", "Environment", "Frequency", "TimeSeries", "Variable", "field_of", "frequencies_of"]
 
 Frequency = Literal["detailed", "timestep", "hourly", "daily", "monthly", "runperiod", "annual"]
 
@@ -125,6 +126,12 @@ class TimeSeries:
     def __repr__(self) -> str:
         """Show what it is, and how long."""
         return f"<TimeSeries {self.variable.label!r} {self.frequency}, {len(self)} values>"
+
+
+def frequencies_of(variables: Iterable[Variable]) -> list[Frequency]:
+    """Return the frequencies that some variables have, from the finest on."""
+    present = {each.frequency for each in variables}
+    return [each for each in FREQUENCIES if each in present]
 
 
 def field_of(variable: Variable, kind: Any, name: str | None = None) -> pa.Field:

@@ -6,6 +6,7 @@
 
 import sqlite3
 import threading
+import weakref
 from array import array
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -21,7 +22,7 @@ import pyarrow.compute as pc
 from skyhold.errors import ResultError
 from skyhold.simulation.naming import distinct, parse_frequency
 from skyhold.simulation.reading import Outputs
-from skyhold.simulation.series import AXIS, NO_YEAR, Environment, Frequency, Variable, field_of
+from skyhold.simulation.series import AXIS, NO_YEAR, Environment, Frequency, Variable, field_of, frequencies_of
 from skyhold.simulation.tabular import TABLE_COLUMNS
 
 __all__ = ["SqlResults"]
@@ -74,6 +75,7 @@ class SqlResults(Outputs):
         self._lock = threading.RLock()
         where = f"file:{quote(str(self.path.absolute()))}?mode=ro&immutable=1"
         self._connection = sqlite3.connect(where, uri=True, check_same_thread=False)
+        self._closing = weakref.finalize(self, self._connection.close)
         try:
             self._rows = dict(self._read_variables())
         except BaseException:
@@ -81,8 +83,8 @@ class SqlResults(Outputs):
             raise
 
     def close(self) -> None:
-        """Close the file."""
-        self._connection.close()
+        """Close the file; so does forgetting the object."""
+        self._closing()
 
     def __enter__(self) -> Self:
         """Return itself."""
@@ -177,7 +179,7 @@ class SqlResults(Outputs):
         chosen = {id_: each for id_, each in self._rows.items() if each in wanted}
         times, values, places = self._read_values(list(chosen))
         result: dict[Frequency, pa.Table] = {}
-        for frequency in dict.fromkeys(each.frequency for each in chosen.values()):
+        for frequency in frequencies_of(chosen.values()):
             parts = {
                 each: (times.slice(*places.get(id_, (0, 0))), values.slice(*places.get(id_, (0, 0))))
                 for id_, each in chosen.items()
