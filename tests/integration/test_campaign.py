@@ -233,9 +233,7 @@ def test_a_store_that_ignores_conditions_is_refused_unless_the_cases_are_divided
 
 
 def test_a_damaged_model_is_not_run(memory: Store):
-    campaign = Campaign.create(memory, tiny_plan([1]), simulator=TINY)
-    (sha256,) = {task.model for chunk in campaign._board.chunks.values() for task in chunk.tasks} or {""}
-    del sha256
+    Campaign.create(memory, tiny_plan([1]), simulator=TINY)
     for key in keys(memory, "blobs/"):
         if memory.read(key).startswith(b"{"):
             memory.write(key, json.dumps({"x": 0, "damaged": True}).encode())

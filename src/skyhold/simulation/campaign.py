@@ -4,7 +4,7 @@ import threading
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor, as_completed
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 from skyhold.errors import AlreadyExistsError, BadOptionError, ResultError, StoppedError
 from skyhold.execution.signals import exit_on_terminate
@@ -17,13 +17,11 @@ from skyhold.simulation.layout import CANCELLED
 from skyhold.simulation.outcome import Outcome
 from skyhold.simulation.simulator import Simulator
 from skyhold.simulation.status import Status, find_status
+from skyhold.simulation.table_head import outdate, read_head
 from skyhold.simulation.tasks import Label, PlanLike, Task, TaskList, list_tasks
 from skyhold.simulation.worker import WorkReport, find_simulator, work
 from skyhold.storage.contract import Store
 from skyhold.storage.opening import open_store
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 __all__ = ["Campaign"]
 
@@ -220,8 +218,8 @@ class Campaign:
         publish_table(self.store, table, chunks=len(standing.finished), parts=standing.parts, is_complete=is_complete)
         return sum(label.case in results for label in self._board.labels.values())
 
-    def table(self, columns: Sequence[str] | None = None, cases: Sequence[str] | None = None) -> "pa.Table":
-        """Return parameters and results, a row for each label; for a campaign that is complete by two requests.
+    def table(self, columns: Sequence[str] | None = None, cases: Sequence[str] | None = None) -> Any:
+        """Return parameters and results as an Arrow table, a row for each label; once collected, by two requests.
 
         Units are in the fields' metadata. Rows whose case is not finished have parameters alone.
 
@@ -233,7 +231,7 @@ class Campaign:
             BadOptionError: There is no such column or label.
             ResultError: There is no campaign.
         """
-        from skyhold.simulation.campaign_table import read_head, read_table, select  # noqa: PLC0415 - pyarrow
+        from skyhold.simulation.campaign_table import read_table, select  # noqa: PLC0415 - pyarrow
 
         head = read_head(self.store)
         if head is None or not head.is_complete:
@@ -244,8 +242,6 @@ class Campaign:
         return select(read_table(self.store, head), columns, cases)
 
     def _grow(self, tasks: TaskList, blobs: dict[str, bytes], kind: Any, standing: Standing) -> None:
-        from skyhold.simulation.campaign_table import outdate  # noqa: PLC0415 - pyarrow
-
         outdate(self.store)
         add_part(self.store, tasks, blobs, self.record.rules, kind, standing.parts)
         outdate(self.store)  # somebody may have collected in between

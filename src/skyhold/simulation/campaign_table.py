@@ -1,80 +1,30 @@
 """The results of a campaign as one table: parameters and values, with units, and where they come from."""
 
+# pyarrow is untyped:
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+# pyright: reportUnknownParameterType=false
+
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, replace
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from skyhold.errors import (
-    AlreadyExistsError,
-    BadOptionError,
-    KeyNotFoundError,
-    MalformedInputError,
-    PreconditionFailedError,
-)
-from skyhold.simulation.layout import TABLE_HEAD, table_part_key
+from skyhold.errors import BadOptionError
+from skyhold.simulation.layout import table_part_key
 from skyhold.simulation.outcome import Outcome
+from skyhold.simulation.table_head import TableHead, put_head
 from skyhold.simulation.tasks import Label
 from skyhold.storage.contract import Store
 
-__all__ = ["TableHead", "build_table", "outdate", "publish_table", "read_head", "read_table", "select"]
+__all__ = ["build_table", "publish_table", "read_table", "select"]
 
-_SCHEMA = "skyhold.campaign-table/1"
 _SEVERITIES = ("warning", "severe", "fatal")
 
 
-@dataclass(frozen=True, slots=True)
-class TableHead:
-    """Which table is the newest.
-
-    Attributes:
-        part: Key of its rows.
-        sha256: Of their bytes.
-        rows: How many.
-        chunks: How many finished chunks are in it.
-        parts: How many parts of the plan it knows.
-        is_complete: Whether every case of these parts has come to an end.
-    """
-
-    part: str
-    sha256: str
-    rows: int
-    chunks: int
-    parts: int
-    is_complete: bool
-
-    def to_json(self) -> bytes:
-        """Return it for the store."""
-        content = {
-            "schema": _SCHEMA,
-            "part": self.part,
-            "sha256": self.sha256,
-            "rows": self.rows,
-            "chunks": self.chunks,
-            "parts": self.parts,
-            "is_complete": self.is_complete,
-        }
-        return json.dumps(content).encode()
-
-    @staticmethod
-    def from_json(data: bytes) -> "TableHead":
-        """Return what `to_json` wrote.
-
-        Raises:
-            MalformedInputError: It is of a version that this package does not know.
-        """
-        content: dict[str, Any] = json.loads(data)
-        if content.pop("schema", "") != _SCHEMA:
-            raise MalformedInputError("the table was written by another skyhold", remedy="Update skyhold")
-        return TableHead(**content)
-
-
-def build_table(labels: Iterable[Label], results: Mapping[str, Outcome]) -> pa.Table:
+def build_table(labels: Iterable[Label], results: Mapping[str, Outcome]) -> Any:
     """Return a row for each label, in the order of the plan.
 
     Columns: ``label``, the parameters, the values (their units are in the fields' metadata), then how the case ended
@@ -122,7 +72,7 @@ _PROVENANCE: dict[str, Callable[[Outcome], Any]] = {
 }
 
 
-def publish_table(store: Store, table: pa.Table, *, chunks: int, parts: int, is_complete: bool) -> TableHead:
+def publish_table(store: Store, table: Any, *, chunks: int, parts: int, is_complete: bool) -> TableHead:
     """Write a table and make it the newest, unless a newer one is there."""
     sink = pa.BufferOutputStream()
     pq.write_table(table, sink, compression="zstd")
@@ -130,51 +80,15 @@ def publish_table(store: Store, table: pa.Table, *, chunks: int, parts: int, is_
     sha256 = hashlib.sha256(data).hexdigest()
     head = TableHead(table_part_key(sha256), sha256, table.num_rows, chunks, parts, is_complete)
     store.write(head.part, data)
-    while True:
-        try:
-            info, found = store.read_with_info(TABLE_HEAD)
-        except KeyNotFoundError:
-            e_tag = None
-        else:
-            e_tag, old = info.e_tag, TableHead.from_json(found)
-            if (old.parts, old.chunks) > (parts, chunks):
-                return old
-        try:
-            store.write(TABLE_HEAD, head.to_json(), if_absent=e_tag is None, if_match=e_tag)
-        except (AlreadyExistsError, PreconditionFailedError):
-            continue
-        return head
+    return put_head(store, head)
 
 
-def outdate(store: Store) -> None:
-    """Say that the newest table lacks something: the plan grows."""
-    while True:
-        try:
-            info, found = store.read_with_info(TABLE_HEAD)
-        except KeyNotFoundError:
-            return
-        head = TableHead.from_json(found)
-        if not head.is_complete:
-            return
-        with suppress(PreconditionFailedError):
-            store.write(TABLE_HEAD, replace(head, is_complete=False).to_json(), if_match=info.e_tag)
-            return
-
-
-def read_head(store: Store) -> TableHead | None:
-    """Return which table is the newest, if there is one."""
-    try:
-        return TableHead.from_json(store.read(TABLE_HEAD))
-    except KeyNotFoundError:
-        return None
-
-
-def read_table(store: Store, head: TableHead) -> pa.Table:
+def read_table(store: Store, head: TableHead) -> Any:
     """Return a table that was written."""
     return pq.read_table(pa.BufferReader(store.read(head.part)))
 
 
-def select(table: pa.Table, columns: Sequence[str] | None, cases: Sequence[str] | None) -> pa.Table:
+def select(table: Any, columns: Sequence[str] | None, cases: Sequence[str] | None) -> Any:
     """Return some columns of some labels, in the order in which they were asked for.
 
     Raises:

@@ -184,7 +184,8 @@ class CaseRunner:
             sha256 = hashlib.sha256(data).hexdigest()
             self.store.write(key, data, attributes=Attributes({SHA256: sha256}))
             return KeptFile(path, len(data), sha256)
-        with HashingWriter(self.store.open_writer(key)) as writer, file.open("rb") as reader:
+        writer = HashingWriter(self.store.open_writer(key))
+        with writer, file.open("rb") as reader:
             while block := reader.read(_BLOCK_BYTES):
                 writer.write(block)
         return KeptFile(path, size_bytes, writer.sha256)

@@ -161,7 +161,9 @@ def _last_words(log: Path) -> str:
 
 
 def _quantity(name: str, value: Any) -> Quantity:
-    number, unit = cast("tuple[Any, Any]", value) if isinstance(value, list) and len(value) == 2 else (value, "")  # noqa: PLR2004 # pyright: ignore[reportUnknownArgumentType]
-    if isinstance(number, bool) or not isinstance(number, int | float | str | None) or not isinstance(unit, str):
-        raise ResultError(f"the value {name!r} is {value!r}: neither a number nor a text, with or without a unit")
-    return Quantity(number, unit)
+    parts: list[Any] = [*value] if isinstance(value, list) else [value, ""]
+    if len(parts) == 2 and isinstance(parts[1], str):  # noqa: PLR2004 - a number and its unit
+        number = parts[0]
+        if number is None or (isinstance(number, int | float | str) and not isinstance(number, bool)):
+            return Quantity(number, parts[1])
+    raise ResultError(f"the value {name!r} is {value!r}: neither a number nor a text, with or without a unit")

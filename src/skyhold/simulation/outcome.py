@@ -3,7 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from math import isfinite
 from typing import Any
 
@@ -85,15 +85,12 @@ class Outcome:
 
     @staticmethod
     def from_dict(content: Mapping[str, Any]) -> "Outcome":
-        """Return what `as_dict` gave."""
-        return Outcome(
-            **{
-                **content,
-                "texts": tuple(content["texts"]),
-                "files": tuple(KeptFile(**file) for file in content["files"]),
-                "values": {name: Quantity(*value) for name, value in content["values"].items()},
-            }
-        )
+        """Return what `as_dict` gave; names that a later version has added are passed over."""
+        known: dict[str, Any] = {each.name: content[each.name] for each in fields(Outcome)}
+        known["texts"] = tuple(content["texts"])
+        known["files"] = tuple(KeptFile(**file) for file in content["files"])
+        known["values"] = {name: Quantity(*value) for name, value in content["values"].items()}
+        return Outcome(**known)
 
 
 def write_outcomes(outcomes: Sequence[Outcome]) -> bytes:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import PurePosixPath
-from typing import Any, Protocol, cast
+from typing import Any, Protocol
 
 from skyhold.errors import BadOptionError
 from skyhold.simulation.case import Case, case_key
@@ -207,7 +207,7 @@ class _Files:
                 raise BadOptionError(
                     f"the case {case.label!r} wants the {kind} {name!r}, and the plan has {', '.join(sorted(known))}"
                 )
-            self._known[kind, name] = self._add(name, cast("bytes | str", known[name]))
+            self._known[kind, name] = self._add(name, known[name])
         return self._known[kind, name]
 
     def _add(self, name: str, found: bytes | str) -> str:

@@ -105,9 +105,10 @@ def work(
         working = own.submit(worker.run)
         try:
             working.result()
-        finally:
+        except BaseException:
             stop.set()
             working.exception()  # it gives back what it has
+            raise
         run.add_output(store.uri)
         receipt = run.publish(store, receipt_key(run.run_id))
         tally = worker.tally
