@@ -20,9 +20,10 @@ from skyhold.storage.contract import Store
 from skyhold.storage.opening import open_store
 from skyhold.storage.wrappers.metered import MeteredStore
 from skyhold.testing.servers import LocalServer
-from tiny_model import tiny_plan, tiny_simulator
+from tiny_model import InstantSimulator, tiny_plan, tiny_simulator
 
 TINY = tiny_simulator()
+INSTANT = InstantSimulator()
 STEADY = ["label", "x", "sum", "square", "state"]
 
 
@@ -46,9 +47,9 @@ def keys(store: Store, prefix: str) -> list[str]:
 
 
 def test_a_campaign_runs_on_two_workers_and_gives_one_table(store: Store):
-    campaign = Campaign.create(store, tiny_plan(range(9)), simulator=TINY)
+    campaign = Campaign.create(store, tiny_plan(range(9)), simulator=INSTANT)
     assert campaign.status().waiting == 9
-    status = campaign.run(workers=2, simulator=TINY)
+    status = campaign.run(workers=2, simulator=INSTANT)
     assert (status.done, status.failed, status.is_complete) == (9, 0, True)
     table = campaign.table(columns=STEADY)
     assert table.to_pylist() == [
@@ -71,23 +72,23 @@ def test_what_was_kept_has_the_size_and_hash_that_the_commit_tells(store: Store)
 
 
 def test_the_same_plan_again_changes_nothing_and_another_is_refused(store: Store):
-    Campaign.create(store, tiny_plan(range(3)), simulator=TINY).run(simulator=TINY)
+    Campaign.create(store, tiny_plan(range(3)), simulator=INSTANT).run(simulator=INSTANT)
     before = [(info.key, info.e_tag) for info in store.list()]
-    Campaign.create(store, tiny_plan(range(3)), simulator=TINY)
+    Campaign.create(store, tiny_plan(range(3)), simulator=INSTANT)
     assert [(info.key, info.e_tag) for info in store.list()] == before
     with pytest.raises(AlreadyExistsError, match="another campaign"):
-        Campaign.create(store, tiny_plan(range(4)), simulator=TINY)
+        Campaign.create(store, tiny_plan(range(4)), simulator=INSTANT)
     with pytest.raises(AlreadyExistsError, match="tiny 1"):
         Campaign.create(store, tiny_plan(range(3)), simulator=tiny_simulator("2"))
 
 
 def test_widened_and_gone_on_with_only_what_is_missing_runs(store: Store):
-    campaign = Campaign.create(store, tiny_plan(range(4)), simulator=TINY)
-    campaign.run(simulator=TINY)
+    campaign = Campaign.create(store, tiny_plan(range(4)), simulator=INSTANT)
+    campaign.run(simulator=INSTANT)
     attempts = keys(store, "out/")
     assert campaign.extend(tiny_plan(range(2, 7))) == 3
     assert campaign.extend(tiny_plan(range(2, 7))) == 0
-    status = Campaign.open(store).run(simulator=TINY)
+    status = Campaign.open(store).run(simulator=INSTANT)
     assert (status.total, status.done) == (7, 7)
     assert set(attempts) < set(keys(store, "out/"))
     assert campaign.table(columns=["x"]).column("x").to_pylist() == list(range(7))
@@ -96,8 +97,8 @@ def test_widened_and_gone_on_with_only_what_is_missing_runs(store: Store):
 def test_two_labels_that_ask_for_the_same_run_once(memory: Store):
     plan = tiny_plan([1, 2])
     plan.cases.append(plan.cases[0].__class__("again", {"x": 1}, "tiny", [[["x"], 1]]))
-    campaign = Campaign.create(memory, plan, simulator=TINY)
-    assert campaign.run(simulator=TINY).total == 2
+    campaign = Campaign.create(memory, plan, simulator=INSTANT)
+    assert campaign.run(simulator=INSTANT).total == 2
     assert campaign.table(columns=["label", "sum"]).to_pylist()[2] == {"label": "again", "sum": 276}
 
 
@@ -139,7 +140,7 @@ def test_failed_cases_are_tried_again_when_asked_and_the_last_attempt_counts(sto
 
 
 def test_a_worker_with_another_build_is_refused(memory: Store):
-    Campaign.create(memory, tiny_plan([1]), simulator=TINY)
+    Campaign.create(memory, tiny_plan([1]), simulator=INSTANT)
     with pytest.raises(EngineError, match="tiny 1, and this worker has tiny 2"):
         work(memory, simulator=tiny_simulator("2"))
 
@@ -171,20 +172,20 @@ def test_a_cancelled_campaign_stops_soon_gives_back_and_goes_on_when_it_is_lifte
 
 def test_the_chunk_of_a_worker_that_vanished_is_taken_over_with_what_it_had_done(memory: Store):
     rules = Rules(lease_s=0.5, workers=1, case_s=9.0)
-    campaign = Campaign.create(memory, tiny_plan(range(5)), simulator=TINY, rules=rules)
-    campaign.run(simulator=TINY)
+    campaign = Campaign.create(memory, tiny_plan(range(5)), simulator=INSTANT, rules=rules)
+    campaign.run(simulator=INSTANT)
     before = keys(memory, "out/")
     memory.delete(keys(memory, "state/finished/")[:1])
     done = keys(memory, "done/0000-00000/")
     memory.delete(done[:1])
     time.sleep(0.6)
-    assert Campaign.open(memory).run(simulator=TINY).done == 5
-    assert len(keys(memory, "out/")) == len(before) + 3
+    assert Campaign.open(memory).run(simulator=INSTANT).done == 5
+    assert len(keys(memory, "out/")) == len(before) + 2
 
 
 def test_a_worker_leaves_a_receipt_that_says_what_it_spent(store: Store):
-    Campaign.create(store, tiny_plan(range(3)), simulator=TINY)
-    report = work(store, simulator=TINY)
+    Campaign.create(store, tiny_plan(range(3)), simulator=INSTANT)
+    report = work(store, simulator=INSTANT)
     assert report.is_complete
     (key,) = keys(store, "receipts/")
     receipt = Receipt.from_json(store.read(key))
@@ -193,12 +194,12 @@ def test_a_worker_leaves_a_receipt_that_says_what_it_spent(store: Store):
 
 def test_twenty_four_cases_on_two_workers_cost_at_most_five_requests_each(moto: LocalServer):
     store = open_store(f"s3://{make_bucket(moto)}/study", **moto.options)
-    plan = tiny_plan(range(24), sleep_s=0.05)
+    plan = tiny_plan(range(24))
     for case in plan.cases:
         case.selection["raw"] = ["series.csv"]
-    campaign = Campaign.create(store, plan, simulator=TINY)
+    campaign = Campaign.create(store, plan, simulator=INSTANT)
     reports: list[Any] = []
-    threads = [threading.Thread(target=lambda: reports.append(work(store, simulator=TINY))) for _ in range(2)]
+    threads = [threading.Thread(target=lambda: reports.append(work(store, simulator=INSTANT))) for _ in range(2)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -211,7 +212,7 @@ def test_twenty_four_cases_on_two_workers_cost_at_most_five_requests_each(moto: 
 
 def test_four_numbers_of_four_cases_cost_two_requests(moto: LocalServer):
     store = open_store(f"s3://{make_bucket(moto)}/study", **moto.options)
-    Campaign.create(store, tiny_plan(range(24)), simulator=TINY).run(simulator=TINY)
+    Campaign.create(store, tiny_plan(range(24)), simulator=INSTANT).run(simulator=INSTANT)
     metered = MeteredStore(store)
     table = Campaign.open(metered).table(columns=["x", "sum", "square", "seconds"], cases=["x=3", "x=1", "x=4", "x=15"])
     assert table.column("sum").to_pylist() == [828, 276, 1104, 4140]
@@ -223,19 +224,19 @@ def test_four_numbers_of_four_cases_cost_two_requests(moto: LocalServer):
 def test_a_store_that_ignores_conditions_is_refused_unless_the_cases_are_divided(rclone: LocalServer):
     store = open_store(f"s3://{make_bucket(rclone)}/study", **rclone.options)
     with pytest.raises(UnsupportedError, match="ignores conditional writes"):
-        Campaign.create(store, tiny_plan(range(6)), simulator=TINY)
-    campaign = Campaign.create(store, tiny_plan(range(6)), simulator=TINY, shards=2)
-    report = work(store, simulator=TINY, shard=1)
+        Campaign.create(store, tiny_plan(range(6)), simulator=INSTANT)
+    campaign = Campaign.create(store, tiny_plan(range(6)), simulator=INSTANT, shards=2)
+    report = work(store, simulator=INSTANT, shard=1)
     assert 0 < report.done < 6
-    assert campaign.run(simulator=TINY).done == 6
+    assert campaign.run(simulator=INSTANT).done == 6
     assert not keys(store, "state/claims/")
     assert len({key.split("/")[1] for key in keys(store, "out/")}) == 6
 
 
 def test_a_damaged_model_is_not_run(memory: Store):
-    Campaign.create(memory, tiny_plan([1]), simulator=TINY)
+    Campaign.create(memory, tiny_plan([1]), simulator=INSTANT)
     for key in keys(memory, "blobs/"):
         if memory.read(key).startswith(b"{"):
             memory.write(key, json.dumps({"x": 0, "damaged": True}).encode())
     with pytest.raises(OSError, match="another hash"):
-        work(memory, simulator=TINY)
+        work(memory, simulator=INSTANT)

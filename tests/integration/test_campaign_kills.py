@@ -1,0 +1,201 @@
+"""Campaigns whose workers are killed, asked to end, or meet a store that fails: the end is the same."""
+
+import contextlib
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Generator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from skyhold.errors import StorageError
+from skyhold.simulation.campaign import Campaign
+from skyhold.simulation.campaign_record import Rules
+from skyhold.simulation.claims import ClaimNote
+from skyhold.simulation.worker import work
+from skyhold.storage.contract import Store
+from skyhold.storage.opening import open_store
+from skyhold.storage.wrappers.delegating import DelegatingStore
+from tiny_model import InstantSimulator, tiny_plan, tiny_simulator
+
+TINY = tiny_simulator()
+INSTANT = InstantSimulator()
+STEADY = ["label", "x", "sum", "square", "state", "failure", "case"]
+WORKER = (
+    "import sys; sys.path.insert(0, sys.argv[2]);"
+    "from skyhold.simulation.worker import work; from tiny_model import tiny_simulator;"
+    "print('ready', flush=True); work(sys.argv[1], simulator=tiny_simulator())"
+)
+
+
+def start_worker(folder: Path) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-c", WORKER, str(folder), str(Path(__file__).parent.parent)]
+    worker = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert worker.stdout is not None
+    assert worker.stdout.readline() == b"ready\n"
+    return worker
+
+
+@contextlib.contextmanager
+def ending(workers: list[subprocess.Popen[bytes]]) -> Generator[None]:
+    """Leave no worker behind, whatever the test found."""
+    try:
+        yield
+    finally:
+        for worker in workers:
+            with contextlib.suppress(ProcessLookupError):
+                worker.kill()
+            worker.communicate()
+
+
+def unbroken(tmp_path: Path, plan: Any) -> list[dict[str, Any]]:
+    campaign = Campaign.create(open_store(tmp_path / "unbroken"), plan, simulator=INSTANT)
+    campaign.run(simulator=INSTANT)
+    return campaign.table(columns=STEADY).to_pylist()
+
+
+def assert_each_case_is_committed_once(store: Store, cases: int) -> None:
+    done = [info.key.rpartition("/")[2] for info in store.list("done/")]
+    assert len(done) == len(set(done)) == cases
+
+
+def children_of_tiny(folder: Path) -> list[str]:
+    """Return the models that still run for workers of this folder: their scratch lies below it."""
+    found: list[str] = []
+    for process in Path("/proc").iterdir():
+        with contextlib.suppress(OSError):
+            if process.name.isdigit() and str(folder).encode() in (process / "cmdline").read_bytes():
+                found.append(process.name)
+    return found
+
+
+def kill_at_random(tmp_path: Path, *, cases: int, kills: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    monkeypatch.setenv("TMPDIR", str(scratch))
+    plan = tiny_plan(range(cases), sleep_s=0.1)
+    folder = tmp_path / "campaign"
+    campaign = Campaign.create(folder.as_posix(), plan, simulator=TINY, rules=Rules(lease_s=0.6))
+    dice = random.Random(4)
+    workers = [start_worker(folder) for _ in range(2)]
+    with ending(workers):
+        for _ in range(kills):
+            time.sleep(dice.uniform(0.0, 0.3))
+            victim = workers.pop(dice.randrange(len(workers)))
+            victim.send_signal(signal.SIGKILL)
+            victim.communicate()
+            workers.append(start_worker(folder))
+        for worker in workers:
+            _, errors = worker.communicate(timeout=120)
+            assert worker.returncode == 0, errors.decode()
+    assert campaign.status().done == cases
+    assert_each_case_is_committed_once(campaign.store, cases)
+    claims = [ClaimNote.from_json(campaign.store.read(info.key)) for info in campaign.store.list("state/claims/")]
+    assert any(claim.taken > 1 for claim in claims)
+    assert campaign.table(columns=STEADY).to_pylist() == unbroken(tmp_path, plan)
+    assert not children_of_tiny(scratch)
+
+
+def test_workers_killed_at_random_change_nothing_in_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    kill_at_random(tmp_path, cases=12, kills=6, monkeypatch=monkeypatch)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_a_hundred_kills_in_a_study_of_sixty_cases_change_nothing_in_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    kill_at_random(tmp_path, cases=60, kills=100, monkeypatch=monkeypatch)
+
+
+def test_a_worker_that_is_asked_to_end_gives_back_what_it_has(tmp_path: Path):
+    folder = tmp_path / "campaign"
+    plan = tiny_plan(range(8), sleep_s=0.3)
+    campaign = Campaign.create(folder.as_posix(), plan, simulator=TINY, rules=Rules(lease_s=600.0, workers=1))
+    worker = start_worker(folder)
+    with ending([worker]):
+        while not list(campaign.store.list("done/")):
+            time.sleep(0.02)
+        worker.send_signal(signal.SIGTERM)
+        worker.communicate(timeout=20)
+        assert worker.returncode == 128 + signal.SIGTERM
+    (claim,) = campaign.store.list("state/claims/")
+    assert ClaimNote.from_json(campaign.store.read(claim.key)).state == "free"
+    done = {info.key for info in campaign.store.list("done/")}
+    assert 0 < len(done) < 8
+    assert campaign.run(simulator=TINY).done == 8  # at once: the lease of ten minutes is not waited for
+    assert_each_case_is_committed_once(campaign.store, 8)
+    assert done <= {info.key for info in campaign.store.list("done/")}
+
+
+class _StoppedError(StorageError):
+    """The store is gone, for good as far as this worker can tell."""
+
+
+class _Dying(DelegatingStore):
+    """Fails for good at one request, before or after the work is done, and at all that follow."""
+
+    def __init__(self, inner: Store, at: int, *, after: bool) -> None:
+        super().__init__(inner)
+        self._left = at
+        self._after = after
+
+    def observed(self, observer: Any) -> "_Dying":
+        return self
+
+    def _count(self, work: Any) -> Any:
+        self._left -= 1
+        if self._left < 0 or (self._left == 0 and not self._after):
+            raise _StoppedError("the store is gone")
+        result = work()
+        if self._left == 0:
+            raise _StoppedError("the answer never came")
+        return result
+
+    def info(self, key: str) -> Any:
+        return self._count(lambda: self._inner.info(key))
+
+    def read_with_info(self, *args: Any, **options: Any) -> Any:
+        return self._count(lambda: self._inner.read_with_info(*args, **options))
+
+    def write(self, *args: Any, **options: Any) -> Any:
+        return self._count(lambda: self._inner.write(*args, **options))
+
+    def list_pages(self, *args: Any, **options: Any) -> Any:
+        return self._count(lambda: iter(list(self._inner.list_pages(*args, **options))))
+
+    def delete(self, keys: Any) -> None:
+        self._count(lambda: self._inner.delete(keys))
+
+
+@settings(max_examples=40)
+@given(at=st.integers(1, 40), after=st.booleans())
+def test_stopped_at_any_request_and_gone_on_with_the_end_is_the_same(at: int, after: bool):
+    store = open_store(f"memory://dying-{os.urandom(6).hex()}")
+    plan = tiny_plan(range(4), refuse=[2])
+    campaign = Campaign.create(store, plan, simulator=INSTANT, rules=Rules(lease_s=0.05))
+    with contextlib.suppress(_StoppedError):
+        work(_Dying(store, at, after=after), simulator=INSTANT)
+    status = campaign.run(simulator=INSTANT)
+    assert (status.done, dict(status.failures)) == (3, {"engine": 1})
+    assert_each_case_is_committed_once(store, 3)
+    assert campaign.table(columns=["sum"]).column("sum").to_pylist() == [0, 276, None, 828]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_on_a_store_that_fails_and_loses_answers_every_case_is_committed_once(tmp_path: Path, seed: int):
+    faults = {"error_rate": 0.1, "lost_rate": 0.15, "throttle_rate": 0.05, "cut_rate": 0.05, "seed": seed}
+    store = open_store(f"mock://{tmp_path}/campaign", retries=20, **faults)
+    campaign = Campaign.create(store, tiny_plan(range(8)), simulator=INSTANT)
+    status = campaign.run(workers=2, simulator=INSTANT)
+    assert status.done == 8
+    plain = open_store(tmp_path / "campaign")
+    assert_each_case_is_committed_once(plain, 8)
+    assert Campaign.open(plain).table(columns=["x"]).column("x").to_pylist() == list(range(8))
