@@ -21,6 +21,7 @@ class TinyPlan:
     cases: list[Any]
     models: Mapping[str, bytes]
     weathers: Mapping[str, str] = field(default_factory=dict)
+    suffix: str = ".json"
 
 
 def tiny_plan(values: Iterable[int], **more: Any) -> TinyPlan:

@@ -6,7 +6,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from skyhold.simulation.batch import BatchResult, simulate_batch
     from skyhold.simulation.cache import ResultCache
+    from skyhold.simulation.campaign import Campaign
+    from skyhold.simulation.campaign_record import Rules
     from skyhold.simulation.case import Case, case_key
+    from skyhold.simulation.command import CommandSimulator
     from skyhold.simulation.document import Document
     from skyhold.simulation.engine_messages import EngineMessages
     from skyhold.simulation.filesystem import FileSystem, StoreFileSystem
@@ -24,12 +27,16 @@ if TYPE_CHECKING:
     from skyhold.simulation.sampling import Grid, LatinHypercube, Listed, Sobol
     from skyhold.simulation.selection import OutputSelection, TabularValue, request_outputs
     from skyhold.simulation.sql import SqlResults
+    from skyhold.simulation.status import Status
     from skyhold.simulation.study import Study
+    from skyhold.simulation.worker import WorkReport, work
 
 __all__ = [
     "AzureFileSystem",
     "BatchResult",
+    "Campaign",
     "Case",
+    "CommandSimulator",
     "Document",
     "EngineMessages",
     "FileSystem",
@@ -45,14 +52,17 @@ __all__ = [
     "Parameter",
     "Plan",
     "ResultCache",
+    "Rules",
     "S3FileSystem",
     "SimulationJob",
     "SimulationResult",
     "Sobol",
     "SqlResults",
+    "Status",
     "StoreFileSystem",
     "Study",
     "TabularValue",
+    "WorkReport",
     "apply_patch",
     "as_model",
     "case_key",
@@ -63,12 +73,15 @@ __all__ = [
     "request_outputs",
     "simulate",
     "simulate_batch",
+    "work",
 ]
 
 _HOMES = {
     "AzureFileSystem": "skyhold.simulation.named_filesystems",
     "BatchResult": "skyhold.simulation.batch",
+    "Campaign": "skyhold.simulation.campaign",
     "Case": "skyhold.simulation.case",
+    "CommandSimulator": "skyhold.simulation.command",
     "Document": "skyhold.simulation.document",
     "EngineMessages": "skyhold.simulation.engine_messages",
     "FileSystem": "skyhold.simulation.filesystem",
@@ -84,14 +97,17 @@ _HOMES = {
     "Parameter": "skyhold.simulation.parameters",
     "Plan": "skyhold.simulation.plan",
     "ResultCache": "skyhold.simulation.cache",
+    "Rules": "skyhold.simulation.campaign_record",
     "S3FileSystem": "skyhold.simulation.named_filesystems",
     "SimulationJob": "skyhold.simulation.job",
     "SimulationResult": "skyhold.simulation.results",
     "Sobol": "skyhold.simulation.sampling",
     "SqlResults": "skyhold.simulation.sql",
+    "Status": "skyhold.simulation.status",
     "StoreFileSystem": "skyhold.simulation.filesystem",
     "Study": "skyhold.simulation.study",
     "TabularValue": "skyhold.simulation.selection",
+    "WorkReport": "skyhold.simulation.worker",
     "apply_patch": "skyhold.simulation.patches",
     "as_model": "skyhold.simulation.model_source",
     "case_key": "skyhold.simulation.case",
@@ -102,6 +118,7 @@ _HOMES = {
     "request_outputs": "skyhold.simulation.selection",
     "simulate": "skyhold.simulation.run",
     "simulate_batch": "skyhold.simulation.batch",
+    "work": "skyhold.simulation.worker",
 }
 
 

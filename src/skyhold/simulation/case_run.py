@@ -18,7 +18,7 @@ from skyhold.runs.hashing import HashingWriter
 from skyhold.simulation.layout import blob_key, done_key, out_key
 from skyhold.simulation.outcome import KeptFile, Outcome, read_outcomes, write_outcomes
 from skyhold.simulation.patches import apply_patch
-from skyhold.simulation.simulator import Job, Simulator, Verdict, Watch
+from skyhold.simulation.simulator import Job, OutputRequester, Simulator, Verdict, Watch
 from skyhold.simulation.tasks import Task
 from skyhold.storage.contract import Store
 from skyhold.storage.objects import Attributes
@@ -192,12 +192,13 @@ class CaseRunner:
 
     def _prepare(self, task: Task, folder: Path) -> Job:
         suffix = self._suffix(task.model)
-        if task.patch:
+        model = self.blobs.path(task.model, suffix)
+        if task.patch or isinstance(self.simulator, OutputRequester):
             document = apply_patch(self.blobs.document(task.model, suffix), task.patch)
+            if isinstance(self.simulator, OutputRequester):
+                document = self.simulator.request_outputs(document, task.selection)
             model = folder / f"model{suffix}"
             model.write_text(json.dumps(document), encoding="utf-8")
-        else:
-            model = self.blobs.path(task.model, suffix)
         weather = None if task.weather is None else self.blobs.path(task.weather, self._suffix(task.weather))
         return Job(model, weather, task.options)
 

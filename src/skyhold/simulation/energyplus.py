@@ -140,6 +140,9 @@ class EnergyPlus:
             watch.on_progress(1.0, "done")
         return verdict
 
+    def request_outputs(self, document: Any, selection: Mapping[str, Any]) -> Any:
+        return import_module("skyhold.simulation.outputs").request_outputs(document, selection)
+
     def keep(self, folder: Path, target: Path, selection: Mapping[str, Any]) -> Kept:
         return import_module("skyhold.simulation.outputs").keep_outputs(folder, target, selection)
 

@@ -4,9 +4,19 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
-__all__ = ["EngineMessage", "FailureClass", "Job", "Kept", "Quantity", "Simulator", "Verdict", "Watch"]
+__all__ = [
+    "EngineMessage",
+    "FailureClass",
+    "Job",
+    "Kept",
+    "OutputRequester",
+    "Quantity",
+    "Simulator",
+    "Verdict",
+    "Watch",
+]
 
 FailureClass = Literal["engine", "timeout", "crash", "cancelled", "infrastructure"]
 """Why a run gave no result. ``engine``: it said so itself, and would say so again. ``crash``: its process died.
@@ -130,6 +140,19 @@ class Simulator(Protocol):
 
         Raises:
             ResultError: The folder has not what was asked for.
+            BadOptionError: The selection asks for what there is not.
+        """
+        ...
+
+
+@runtime_checkable
+class OutputRequester(Protocol):
+    """A simulator whose models say what is reported, so that a selection has to be asked for before the run."""
+
+    def request_outputs(self, document: Any, selection: Mapping[str, Any]) -> Any:
+        """Return a model's document with requests for all that the selection keeps; the given one stays as it is.
+
+        Raises:
             BadOptionError: The selection asks for what there is not.
         """
         ...

@@ -3,10 +3,10 @@
 import gzip
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import PurePosixPath
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from skyhold.errors import BadOptionError
 from skyhold.simulation.case import Case, case_key
@@ -15,6 +15,8 @@ from skyhold.simulation.plain import canonical_bytes, hash_json
 from skyhold.storage.opening import open_object
 
 __all__ = ["Blobs", "Chunk", "Label", "PlanLike", "Task", "TaskList", "chunk_sizes", "list_tasks"]
+
+T = TypeVar("T")
 
 Blobs = dict[str, bytes]
 """Content by its SHA-256."""
@@ -31,6 +33,11 @@ class PlanLike(Protocol):
     @property
     def models(self) -> Mapping[str, bytes]:
         """Base models by name, as JSON."""
+        ...
+
+    @property
+    def suffix(self) -> str:
+        """How a file of such a model ends."""
         ...
 
     @property
@@ -196,27 +203,47 @@ class _Files:
         self.names: dict[str, str] = {}
 
     def model(self, case: Case) -> str:
-        return self._hash("model", case, case.model, self._plan.models)
+        def add() -> str:
+            return self._add(_find(case, "model", case.model, self._plan.models), f"model{self._plan.suffix}")
+
+        return self._once(("model", case.model), add)
 
     def weather(self, case: Case) -> str | None:
-        return None if case.weather is None else self._hash("weather", case, case.weather, self._plan.weathers)
+        name = case.weather
+        if name is None:
+            return None
 
-    def _hash(self, kind: str, case: Case, name: str, known: Mapping[str, bytes] | Mapping[str, str]) -> str:
-        if (kind, name) not in self._known:
-            if name not in known:
-                raise BadOptionError(
-                    f"the case {case.label!r} wants the {kind} {name!r}, and the plan has {', '.join(sorted(known))}"
-                )
-            self._known[kind, name] = self._add(name, known[name])
-        return self._known[kind, name]
+        def add() -> str:
+            return self._add(*_read_weather(_find(case, "weather", name, self._plan.weathers)))
 
-    def _add(self, name: str, found: bytes | str) -> str:
-        if isinstance(found, str):
-            store, key = open_object(found)
-            data, file_name = store.read(key), PurePosixPath(key).name
-        else:
-            data, file_name = found, name if name.lower().endswith(".json") else "model.epJSON"
+        return self._once(("weather", name), add)
+
+    def _once(self, known: tuple[str, str], add: Callable[[], str]) -> str:
+        if known not in self._known:
+            self._known[known] = add()
+        return self._known[known]
+
+    def _add(self, data: bytes, file_name: str) -> str:
         sha256 = hashlib.sha256(data).hexdigest()
         self.blobs[sha256] = data
         self.names.setdefault(sha256, file_name)
         return sha256
+
+
+def _find(case: Case, kind: str, name: str, known: Mapping[str, T]) -> T:
+    if name not in known:
+        raise BadOptionError(
+            f"the case {case.label!r} wants the {kind} {name!r}, and the plan has {', '.join(sorted(known)) or 'none'}"
+        )
+    return known[name]
+
+
+def _read_weather(uri: str) -> tuple[bytes, str]:
+    """Return a weather file and its name; what EnergyPlus reads is fetched once a machine, unpacked and checked."""
+    if uri.lower().endswith((".epw", ".zip")):
+        from skyhold.weather.downloader import fetch_weather  # noqa: PLC0415 - other simulators do without
+
+        path = fetch_weather(uri)
+        return path.read_bytes(), path.name
+    store, key = open_object(uri)
+    return store.read(key), PurePosixPath(key).name
