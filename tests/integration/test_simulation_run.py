@@ -3,6 +3,7 @@
 import json
 import pickle
 import threading
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 from conftest import make_bucket
 from skyhold.errors import (
     AlreadyExistsError,
+    ArchivedError,
     BadOptionError,
     ConflictError,
     EngineError,
@@ -237,6 +239,65 @@ def test_a_store_that_fails_anywhere_loses_neither_the_old_result_nor_the_new(
     assert SimulationResult.from_directory(root / "run-1").values["area"].value == 3
 
 
+def test_only_the_files_of_a_run_go_into_an_archive(moto: LocalServer, tiny: TinySimulator):
+    fs = S3FileSystem(make_bucket(moto), storage_class="GLACIER", **moto.options)
+    made = simulate({"area": 2}, output_dir="run-1", fs=fs, engine=tiny)
+    assert made.success
+    read = SimulationResult.from_directory("run-1", fs=fs)
+    assert read.values["area"].value == 2
+    with pytest.raises(ArchivedError):
+        read.read("eplusout.csv")
+
+
+class DictFileSystem:
+    """A file system as a user may write one."""
+
+    def __init__(self) -> None:
+        self.files: dict[str, bytes] = {}
+
+    def read_bytes(self, path: Any) -> bytes:
+        return self.files[str(path)]
+
+    def write_bytes(self, path: Any, data: bytes) -> None:
+        self.files[str(path)] = data
+
+    def read_text(self, path: Any, encoding: str = "utf-8") -> str:
+        return self.files[str(path)].decode(encoding)
+
+    def write_text(self, path: Any, text: str, encoding: str = "utf-8") -> None:
+        self.files[str(path)] = text.encode(encoding)
+
+    def exists(self, path: Any) -> bool:
+        return str(path) in self.files
+
+    def makedirs(self, path: Any, *, exist_ok: bool = False) -> None:
+        del path, exist_ok
+
+    def copy(self, src: Any, dst: Any) -> None:
+        self.files[str(dst)] = self.files[str(src)]
+
+    def glob(self, path: Any, pattern: str) -> list[str]:
+        return [name for name in self.files if fnmatchcase(name, f"{path}/{pattern}")]
+
+    def remove(self, path: Any) -> None:
+        del self.files[str(path)]
+
+
+def test_results_go_into_a_file_system_of_the_users_own(tiny: TinySimulator, tmp_path: Path):
+    fs = DictFileSystem()
+    assert SimulationResult.from_directory("runs/1", fs=fs).state == "absent"
+    made = simulate({"area": 2, "files": ["old.csv"]}, output_dir="runs/1", fs=fs, engine=tiny)
+    assert SimulationResult.from_directory("runs/1", fs=fs).record == made.record
+    simulate({"area": 3}, output_dir="runs/1", fs=fs, engine=tiny, overwrite=True)
+    read = SimulationResult.from_directory("runs/1", fs=fs)
+    assert read.read("eplusout.csv").startswith(b"3,")
+    assert "runs/1/old.csv" not in fs.files
+    assert read.path_of("eplusout.csv").read_bytes().startswith(b"3,")
+    read.verify(deep=True)
+    del fs.files[f"runs/1/{RECORD}"]
+    assert SimulationResult.from_directory("runs/1", fs=fs).state == "partial"
+
+
 def test_a_store_that_is_down_is_found_before_the_run(tiny: TinySimulator):
     fs = S3FileSystem("b", endpoint_url="http://127.0.0.1:9", region_name="x", anonymous=True, retries=0)
     with pytest.raises(UnreachableError):
@@ -338,6 +399,14 @@ def test_a_known_result_is_taken_from_the_cache(
     weather.write_text("LOCATION,Oslo")
     simulate({"area": 2}, weather, output_dir="run-5", fs=fs, engine=tiny, cache=cache)
     assert tiny.runs == 4
+
+
+def test_a_cache_that_cannot_be_written_costs_no_run(fs: StoreFileSystem, tiny: TinySimulator, tmp_path: Path):
+    (tmp_path / "file").write_text("x")
+    events: list[Event] = []
+    cache = ResultCache(tmp_path / "file")
+    assert simulate({"area": 2}, output_dir="run", fs=fs, engine=tiny, cache=cache, on_progress=events.append).success
+    assert ["cannot be written" in event.message for event in events if event.phase == "warned"] == [True]
 
 
 class TestFoldersOfTheEngineItself:

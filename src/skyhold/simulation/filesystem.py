@@ -125,10 +125,17 @@ class StoreFileSystem:
         """Where its top is."""
         return self.store.uri
 
-    def open_folder(self, path: AnyPath) -> Store:
-        """Return the store of what lies in a folder."""
+    def open_folder(self, path: AnyPath, *, classed: bool = True) -> Store:
+        """Return the store of what lies in a folder.
+
+        Args:
+            path: The folder.
+            classed: Keep what is written there in this file system's storage class; what is read again soon should not
+                be, since archives give nothing back for hours.
+        """
         key = self._key(path)
-        return PrefixedStore(self.store, f"{key}/") if key else self.store
+        store = self.store if classed or not self.storage_class else self._plain
+        return PrefixedStore(store, f"{key}/") if key else store
 
     def read_bytes(self, path: AnyPath) -> bytes:
         """Return a file's bytes.

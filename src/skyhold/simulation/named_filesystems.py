@@ -114,8 +114,8 @@ class LocalFileSystem(StoreFileSystem):
         self._root = os.fspath(root)
         super().__init__(self._root or os.curdir)
 
-    def open_folder(self, path: AnyPath) -> Store:
-        return super().open_folder(path) if self._root else open_store(os.fspath(path) or os.curdir)
+    def open_folder(self, path: AnyPath, *, classed: bool = True) -> Store:
+        return super().open_folder(path, classed=classed) if self._root else open_store(os.fspath(path) or os.curdir)
 
     def exists(self, path: AnyPath) -> bool:
         try:

@@ -36,7 +36,7 @@ class ResultFolder(Protocol):
         ...
 
     def write(self, name: str, data: bytes) -> None:
-        """Write a small file."""
+        """Write a note about the run."""
         ...
 
     def list(self) -> dict[str, int | None]:
@@ -86,15 +86,21 @@ def open_result_folder(path: AnyPath, fs: FileSystem | None = None) -> ResultFol
     if fs is None:
         return _StoreFolder(open_store(path))
     if isinstance(fs, StoreFileSystem):
-        return _StoreFolder(fs.open_folder(path))
+        return _StoreFolder(fs.open_folder(path), fs.open_folder(path, classed=False))
     return _ForeignFolder(fs, os.fspath(path))
 
 
 class _StoreFolder:
-    """A folder of a store: many requests at a time."""
+    """A folder of a store: many requests at a time.
 
-    def __init__(self, store: Store) -> None:
+    Args:
+        store: For the files of the run.
+        notes: The same, for what says how far the run is: never in an archive.
+    """
+
+    def __init__(self, store: Store, notes: Store | None = None) -> None:
         self._store = store
+        self._notes = notes or store
         self.uri = store.uri
         location = parse_location(store.uri)
         self.local: Path | None = Path(location.container) if location.scheme == "file" else None
@@ -110,7 +116,7 @@ class _StoreFolder:
             return None
 
     def write(self, name: str, data: bytes) -> None:
-        self._store.write(name, data)
+        self._notes.write(name, data)
 
     def list(self) -> dict[str, int | None]:
         if self.local is not None and not self.local.is_dir():
@@ -133,7 +139,7 @@ class _StoreFolder:
         return self._store.open_reader(key, block_bytes=block_bytes, read_ahead=read_ahead)
 
     def metered(self, meter: Meter) -> ResultFolder:
-        return _StoreFolder(MeteredStore(self._store, meter))
+        return _StoreFolder(MeteredStore(self._store, meter), MeteredStore(self._notes, meter))
 
 
 class _ForeignFolder:

@@ -232,8 +232,15 @@ class _Run:
         (kept / RECORD).parent.mkdir()
         (kept / RECORD).write_bytes(record.to_json())
         if self._setting.cache is not None and verdict.is_success:
-            self._setting.cache.put(kept, record)
+            self._remember(self._setting.cache, kept, record)
         return record
+
+    def _remember(self, cache: ResultCache, kept: Path, record: ResultRecord) -> None:
+        """Keep the result for the next time; a cache that cannot be written costs a warning, and no run."""
+        try:
+            cache.put(kept, record)
+        except (BadOptionError, OSError) as error:
+            self._recorder.progress.warn(str(error))
 
     def _keep(self, prepared: PreparedJob, verdict: Verdict, work: Path, kept: Path) -> Kept:
         if not verdict.is_success:
