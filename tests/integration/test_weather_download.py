@@ -3,6 +3,7 @@
 import http.server
 import io
 import multiprocessing
+import pickle
 import threading
 import zipfile
 from collections.abc import Generator
@@ -95,6 +96,12 @@ def test_stations_of_other_libraries_will_do(site: Site, tmp_path: Path):
     (site.folder / "x.epw").write_bytes(EPW)
     theirs: Any = SimpleNamespace(url=f"{site.url}/x.epw", wmo="1")
     assert WeatherDownloader(tmp_path / "kept").fetch(theirs).read_bytes() == EPW
+
+
+def test_a_downloader_goes_to_other_processes(site: Site, tmp_path: Path):
+    (site.folder / "x.epw").write_bytes(EPW)
+    copy = pickle.loads(pickle.dumps(WeatherDownloader(tmp_path / "kept", retries=1)))
+    assert copy.fetch(f"{site.url}/x.epw").read_bytes() == EPW
 
 
 def test_what_lies_beside_a_plain_file_comes_with_it_and_pages_do_not(site: Site, tmp_path: Path):

@@ -179,6 +179,10 @@ def test_a_search_puts_the_place_before_what_is_named_after_it():
         "Port.Chicago",
     ]
     assert len(index.search("chicago", limit=2)) == 2
+    longer = StationIndex([station("Cicero.Chicago"), station("Chicago.Lake.Side")])
+    assert found_names(longer, "chicago")[0] == "Chicago.Lake.Side"
+    misspelt = StationIndex([station("Little.Chicago"), station("Chicago.Lake.Side")])
+    assert found_names(misspelt, "chcago")[0] == "Chicago.Lake.Side"
 
 
 def test_a_search_knows_accents_apostrophes_states_and_numbers():

@@ -1,5 +1,7 @@
 """EPW files: the real ones of the wheel, and broken, sub-hourly and leap ones made from them."""
 
+import subprocess
+import sys
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -248,6 +250,12 @@ def test_a_header_costs_one_small_request_and_a_long_one_a_few(tmp_path: Path):
         assert header.location.city == "Town"
         assert len(seen) == requests
         assert sum(operation.bytes_in for operation in seen) < min(info.size_bytes, 300_000)
+
+
+def test_loading_the_package_and_fetching_bring_no_tables():
+    code = "import sys, skyhold.weather as w; w.Station; w.fetch_weather(sys.argv[1]); print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code, CHICAGO], capture_output=True, text=True, check=True)
+    assert not {"pyarrow", "scipy", "idfkit", "pyenergyplus", "obstore"} & set(done.stdout.split())
 
 
 def test_a_missing_file_is_a_missing_file():

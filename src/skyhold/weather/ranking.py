@@ -16,6 +16,7 @@ _WHOLE, _BEGINNING, _INSIDE, _ALIKE = 1.0, 0.8, 0.6, 0.5
 _LEAST_BEGINNING, _LEAST_INSIDE, _LEAST_ALIKE = 2, 3, 4
 _ALIKE_RATIO = 0.8
 _MAIN = "intl"
+_NOWHERE = 1000
 
 
 class Ranking:
@@ -52,8 +53,8 @@ class Ranking:
     def _place(self, number: int, word: str) -> tuple[int, int, bool, int, str]:
         """Return what goes first among equals: named after the place, its main airport, a short name."""
         name = self._names[number]
-        first = next((at for at, own in enumerate(name) if own.startswith(word)), len(name))
-        alike = next((at for at, own in enumerate(name) if own[0] == word[0]), len(name))
+        first = next((at for at, own in enumerate(name) if own.startswith(word)), _NOWHERE)
+        alike = next((at for at, own in enumerate(name) if own[0] == word[0]), _NOWHERE)
         return first, alike, _MAIN not in name, len(name), self._stations[number].name
 
     def _scores(self, word: str) -> Mapping[int, float]:
