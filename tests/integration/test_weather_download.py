@@ -130,6 +130,19 @@ def test_an_object_of_a_bucket_is_fetched_once_and_again_when_it_changes(moto: L
         fetch()
 
 
+def test_a_signed_link_will_do(moto: LocalServer, tmp_path: Path):
+    store = open_store(f"s3://{make_bucket(moto)}", **moto.options)
+    store.write("x.zip", zipped(**{"x.epw": EPW, "x.ddy": DDY}))
+    seen = set[Path]()
+    for expires_s in (600, 1200):
+        files = WeatherDownloader(tmp_path).download(store.presign("x.zip", expires_s=expires_s))
+        assert files.epw.read_bytes() == EPW
+        assert files.ddy
+        assert "Signature=**redacted**" in files.uri
+        seen.add(files.epw)
+    assert len(seen) == 1
+
+
 def test_one_content_under_two_names_is_kept_in_one_folder(site: Site, tmp_path: Path):
     for name in ("a.epw", "b.epw"):
         (site.folder / name).write_bytes(EPW)

@@ -13,7 +13,8 @@ import pytest
 from skyhold.errors import KeyNotFoundError, WeatherError
 from skyhold.storage.opening import open_store
 from skyhold.weather import read_epw, read_epw_header
-from skyhold.weather.cells import MonthDay
+from skyhold.weather.cells import Cells, MonthDay
+from skyhold.weather.design_conditions import parse_design_conditions
 from skyhold.weather.epw import parse_epw
 from weather_files import CHICAGO, hourly_rows, make_epw, weather_files
 
@@ -51,6 +52,17 @@ def test_design_conditions_have_names_with_shares_and_units():
     assert found.cooling["dehumidification_dew_point_0.4_c"] == 23.8
     assert found.extremes["dry_bulb_max_in_50_years_c"] == 40.9
     assert found.raw["heating"][1] == "-20"
+
+
+def test_several_sets_of_design_conditions_stay_apart_and_unknown_layouts_have_no_names():
+    heating = ",".join(["Heating", "1", "-20", "N/A", "", *["3"] * 11])
+    line = f"DESIGN CONDITIONS,2,First source,,{heating},Cooling,7,30,,,Second source,,Heating,1,2,3"
+    first, second = parse_design_conditions(Cells.cut("x.epw", 2, line))
+    assert (first.title, second.title) == ("First source", "Second source")
+    assert (first.heating["dry_bulb_99.6_c"], first.heating["dry_bulb_99.0_c"]) == (-20.0, None)
+    assert first.cooling == second.heating == {}
+    assert second.raw["heating"] == ("1", "2", "3")
+    assert parse_design_conditions(Cells.cut("x.epw", 2, "DESIGN CONDITIONS,0,,")) == ()
 
 
 def test_every_file_of_the_wheel_is_a_whole_year_of_hours():

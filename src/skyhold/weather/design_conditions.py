@@ -109,15 +109,23 @@ def parse_design_conditions(cells: Cells) -> tuple[DesignConditions, ...]:
     announced = cells.count(2, "number of design conditions")
     drafts: list[_Draft] = []
     section: list[str] | None = None
-    for cell in cells.texts[2:]:
+    for place, cell in enumerate(cells.texts[2:], 3):
         if cell.lower() in _SECTIONS and drafts:
             section = drafts[-1].sections.setdefault(cell.lower(), [])
-        elif cell and not is_number(cell) and len(drafts) < announced and (section is None or len(section) > 1):
+        elif len(drafts) < announced and _is_title(cell, cells.texts[place:]):
             drafts.append(_Draft(cell))
             section = None
         elif section is not None:
             section.append(cell)
     return tuple(_finished(draft) for draft in drafts)
+
+
+def _is_title(cell: str, after: tuple[str, ...]) -> bool:
+    """Return whether a cell begins a set: a text with no number between it and the first section."""
+    if not cell or is_number(cell):
+        return False
+    following = next((other.lower() for other in after if is_number(other) or other.lower() in _SECTIONS), "heating")
+    return following == "heating"
 
 
 def _finished(draft: _Draft) -> DesignConditions:
