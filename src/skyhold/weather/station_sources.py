@@ -127,9 +127,10 @@ def _read_station(store: Store, key: str) -> Entry | WeatherError | None:
 
 def _files_of_the_engine() -> FoundStations:
     paths: Mapping[str, str] = import_module("pyenergyplus.dataset").weather_files
-    found = (_read_station(*open_object(path)) for path in paths.values())
-    stations = tuple(entry.station for entry in found if isinstance(entry, Entry))
-    return FoundStations(f"{_ENGINE_PACKAGE} {metadata.version(_ENGINE_PACKAGE)}", stations)
+    found = {path: _read_station(*open_object(path)) for path in paths.values()}
+    stations = tuple(entry.station for entry in found.values() if isinstance(entry, Entry))
+    problems = {path: entry for path, entry in found.items() if isinstance(entry, WeatherError)}
+    return FoundStations(f"{_ENGINE_PACKAGE} {metadata.version(_ENGINE_PACKAGE)}", stations, problems)
 
 
 def _wider_index() -> FoundStations:
