@@ -198,29 +198,47 @@ def test_a_file_that_is_absent_cut_or_another_is_named(damaged: Path, tmp_path: 
         SqlResults(tmp_path / "empty.sql")
 
 
-def test_reading_leaves_nothing_beside_the_file_and_needs_no_right_to_write(damaged: Path):
+def test_reading_leaves_nothing_beside_the_file_whatever_its_name(damaged: Path):
     odd = damaged.parent / "100% a?b#c"
     odd.mkdir()
     path = Path(shutil.copy(damaged, odd / "x.sql"))
-    path.chmod(0o400)
-    assert len(SqlResults(path).list_variables()) > 50
+    results = SqlResults(path)
+    assert len(results.list_variables()) > 50
     assert [each.name for each in odd.iterdir()] == ["x.sql"]
 
 
+_ROW = (
+    "(SELECT {}(ReportDataIndex) FROM ReportData JOIN ReportDataDictionary USING (ReportDataDictionaryIndex)"
+    " WHERE Name = '{}')"
+)
+
+
 def test_what_the_engine_could_not_compute_is_nan_and_what_is_infinite_stays(damaged: Path):
-    place = "(SELECT {}(ReportDataIndex) FROM ReportData JOIN ReportDataDictionary USING (ReportDataDictionaryIndex) "
-    place += "WHERE Name = 'Fans:Electricity')"
-    results = _change(
-        damaged,
-        f"UPDATE ReportData SET Value = NULL WHERE ReportDataIndex = {place.format('MAX')}",
-        f"UPDATE ReportData SET Value = -9e999 WHERE ReportDataIndex = {place.format('MIN')}",
-    )
-    values = results.get_timeseries("Fans:Electricity", environment="all").values
+    last, first = _ROW.format("MAX", "Fans:Electricity"), _ROW.format("MIN", "Fans:Electricity")
+    absent = _change(damaged, f"UPDATE ReportData SET Value = NULL WHERE ReportDataIndex = {last}")
+    values = absent.get_timeseries("Fans:Electricity", environment="all").values
     assert len(values) == 48 + 96 + 72
-    assert math.isnan(values[-1])
-    assert not any(math.isnan(value) for value in values[:-1])
-    infinite = _change(damaged, f"UPDATE ReportData SET Value = 9e999 WHERE ReportDataIndex = {place.format('MAX')}")
+    assert [math.isnan(value) for value in values] == [False] * 215 + [True]
+    both = _change(damaged, f"UPDATE ReportData SET Value = 9e999 WHERE ReportDataIndex = {first}")
+    tables = both.read_wide(both.list_variables())["hourly"]["Fans:Electricity [J]"].to_pylist()
+    assert sum(map(math.isnan, tables)) == 1
+    infinite = _change(damaged, f"UPDATE ReportData SET Value = 9e999 WHERE ReportDataIndex = {last}")
     assert infinite.get_timeseries("Fans:Electricity").values[-1] == math.inf
+
+
+def test_series_that_lack_different_rows_keep_each_value_at_its_time(damaged: Path):
+    names = ("Fans:Electricity", "Cooling:Electricity")
+    whole = SqlResults(damaged).to_arrow(names, frequency="hourly", environment="all").to_pylist()
+    cut = _change(
+        damaged,
+        f"DELETE FROM ReportData WHERE ReportDataIndex = {_ROW.format('MAX', names[1])}",
+        f"DELETE FROM ReportData WHERE ReportDataIndex = (SELECT MIN(ReportDataIndex) FROM ReportData JOIN "
+        f"ReportDataDictionary USING (ReportDataDictionaryIndex) JOIN Time USING (TimeIndex) "
+        f"WHERE Name = '{names[0]}' AND COALESCE(WarmupFlag, 0) = 0)",
+    )
+    whole[0]["Fans:Electricity [J]"] = None
+    whole[-1]["Cooling:Electricity [J]"] = None
+    assert cut.to_arrow(names, frequency="hourly", environment="all").to_pylist() == whole
 
 
 def test_names_of_another_encoding_are_read(damaged: Path):
