@@ -35,6 +35,16 @@ _COMMANDS = {
     "demo": ("skyhold.cli.demo:demo", "The main job on real flight records."),
 }
 
+_SIMULATION = {
+    "plan": ("plan", "List the cases of a study; with a URI, create the campaign there."),
+    "work": ("work", "Work on a campaign until nothing is left to do."),
+    "status": ("show_status", "Show how far a campaign is."),
+    "table": ("show_table", "Print parameters and results, a row for each case."),
+    "collect": ("collect", "Gather what is finished into the campaign's table."),
+    "retry": ("retry", "Let failed cases be tried again, and lift a cancellation."),
+    "cancel": ("cancel", "Let all workers of a campaign stop soon."),
+}
+
 
 def make_app() -> App:
     """Return the application with all its commands."""
@@ -53,6 +63,10 @@ def make_app() -> App:
     runs.command("skyhold.cli.runs:list_runs", name="ls", help="List the newest runs.")
     runs.command("skyhold.cli.runs:show_run", name="show", help="Show one run.")
     app.command(runs)
+    simulation = App(name="sim", help="Many runs of a simulator, whose state and results lie in a store.")
+    for name, (target, words) in _SIMULATION.items():
+        simulation.command(f"skyhold.cli.simulating:{target}", name=name, help=words)
+    app.command(simulation)
     return app
 
 

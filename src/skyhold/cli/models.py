@@ -14,7 +14,7 @@ from pydantic import BaseModel
 
 from skyhold.errors import BadOptionError
 
-__all__ = ["load_model"]
+__all__ = ["load_model", "load_object"]
 
 
 def load_model(name: str) -> Any:
@@ -26,10 +26,8 @@ def load_model(name: str) -> Any:
     home, _, model = name.rpartition(":")
     if not home or not model:
         home, model = name.rstrip(":"), ""
-    module = _import_file(home) if home.endswith(".py") else _import_module(home)
-    found: Any = module
-    for part in model.split(".") if model else ():
-        found = getattr(found, part, None)
+    module = _import(home, "--schema")
+    found = _find(module, model)
     if model and found is not None:
         return found
     models = sorted(each for each, value in vars(module).items() if _is_model(value, module))
@@ -40,12 +38,51 @@ def load_model(name: str) -> Any:
     raise BadOptionError(what, remedy=f"{guess}{listed}; write --schema {home}:Model")
 
 
-def _import_file(path: str) -> ModuleType:
+def load_object(name: str, *, argument: str) -> Any:
+    """Return what ``module:name`` or ``file.py:name`` names; modules are looked for in the working folder too.
+
+    Args:
+        name: Of a module or a file, and of something in it.
+        argument: For which argument of a command, such as ``"--simulator"``.
+
+    Raises:
+        BadOptionError: There is no such module or name, or importing it fails.
+    """
+    home, _, inner = name.rpartition(":")
+    if not home or not inner:
+        raise BadOptionError(
+            f"{argument} {name!r} names nothing in a module",
+            remedy=f"Write {argument} module:name or {argument} path/to/file.py:name",
+        )
+    module = _import(home, argument)
+    found = _find(module, inner)
+    if found is None:
+        known = [each for each in vars(module) if not each.startswith("_")]
+        near = get_close_matches(inner, known, n=1)
+        raise BadOptionError(
+            f"{home!r} has no {inner!r}",
+            remedy=f"Did you mean {home}:{near[0]}?" if near else f"Define {inner} in it",
+        )
+    return found
+
+
+def _find(module: ModuleType, name: str) -> Any:
+    found: Any = module
+    for part in name.split(".") if name else ():
+        found = getattr(found, part, None)
+    return found
+
+
+def _import(home: str, argument: str) -> ModuleType:
+    return _import_file(home, argument) if home.endswith(".py") else _import_module(home, argument)
+
+
+def _import_file(path: str, argument: str) -> ModuleType:
     file = Path(path)
     if not file.is_file():
         near = get_close_matches(file.name, [each.name for each in file.parent.glob("*.py")], n=1)
         raise BadOptionError(
-            f"there is no file {path!r} to take the schema from",
+            f"there is no file {path!r} for {argument}",
             remedy=f"Did you mean {str(file.with_name(near[0]))!r}?" if near else "Check the path",
         )
     spec = importlib.util.spec_from_file_location(file.stem, file)
@@ -64,7 +101,7 @@ def _import_file(path: str) -> ModuleType:
     return module
 
 
-def _import_module(name: str) -> ModuleType:
+def _import_module(name: str, argument: str) -> ModuleType:
     here = str(Path.cwd())
     if here not in sys.path:
         sys.path.insert(0, here)  # as `python -m` does
@@ -76,8 +113,8 @@ def _import_module(name: str) -> ModuleType:
         near = get_close_matches(name, [*(each.stem for each in Path.cwd().glob("*.py")), *sys.modules], n=1)
         guess = f"Did you mean {near[0]!r}? " if near else ""
         raise BadOptionError(
-            f"there is no module {name!r} to take the schema from",
-            remedy=f"{guess}Write --schema module:Model or --schema path/to/file.py:Model",
+            f"there is no module {name!r} for {argument}",
+            remedy=f"{guess}Write {argument} module:name or {argument} path/to/file.py:name",
         ) from error
     except Exception as error:
         raise _failed(name, error) from error

@@ -1,0 +1,230 @@
+"""``sim``: many runs of a simulator, whose state and results lie in a store."""
+
+import time
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+
+from skyhold.cli.models import load_object
+from skyhold.cli.options import Common
+from skyhold.cli.output import Printer, format_table
+from skyhold.errors import BadOptionError
+from skyhold.runs.bar import ProgressBar
+from skyhold.simulation.campaign import Campaign
+from skyhold.simulation.campaign_record import Rules
+from skyhold.simulation.simulator import Simulator
+from skyhold.simulation.status import Status
+from skyhold.simulation.worker import find_simulator
+from skyhold.simulation.worker import work as work_on
+
+__all__ = ["cancel", "collect", "plan", "retry", "show_status", "show_table", "work"]
+
+_DEFAULT = Common()
+_WIDTH = 120
+_WATCH_S = 2.0
+_FAILED = 1
+
+Names = Annotated[list[str], Parameter(negative="", consume_multiple=True)]
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Making:
+    """How a campaign is made.
+
+    Attributes:
+        simulator: What will run it, as module:name or file.py:name; EnergyPlus if not given.
+        shards: For stores that ignore conditional writes: how many workers there will be.
+        lease_s: A worker that is not heard of for longer has lost its cases.
+        max_attempts: How often a case is tried that fails through no fault of its own.
+        timeout_s: How long a case may take.
+    """
+
+    simulator: str = ""
+    shards: int = 0
+    lease_s: float = 60.0
+    max_attempts: int = 3
+    timeout_s: float | None = None
+
+
+_MAKING = Making()
+
+
+def plan(
+    study: str, uri: str = "", /, *, extend: bool = False, making: Making = _MAKING, common: Common = _DEFAULT
+) -> int:
+    """List the cases of a study; with a URI, create the campaign there.
+
+    Args:
+        study: The study, as module:name or file.py:name.
+        uri: Where the campaign is to be. Without it, nothing is written.
+        extend: Add to the campaign that is there.
+        making: How it is made.
+        common: Options of every command.
+    """
+    printer = Printer(as_json=common.json)
+    planned = load_object(study, argument="STUDY")
+    planned = planned.plan() if hasattr(planned, "plan") else planned
+    count = 0
+    for case in planned.cases:
+        count += 1
+        printer.item(case.label, label=case.label, parameters=dict(case.parameters), weather=case.weather)
+    if not uri or common.dry_run:
+        printer.summary(f"{count} cases; nothing was written", cases=count)
+        return 0
+    options = common.options_for(uri)
+    if extend:
+        added = Campaign.open(uri, **options).extend(planned)
+        printer.summary(f"{added} of {count} cases are new in {uri}", cases=count, added=added, uri=uri)
+        return 0
+    rules = Rules(lease_s=making.lease_s, max_attempts=making.max_attempts, timeout_s=making.timeout_s)
+    engine = _simulator(making.simulator)
+    Campaign.create(uri, planned, simulator=engine, rules=rules, shards=making.shards, **options)
+    printer.summary(f"{count} cases in {uri}; run: skyhold sim work {uri}", cases=count, uri=uri)
+    return 0
+
+
+def work(
+    uri: str,
+    /,
+    *,
+    workers: int = 1,
+    simulator: str = "",
+    shard: int | None = None,
+    wait: bool = True,
+    common: Common = _DEFAULT,
+) -> int:
+    """Work on a campaign until nothing is left to do. Start it as often and wherever you like.
+
+    Args:
+        uri: The campaign.
+        workers: Cases at a time on this machine.
+        simulator: What runs them, as module:name or file.py:name; EnergyPlus if not given.
+        shard: Which shard to work on, where the campaign has shards; all of them if not given.
+        wait: Stay until the others have finished, to take over from those that die.
+        common: Options of every command.
+    """
+    printer = Printer(as_json=common.json)
+    engine = _simulator(simulator)
+    listeners = (ProgressBar(),) if common.progress and not common.json else ()
+    if shard is None and wait:
+        campaign = Campaign.open(uri, **common.options_for(uri))
+        return _tell(printer, campaign.run(workers=workers, simulator=engine, on_progress=listeners))
+    if workers != 1:
+        raise BadOptionError("--shard and --no-wait are for one worker", remedy="Leave --workers out")
+    report = work_on(
+        uri, simulator=engine, shard=shard or 0, wait=wait, on_progress=listeners, **common.options_for(uri)
+    )
+    words = f"{report.done} cases done, {report.failed} given up"
+    printer.summary(words, done=report.done, failed=report.failed, lost=report.lost, complete=report.is_complete)
+    return _FAILED if report.failed else 0
+
+
+def show_status(uri: str, /, *, watch: bool = False, common: Common = _DEFAULT) -> int:
+    """Show how far a campaign is.
+
+    Args:
+        uri: The campaign.
+        watch: Go on until it is complete.
+        common: Options of every command.
+    """
+    printer = Printer(as_json=common.json)
+    campaign = Campaign.open(uri, **common.options_for(uri))
+    while True:
+        status = campaign.status()
+        if not watch or status.is_complete or status.is_cancelled:
+            return _tell(printer, status)
+        printer.item(_words(status), **status.as_dict())
+        time.sleep(_WATCH_S)
+
+
+def collect(uri: str, /, *, common: Common = _DEFAULT) -> int:
+    """Gather what is finished into the campaign's table; needs no engine.
+
+    Args:
+        uri: The campaign.
+        common: Options of every command.
+    """
+    begun = time.monotonic()
+    rows = Campaign.open(uri, **common.options_for(uri)).collect()
+    Printer(as_json=common.json).summary(
+        f"{rows} rows have results", rows=rows, seconds=round(time.monotonic() - begun, 3)
+    )
+    return 0
+
+
+def retry(uri: str, /, *, common: Common = _DEFAULT) -> int:
+    """Let the cases that were given up be tried again, and lift a cancellation.
+
+    Args:
+        uri: The campaign.
+        common: Options of every command.
+    """
+    cases = Campaign.open(uri, **common.options_for(uri)).retry()
+    Printer(as_json=common.json).summary(f"{cases} cases will be tried again; run: skyhold sim work {uri}", cases=cases)
+    return 0
+
+
+def cancel(uri: str, /, *, common: Common = _DEFAULT) -> int:
+    """Let all workers of a campaign stop soon, wherever they are; what is done stays.
+
+    Args:
+        uri: The campaign.
+        common: Options of every command.
+    """
+    Campaign.open(uri, **common.options_for(uri)).cancel()
+    Printer(as_json=common.json).summary(f"cancelled; to go on: skyhold sim retry {uri}", uri=uri)
+    return 0
+
+
+def show_table(uri: str, /, *, columns: Names = [], cases: Names = [], common: Common = _DEFAULT) -> int:  # noqa: B006 - cyclopts reads it
+    """Print parameters and results, a row for each case; needs no engine.
+
+    Args:
+        uri: The campaign.
+        columns: Which; all if not given.
+        cases: Labels; all if not given.
+        common: Options of every command.
+    """
+    table = Campaign.open(uri, **common.options_for(uri)).table(columns or None, cases or None)
+    rows: list[dict[str, Any]] = table.to_pylist()
+    printer = Printer(as_json=common.json)
+    if common.json:
+        for row in rows:
+            printer.item("", **row)
+    else:
+        units = {field.name: field.metadata[b"unit"].decode() for field in table.schema}
+        names = [f"{name} [{unit}]" if unit else name for name, unit in units.items()]
+        cells = [["" if value is None else _short(value) for value in row.values()] for row in rows]
+        print("\n".join(format_table(names, cells, width=_WIDTH)))
+    printer.summary("", rows=len(rows))
+    return 0
+
+
+def _simulator(name: str) -> Simulator:
+    if not name:
+        return find_simulator()
+    found = load_object(name, argument="--simulator")
+    return found() if isinstance(found, type) else found
+
+
+def _tell(printer: Printer, status: Status) -> int:
+    for each in status.active:
+        words = f"{each.chunk}  {each.ended}/{each.cases}  {each.worker}  heard {each.heard:%Y-%m-%d %H:%M:%S %z}"
+        printer.item(words, chunk=each.chunk, ended=each.ended, cases=each.cases, worker=each.worker, heard=each.heard)
+    printer.summary(_words(status), **status.as_dict())
+    return _FAILED if status.failed else 0
+
+
+def _words(status: Status) -> str:
+    failures = "".join(f", {count} {kind}" for kind, count in sorted(status.failures.items()))
+    cancelled = "; cancelled" if status.is_cancelled else ""
+    return (
+        f"{status.done} of {status.total} done, {status.failed} failed{failures}, "
+        f"{status.running} running, {status.waiting} waiting{cancelled}"
+    )
+
+
+def _short(value: Any) -> str:
+    return f"{value:.6g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,80 @@
+"""``skyhold sim``: a campaign from its plan to its table by commands alone."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from skyhold.cli.application import run
+
+STUDY = f"""
+import sys
+from pathlib import Path
+sys.path.insert(0, {str(Path(__file__).parent.parent)!r})
+from skyhold.simulation import Study
+from tiny_model import tiny_simulator
+
+study = Study({{"x": 0, "refuse": [5]}}, None, {{"x": [1, 2, 5]}})
+more = Study({{"x": 0, "refuse": [5]}}, None, {{"x": [2, 3]}})
+tiny = tiny_simulator()
+"""
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    (tmp_path / "office_study.py").write_text(STUDY)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    return str(tmp_path / "campaign")
+
+
+def said(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+
+
+def test_a_campaign_from_its_plan_to_its_table(place: str, capsys: pytest.CaptureFixture[str]):
+    tiny = ["--simulator", "office_study.py:tiny", "--json"]
+    assert run(["sim", "plan", "office_study.py:study", "--json"]) == 0
+    assert [line.get("label") for line in said(capsys)] == ["x=1", "x=2", "x=5", None]
+    assert not Path(place).exists()
+    assert run(["sim", "plan", "office_study.py:study", place, *tiny]) == 0
+    assert run(["sim", "status", place, "--json"]) == 0
+    assert said(capsys)[-1]["summary"]["waiting"] == 3
+    assert run(["sim", "work", place, "--workers", "2", *tiny]) == 1
+    summary = said(capsys)[-1]["summary"]
+    assert (summary["done"], summary["failures"], summary["is_complete"]) == (2, {"engine": 1}, True)
+    assert run(["sim", "plan", "office_study.py:more", place, "--extend", "--json"]) == 0
+    assert said(capsys)[-1]["summary"]["added"] == 1
+    assert run(["sim", "work", place, "--no-wait", *tiny]) == 0
+    assert said(capsys)[-1]["summary"]["done"] == 1
+    assert run(["sim", "collect", place, "--json"]) == 0
+    capsys.readouterr()
+    assert run(["sim", "table", place, "--columns", "label", "sum", "--cases", "x=3", "x=5", "--json"]) == 0
+    assert said(capsys)[:2] == [{"label": "x=3", "sum": 828}, {"label": "x=5", "sum": None}]
+    assert run(["sim", "retry", place, "--json"]) == 0
+    assert said(capsys)[-1]["summary"]["cases"] == 1
+
+
+def test_a_table_for_people_has_units(place: str, capsys: pytest.CaptureFixture[str]):
+    tiny = ["--simulator", "office_study.py:tiny", "--no-progress"]
+    assert run(["sim", "plan", "office_study.py:study", place, "--simulator", "office_study.py:tiny"]) == 0
+    run(["sim", "work", place, *tiny])
+    capsys.readouterr()
+    assert run(["sim", "table", place, "--columns", "x", "sum"]) == 0
+    assert capsys.readouterr().out.splitlines()[:3] == ["x  sum [kWh]", "1  276", "2  552"]
+
+
+def test_a_cancelled_campaign_is_not_worked_on(place: str, capsys: pytest.CaptureFixture[str]):
+    tiny = ["--simulator", "office_study.py:tiny", "--json"]
+    run(["sim", "plan", "office_study.py:study", place, *tiny])
+    assert run(["sim", "cancel", place, "--json"]) == 0
+    assert run(["sim", "work", place, *tiny]) == 130
+    assert said(capsys)[-1]["error"]["code"] == "stopped"
+
+
+@pytest.mark.parametrize("study", ["office_study.py", "office_study.py:stady", "nothing.py:study", "nothing_:study"])
+def test_a_study_that_is_not_there_is_named(place: str, study: str, capsys: pytest.CaptureFixture[str]):
+    assert run(["sim", "plan", study, place, "--json"]) == 8
+    assert repr(study.split(":", maxsplit=1)[0]) in said(capsys)[-1]["error"]["message"]
