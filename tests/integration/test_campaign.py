@@ -10,7 +10,7 @@ from uuid import uuid4
 import pytest
 
 from conftest import make_bucket
-from skyhold.errors import AlreadyExistsError, EngineError, ResultError, StoppedError, UnsupportedError
+from skyhold.errors import AlreadyExistsError, BadOptionError, EngineError, ResultError, StoppedError, UnsupportedError
 from skyhold.runs.receipt import Receipt
 from skyhold.simulation import layout
 from skyhold.simulation.campaign import Campaign
@@ -69,6 +69,16 @@ def test_what_was_kept_has_the_size_and_hash_that_the_commit_tells(store: Store)
     for file in outcome.files:
         data = store.read(layout.out_key(outcome.case, outcome.attempt, file.path))
         assert (len(data), hashlib.sha256(data).hexdigest()) == (file.size_bytes, file.sha256)
+
+
+def test_the_files_of_a_case_are_a_store_of_their_own(store: Store):
+    campaign = Campaign.create(store, tiny_plan([1, 7], refuse=[1]), simulator=INSTANT)
+    campaign.run(simulator=INSTANT)
+    assert campaign.folder("x=7").read("series.csv").endswith(b"23,161\n")
+    with pytest.raises(ResultError, match="x = 1 is refused"):
+        campaign.folder("x=1")
+    with pytest.raises(BadOptionError, match="'x=8'"):
+        campaign.folder("x=8")
 
 
 def test_the_same_plan_again_changes_nothing_and_another_is_refused(store: Store):

@@ -3,6 +3,7 @@
 import pytest
 
 from conftest import make_bucket
+from skyhold.errors import ResultError
 from skyhold.simulation.campaign import Campaign
 from skyhold.simulation.study import Study
 from skyhold.storage.opening import open_store
@@ -23,7 +24,7 @@ def test_a_study_of_design_days_runs_in_a_bucket_and_its_table_has_units(moto: L
         {"Lights/*/watts_per_floor_area": [4.0, 8.0]},
         baseline=True,
         design_day=True,
-        outputs={"variables": [], "meters": []},
+        outputs={"variables": ["Zone Mean Air Temperature"], "meters": []},
     )
     store = open_store(f"s3://{make_bucket(moto)}/study", **moto.options)
     with EnergyPlus(warm=True) as engine:
@@ -39,3 +40,13 @@ def test_a_study_of_design_days_runs_in_a_bucket_and_its_table_has_units(moto: L
     assert units["peak.electricity"] == "W"
     peaks = table.column("peak.electricity").to_pylist()
     assert peaks[1] < peaks[2]
+    metered = MeteredStore(store)
+    series = Campaign.open(metered).timeseries(["Zone Mean Air Temperature"], ["baseline"], environment="sizing")
+    assert set(series.column("label").to_pylist()) == {"baseline"}
+    assert len(series) == 48
+    assert sum("Zone Mean Air Temperature" in name for name in series.column_names) == 3
+    assert sum(metered.meter.usage.requests.values()) <= 6
+    many = Campaign.open(store).timeseries(["Zone Mean Air Temperature"], environment="sizing")
+    assert len(many) == 3 * 48
+    with pytest.raises(ResultError, match="was not reported"):
+        Campaign.open(store).timeseries(["Zone Air Temperatur"], ["baseline"])

@@ -13,7 +13,7 @@ from skyhold.runs.recording import RunRecorder, record_run
 from skyhold.simulation.board import Board, Standing
 from skyhold.simulation.campaign_record import CampaignRecord, Rules
 from skyhold.simulation.creation import add_part, create_campaign
-from skyhold.simulation.layout import CANCELLED
+from skyhold.simulation.layout import CANCELLED, out_key
 from skyhold.simulation.outcome import Outcome
 from skyhold.simulation.simulator import Simulator
 from skyhold.simulation.status import Status, find_status
@@ -22,6 +22,7 @@ from skyhold.simulation.tasks import Label, PlanLike, Task, TaskList, list_tasks
 from skyhold.simulation.worker import WorkReport, find_simulator, work
 from skyhold.storage.contract import Store
 from skyhold.storage.opening import open_store
+from skyhold.storage.wrappers.prefixed import PrefixedStore
 
 __all__ = ["Campaign"]
 
@@ -240,6 +241,53 @@ class Campaign:
         if head is None:
             raise ResultError(f"the campaign at {self.uri!r} has no table", remedy="Collect it: campaign.collect()")
         return select(read_table(self.store, head), columns, cases)
+
+    def folder(self, label: str) -> Store:
+        """Return what was kept of a case, as a store of its own: files by the names that the engine gave them.
+
+        Raises:
+            BadOptionError: There is no such label.
+            ResultError: The case has no results.
+        """
+        return self._folders([label])[label]
+
+    def timeseries(
+        self,
+        variables: Sequence[str] | None = None,
+        cases: Sequence[str] | None = None,
+        *,
+        frequency: str | None = None,
+        environment: str | None = None,
+    ) -> Any:
+        """Return time series of EnergyPlus runs as an Arrow table; only the columns that are asked for are fetched.
+
+        Args:
+            variables: Names of variables and meters; everything that was kept if not given.
+            cases: Labels; all that have results if not given.
+            frequency: Such as ``"hourly"``; the finest if not given.
+            environment: ``"annual"``, ``"sizing"``, ``"all"``, or the name of one; see `KeptResults`.
+
+        Raises:
+            BadOptionError: There is no such label.
+            ResultError: A case has no results, or not these.
+        """
+        from skyhold.simulation.campaign_series import read_series  # noqa: PLC0415 - pyarrow
+
+        folders = self._folders(cases)
+        if not folders:
+            raise ResultError(f"no case of {self.uri!r} has results", remedy="Look at campaign.status()")
+        return read_series(folders, variables, frequency=frequency, environment=environment)
+
+    def _folders(self, cases: Sequence[str] | None) -> dict[str, Store]:
+        rows: list[dict[str, Any]] = self.table(["label", "case", "attempt", "state", "detail"], cases).to_pylist()
+        folders: dict[str, Store] = {}
+        for row in rows:
+            if row["state"] == "done":
+                folders[row["label"]] = PrefixedStore(self.store, out_key(row["case"], row["attempt"], ""))
+            elif cases is not None:
+                reason = row["detail"] or "it has not been run"
+                raise ResultError(f"the case {row['label']!r} has no results: {reason}", remedy="campaign.retry()")
+        return folders
 
     def _grow(self, tasks: TaskList, blobs: dict[str, bytes], kind: Any, standing: Standing) -> None:
         outdate(self.store)
