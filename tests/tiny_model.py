@@ -4,6 +4,8 @@ Also a program: ``python tiny_model.py MODEL``, what the simulator of these test
 """
 
 import json
+import os
+import signal
 import sys
 import time
 from collections.abc import Iterable, Mapping
@@ -64,14 +66,14 @@ def _main(model: str) -> None:
     time.sleep(content.get("sleep_s", 0))
     if x in content.get("refuse", []):
         sys.exit(f"x = {x} is refused")
+    if x in content.get("deadly", []):
+        os.kill(os.getppid(), signal.SIGKILL)
+        time.sleep(60)
     if x in content.get("crash", []):
         marker = content.get("marker")
         if marker is None or not Path(marker).exists():
             if marker is not None:
                 Path(marker).touch()
-            import os  # noqa: PLC0415
-            import signal  # noqa: PLC0415
-
             os.kill(os.getpid(), signal.SIGSEGV)
     _write_results(x, Path())
 

@@ -19,6 +19,8 @@ from skyhold.errors import StorageError
 from skyhold.simulation.campaign import Campaign
 from skyhold.simulation.campaign_record import Rules
 from skyhold.simulation.claims import ClaimNote
+from skyhold.simulation.layout import out_key
+from skyhold.simulation.outcome import read_outcomes
 from skyhold.simulation.worker import work
 from skyhold.storage.contract import Store
 from skyhold.storage.opening import open_store
@@ -62,8 +64,31 @@ def unbroken(tmp_path: Path, plan: Any) -> list[dict[str, Any]]:
 
 
 def assert_each_case_is_committed_once(store: Store, cases: int) -> None:
-    done = [info.key.rpartition("/")[2] for info in store.list("done/")]
-    assert len(done) == len(set(done)) == cases
+    """Also that what a commit tells is there: it is written last."""
+    done = [info.key for info in store.list("done/")]
+    assert len(done) == len({key.rpartition("/")[2] for key in done}) == cases
+    kept = {info.key: info.size_bytes for info in store.list("out/")}
+    for key in done:
+        (outcome,) = read_outcomes(store.read(key))
+        assert outcome.files
+        for file in outcome.files:
+            assert kept[out_key(outcome.case, outcome.attempt, file.path)] == file.size_bytes
+
+
+def test_a_case_that_kills_its_workers_is_given_up_and_the_others_are_done(tmp_path: Path):
+    folder = tmp_path / "campaign"
+    plan = tiny_plan(range(3), sleep_s=0.0, deadly=[1])
+    rules = Rules(lease_s=0.3, workers=1, max_attempts=2)
+    campaign = Campaign.create(folder.as_posix(), plan, simulator=TINY, rules=rules)
+    for _ in range(12):
+        if campaign.status().is_complete:
+            break
+        worker = start_worker(folder)
+        with ending([worker]):
+            worker.communicate(timeout=30)
+    status = campaign.status()
+    assert (status.done, dict(status.failures)) == (2, {"crash": 1})
+    assert_each_case_is_committed_once(campaign.store, 2)
 
 
 def children_of_tiny(folder: Path) -> list[str]:
@@ -82,7 +107,7 @@ def kill_at_random(tmp_path: Path, *, cases: int, kills: int, monkeypatch: pytes
     monkeypatch.setenv("TMPDIR", str(scratch))
     plan = tiny_plan(range(cases), sleep_s=0.1)
     folder = tmp_path / "campaign"
-    campaign = Campaign.create(folder.as_posix(), plan, simulator=TINY, rules=Rules(lease_s=0.6))
+    campaign = Campaign.create(folder.as_posix(), plan, simulator=TINY, rules=Rules(lease_s=0.6, max_attempts=50))
     dice = random.Random(4)
     workers = [start_worker(folder) for _ in range(2)]
     with ending(workers):

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from skyhold.errors import AlreadyExistsError, SimulationError, StorageError
 from skyhold.simulation.case_run import Attempt, CaseRunner
-from skyhold.simulation.claims import Claim
+from skyhold.simulation.claims import Claim, Claims
 from skyhold.simulation.layout import done_key, done_prefix, fail_key, fail_prefix, finished_key
 from skyhold.simulation.outcome import Outcome, read_outcomes, write_outcomes
 from skyhold.simulation.simulator import Verdict
@@ -20,6 +20,8 @@ __all__ = ["ChunkRun", "Tally"]
 _LOG = logging.getLogger("skyhold.simulation")
 _TRY_AGAIN = frozenset({"infrastructure", "crash"})
 _PATIENCE = 3
+_SUSPICIOUS = 4
+"""A chunk that was taken so often has perhaps a case that kills its workers: then each case is told before it runs."""
 
 
 @dataclass(slots=True)
@@ -46,7 +48,8 @@ class ChunkRun:
     Args:
         runner: Runs cases.
         chunk: Which.
-        claim: Ours; None where there are no claims.
+        claims: Ours.
+        claim: Of this chunk; None where there are no claims.
         max_attempts: How often a case is tried.
         stop: Set to end soon.
         tally: Counts for the whole worker.
@@ -55,6 +58,7 @@ class ChunkRun:
 
     runner: CaseRunner
     chunk: Chunk
+    claims: Claims
     claim: Claim | None
     max_attempts: int
     stop: threading.Event
@@ -102,12 +106,27 @@ class ChunkRun:
             case = info.key.removeprefix(prefix).partition("/")[0]
             if case not in self.ends:
                 self._count_failure(read_outcomes(store.read(info.key))[0])
+        if self.claim is not None and self.claim.fatal and self.claim.fatal not in self.ends:
+            self._blame(self.claim.fatal)
+
+    def _blame(self, case: str) -> None:
+        """Note that a worker died while it was at a case."""
+        verdict = Verdict(
+            "crash", None, (), 0.0, self.runner.simulator.build, "its worker died, or was not heard of any more"
+        )
+        outcome = Outcome.of(case, "", self.runner.worker, verdict)
+        self._note_failure(outcome)
+        if self._count_failure(outcome):
+            self.tally.failed += 1
+            self.on_end(outcome)
 
     def _must_leave(self) -> bool:
         return self.stop.is_set() or (self.claim is not None and self.claim.is_lost)
 
     def _simulate(self, task: Task) -> Attempt | None:
         """Run a case; None when it was stopped."""
+        if self.claim is not None and self.claim.note.taken >= _SUSPICIOUS:
+            self.claims.beat(self.claim, len(self.ends), case=task.case)
         try:
             attempt = self.runner.simulate(task, self.stop)
         except StorageError:

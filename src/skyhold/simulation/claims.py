@@ -6,8 +6,9 @@ the first commit of a case wins and the other is thrown away.
 
 import json
 import socket
+import threading
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Literal, cast
 
@@ -31,6 +32,7 @@ class ClaimNote:
         beat: How often its owner has beaten.
         finished: Cases of the chunk that have come to an end.
         state: ``"free"`` when its owner gave it back.
+        case: What its owner is at, told only where earlier owners died: it may be what kills them.
     """
 
     worker: str
@@ -39,18 +41,11 @@ class ClaimNote:
     beat: int = 0
     finished: int = 0
     state: ClaimState = "held"
+    case: str = ""
 
     def to_json(self) -> bytes:
         """Return it for the store; no two notes of a chunk are equal, so that their e-tags differ."""
-        content = {
-            "worker": self.worker,
-            "host": self.host,
-            "taken": self.taken,
-            "beat": self.beat,
-            "finished": self.finished,
-            "state": self.state,
-        }
-        return json.dumps(content).encode()
+        return json.dumps(asdict(self)).encode()
 
     @staticmethod
     def from_json(data: bytes) -> "ClaimNote":
@@ -63,6 +58,7 @@ class ClaimNote:
             int(content["beat"]),
             int(content["finished"]),
             cast("ClaimState", content["state"]),
+            str(content["case"]),
         )
 
 
@@ -75,12 +71,16 @@ class Claim:
         e_tag: Of our last heartbeat; a heartbeat with another one shows that the chunk was taken from us.
         note: What it said.
         is_lost: Whether it was taken from us.
+        fatal: The case at which the owner before us died, where that is known.
+        lock: Held while it is rewritten: worker and heart both do.
     """
 
     chunk: str
     e_tag: str | None
     note: ClaimNote
     is_lost: bool = False
+    fatal: str = ""
+    lock: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)
 
     @property
     def is_fresh(self) -> bool:
@@ -137,18 +137,24 @@ class Claims:
         note = ClaimNote.from_json(data)
         if note.state != "free" and now - info.modified <= timedelta(seconds=self.lease_s):
             return None
-        return self._replace(chunk, info.e_tag, ClaimNote(self.worker, self.host, note.taken + 1))
+        claim = self._replace(chunk, info.e_tag, ClaimNote(self.worker, self.host, note.taken + 1))
+        if claim is not None and note.state != "free":
+            claim.fatal = note.case
+        return claim
 
-    def beat(self, claim: Claim, finished: int = 0) -> bool:
-        """Say that we are alive; False when the chunk is no longer ours."""
-        old = claim.note
-        note = ClaimNote(old.worker, old.host, old.taken, old.beat + 1, finished)
-        return self._rewrite(claim, note)
+    def beat(self, claim: Claim, finished: int = 0, *, case: str | None = None) -> bool:
+        """Say that we are alive; False when the chunk is no longer ours.
+
+        Args:
+            claim: Ours.
+            finished: How many of its cases have come to an end.
+            case: What we begin now; as before if not given.
+        """
+        return self._rewrite(claim, finished=finished, case=claim.note.case if case is None else case)
 
     def give_back(self, claim: Claim, finished: int = 0) -> None:
         """Let others take the chunk at once."""
-        old = claim.note
-        self._rewrite(claim, ClaimNote(old.worker, old.host, old.taken, old.beat + 1, finished, "free"))
+        self._rewrite(claim, finished=finished, state="free", case="")
 
     def beat_self(self) -> None:
         """Write our own heartbeat, whose time in a listing is the store's clock."""
@@ -163,13 +169,15 @@ class Claims:
         """Take our own heartbeat away."""
         self.store.delete(worker_key(self.worker))
 
-    def _rewrite(self, claim: Claim, note: ClaimNote) -> bool:
-        replaced = None if claim.is_lost else self._replace(claim.chunk, claim.e_tag, note)
-        if replaced is None:
-            claim.is_lost = True
-            return False
-        claim.e_tag, claim.note = replaced.e_tag, note
-        return True
+    def _rewrite(self, claim: Claim, **changes: Any) -> bool:
+        with claim.lock:
+            note = replace(claim.note, beat=claim.note.beat + 1, **changes)
+            replaced = None if claim.is_lost else self._replace(claim.chunk, claim.e_tag, note)
+            if replaced is None:
+                claim.is_lost = True
+                return False
+            claim.e_tag, claim.note = replaced.e_tag, note
+            return True
 
     def _replace(self, chunk: str, e_tag: str | None, note: ClaimNote) -> Claim | None:
         try:

@@ -201,7 +201,7 @@ class Worker:
 
     def _work(self, chunk: Chunk, claim: Claim | None) -> None:
         chunk_run = ChunkRun(
-            self._runner, chunk, claim, self._rules.max_attempts, self._stop, self.tally, self._note_end
+            self._runner, chunk, self._claims, claim, self._rules.max_attempts, self._stop, self.tally, self._note_end
         )
         try:
             with Heart(self._claims, claim, self._rules.beat_s, lambda: len(chunk_run.ends), self._stop.set):
