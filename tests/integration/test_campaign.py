@@ -98,6 +98,7 @@ def test_widened_and_gone_on_with_only_what_is_missing_runs(store: Store):
     attempts = keys(store, "out/")
     assert campaign.extend(tiny_plan(range(2, 7))) == 3
     assert campaign.extend(tiny_plan(range(2, 7))) == 0
+    assert Campaign.open(store).table(columns=["sum"]).column("sum").null_count == 3
     status = Campaign.open(store).run(simulator=INSTANT)
     assert (status.total, status.done) == (7, 7)
     assert set(attempts) < set(keys(store, "out/"))
@@ -147,6 +148,7 @@ def test_failed_cases_are_tried_again_when_asked_and_the_last_attempt_counts(sto
     status = campaign.run(simulator=TINY)
     assert (status.done, status.failed) == (4, 0)
     assert campaign.table(columns=["sum"]).column("sum").to_pylist() == [276 * x for x in range(4)]
+    assert {key.split("-")[0] for key in keys(store, "done/")} == {"done/0000"}
 
 
 def test_a_worker_with_another_build_is_refused(memory: Store):
