@@ -47,7 +47,7 @@ def test_a_campaign_from_its_plan_to_its_table(place: str, capsys: pytest.Captur
     assert (summary["done"], summary["failures"], summary["is_complete"]) == (2, {"engine": 1}, True)
     assert run(["sim", "plan", "office_study.py:more", place, "--extend", "--json"]) == 0
     assert said(capsys)[-1]["summary"]["added"] == 1
-    assert run(["sim", "work", place, "--no-wait", *tiny]) == 0
+    assert run(["work", place, "--no-wait", *tiny]) == 0
     assert said(capsys)[-1]["summary"]["done"] == 1
     assert run(["sim", "collect", place, "--json"]) == 0
     capsys.readouterr()

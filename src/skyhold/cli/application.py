@@ -31,18 +31,20 @@ _COMMANDS = {
     "explain": ("skyhold.cli.looking:explain", "Tell how each field of a model is validated, and why."),
     "head": ("skyhold.cli.looking:head", "Show the first rows of anything."),
     "schema": ("skyhold.cli.looking:schema", "Write the model that a file satisfies."),
+    "work": ("skyhold.cli.simulating:work", "Work on a campaign until nothing is left to do."),
     "verify": ("skyhold.cli.runs:verify", "Check a receipt against the store."),
     "demo": ("skyhold.cli.demo:demo", "The main job on real flight records."),
 }
 
 _SIMULATION = {
-    "plan": ("plan", "List the cases of a study; with a URI, create the campaign there."),
-    "work": ("work", "Work on a campaign until nothing is left to do."),
-    "status": ("show_status", "Show how far a campaign is."),
-    "table": ("show_table", "Print parameters and results, a row for each case."),
-    "collect": ("collect", "Gather what is finished into the campaign's table."),
-    "retry": ("retry", "Let failed cases be tried again, and lift a cancellation."),
-    "cancel": ("cancel", "Let all workers of a campaign stop soon."),
+    "run": ("skyhold.cli.running:run_model", "Run one model, and keep its result."),
+    "plan": ("skyhold.cli.simulating:plan", "List the cases of a study; with a URI, create the campaign there."),
+    "work": ("skyhold.cli.simulating:work", "Work on a campaign until nothing is left to do."),
+    "status": ("skyhold.cli.simulating:show_status", "Show how far a campaign is."),
+    "table": ("skyhold.cli.simulating:show_table", "Print parameters and results, a row for each case."),
+    "collect": ("skyhold.cli.simulating:collect", "Gather what is finished into the campaign's table."),
+    "retry": ("skyhold.cli.simulating:retry", "Let failed cases be tried again, and lift a cancellation."),
+    "cancel": ("skyhold.cli.simulating:cancel", "Let all workers of a campaign stop soon."),
 }
 
 
@@ -65,7 +67,7 @@ def make_app() -> App:
     app.command(runs)
     simulation = App(name="sim", help="Many runs of a simulator, whose state and results lie in a store.")
     for name, (target, words) in _SIMULATION.items():
-        simulation.command(f"skyhold.cli.simulating:{target}", name=name, help=words)
+        simulation.command(target, name=name, help=words)
     app.command(simulation)
     return app
 
