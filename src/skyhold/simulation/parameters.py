@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from skyhold.errors import BadOptionError, ModelError
 from skyhold.simulation.document import Document
@@ -13,7 +13,7 @@ __all__ = ["Apply", "How", "Parameter", "Resolved"]
 
 How = Literal["set", "multiply", "add"]
 Apply = Callable[[Any, Any], object]
-Target = str | tuple[str, ...] | list[str | tuple[str, ...]] | Apply
+Target = str | Sequence[str | tuple[str, ...]] | Apply
 
 _HOWS: tuple[How, ...] = ("set", "multiply", "add")
 
@@ -63,7 +63,7 @@ class Parameter:
         """
         if callable(self.target):
             return Resolved(name, self, {}, self.target)
-        paths = self.target if isinstance(self.target, list) else [self.target]
+        paths = [*self.target] if isinstance(self.target, list) else [cast("str | tuple[str, ...]", self.target)]
         try:
             places = {place: base.get_value(place) for path in paths for place in base.find(path, create=self.create)}
         except ModelError as error:
