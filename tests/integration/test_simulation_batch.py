@@ -1,5 +1,6 @@
 """Many runs at a time, with a simulator that takes no time."""
 
+import signal
 import threading
 import time
 from pathlib import Path
@@ -119,6 +120,21 @@ def test_a_batch_that_is_stopped_keeps_what_was_made(fs: StoreFileSystem, tiny: 
     assert [result.success for result in batch] == [True, False, False, False, False]
     assert all(isinstance(result.error, StoppedError) for result in batch.failed)
     assert tiny.runs == 2
+    assert default_journal().list_runs()[0].state == "stopped"
+
+
+def test_ctrl_c_stops_the_runs_and_goes_on(fs: StoreFileSystem):
+    asked_to_stop: list[bool] = []
+
+    class Interrupting(TinySimulator):
+        def simulate(self, job: Job, folder: Path, watch: Watch) -> Verdict:
+            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+            asked_to_stop.append(watch.stop.wait(30))
+            return super().simulate(job, folder, watch)
+
+    with pytest.raises(KeyboardInterrupt):
+        simulate_batch([SimulationJob({"end": "wait"}, output_dir="waits")], fs=fs, engine=Interrupting())
+    assert asked_to_stop == [True]
     assert default_journal().list_runs()[0].state == "stopped"
 
 

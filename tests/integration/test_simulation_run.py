@@ -30,6 +30,7 @@ from skyhold.runs.receipt import Receipt
 from skyhold.simulation import LocalFileSystem, S3FileSystem, SimulationResult, StoreFileSystem, simulate
 from skyhold.simulation.cache import ResultCache
 from skyhold.simulation.result_record import BEGUN, RECEIPT, RECORD
+from skyhold.storage.objects import Operation
 from skyhold.storage.wrappers.metered import Meter
 from skyhold.testing.servers import LocalServer
 from tiny_simulator import END, ERR, TinySimulator
@@ -216,7 +217,7 @@ def test_nothing_is_success_that_is_not_there(fs: StoreFileSystem, tiny: TinySim
     assert simulate({"area": 2}, output_dir="run-1", fs=fs, engine=tiny).success
 
 
-@pytest.mark.parametrize("written", range(18))
+@pytest.mark.parametrize("written", range(17))
 def test_a_store_that_fails_anywhere_loses_neither_the_old_result_nor_the_new(
     tmp_path: Path, tiny: TinySimulator, written: int
 ):
@@ -234,7 +235,10 @@ def test_a_store_that_fails_anywhere_loses_neither_the_old_result_nor_the_new(
     kept = SimulationResult.from_directory(error.remedy.split("'")[1])
     assert kept.success
     assert kept.values["area"].value == 3
-    assert SimulationResult.from_directory(root / "run-1").state in {"complete", "partial"}
+    there = SimulationResult.from_directory(root / "run-1")
+    assert there.state in {"complete", "partial"}
+    if there.success:
+        there.verify(deep=True)
     kept.copy_to(root / "run-1", overwrite=True).verify(deep=True)
     assert SimulationResult.from_directory(root / "run-1").values["area"].value == 3
 
@@ -319,6 +323,18 @@ def test_a_run_that_loses_its_folder_to_another_one_commits_nothing(fs: StoreFil
     result = SimulationResult.from_directory("run-1", fs=fs)
     assert result.success
     result.verify(deep=True)
+
+
+def test_a_run_that_loses_its_folder_while_it_writes_commits_nothing(fs: StoreFileSystem, tiny: TinySimulator):
+    def take(operation: Operation) -> None:
+        if operation.verb == "write" and operation.uri.endswith("eplusout.eso"):
+            mine = json.loads(fs.read_bytes(f"run-1/{BEGUN}"))
+            fs.write_bytes(f"run-1/{BEGUN}", json.dumps(mine | {"run_id": "another"}).encode())
+
+    watched = StoreFileSystem.over(fs.store.observed(take))
+    with pytest.raises(SimulationError, match=r"the run 'another' .* has taken the folder"):
+        simulate({"area": 2}, output_dir="run-1", fs=watched, engine=tiny)
+    assert SimulationResult.from_directory("run-1", fs=fs).state == "partial"
 
 
 def test_a_stopped_run_leaves_nothing(fs: StoreFileSystem, tiny: TinySimulator):
@@ -447,6 +463,10 @@ class TestFoldersOfTheEngineItself:
             (run / f"eplusout.{name}").rename(run / f"eplus.{name}")
         (run / "eplusSqlite.err").write_text("   **  Fatal  ** nothing to do with it\n")
         assert SimulationResult.from_directory(run).success
+
+    def test_nothing_but_what_says_nothing(self, tmp_path: Path):
+        (tmp_path / "eplusSqlite.err").write_text(ERR)
+        assert SimulationResult.from_directory(tmp_path).state == "absent"
 
     def test_something_else(self, tmp_path: Path):
         (tmp_path / "thesis.txt").write_text("x")

@@ -136,8 +136,8 @@ class _Batch:
         assert stop is not None
         self.recorder.progress.step("running", measure_share=self._share)
         with ThreadPoolExecutor(workers, thread_name_prefix="skyhold-simulation") as pool:
-            futures = [pool.submit(self._make_one, number, job) for number, job in enumerate(self.jobs)]
             try:
+                futures = [pool.submit(self._make_one, number, job) for number, job in enumerate(self.jobs)]
                 wait(futures)
             except BaseException:
                 stop.set()
