@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from skyhold.simulation.parameters import Parameter
     from skyhold.simulation.patches import apply_patch, make_patch
     from skyhold.simulation.plan import Plan
+    from skyhold.simulation.plots import Plot, plot_end_uses, plot_load_duration, plot_parallel
     from skyhold.simulation.results import SimulationResult
     from skyhold.simulation.run import simulate
     from skyhold.simulation.sampling import Grid, LatinHypercube, Listed, Sobol
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from skyhold.simulation.sql import SqlResults
     from skyhold.simulation.status import Status
     from skyhold.simulation.study import Study
+    from skyhold.simulation.table import QualityGate, add_deltas, add_quality, add_values, make_table
     from skyhold.simulation.worker import WorkReport, work
 
 __all__ = [
@@ -51,6 +53,8 @@ __all__ = [
     "OutputSelection",
     "Parameter",
     "Plan",
+    "Plot",
+    "QualityGate",
     "ResultCache",
     "Rules",
     "S3FileSystem",
@@ -63,6 +67,9 @@ __all__ = [
     "Study",
     "TabularValue",
     "WorkReport",
+    "add_deltas",
+    "add_quality",
+    "add_values",
     "apply_patch",
     "as_model",
     "case_key",
@@ -70,6 +77,10 @@ __all__ = [
     "load_epjson",
     "load_idf",
     "make_patch",
+    "make_table",
+    "plot_end_uses",
+    "plot_load_duration",
+    "plot_parallel",
     "request_outputs",
     "simulate",
     "simulate_batch",
@@ -96,6 +107,8 @@ _HOMES = {
     "OutputSelection": "skyhold.simulation.selection",
     "Parameter": "skyhold.simulation.parameters",
     "Plan": "skyhold.simulation.plan",
+    "Plot": "skyhold.simulation.plots",
+    "QualityGate": "skyhold.simulation.table",
     "ResultCache": "skyhold.simulation.cache",
     "Rules": "skyhold.simulation.campaign_record",
     "S3FileSystem": "skyhold.simulation.named_filesystems",
@@ -108,6 +121,9 @@ _HOMES = {
     "Study": "skyhold.simulation.study",
     "TabularValue": "skyhold.simulation.selection",
     "WorkReport": "skyhold.simulation.worker",
+    "add_deltas": "skyhold.simulation.table",
+    "add_quality": "skyhold.simulation.table",
+    "add_values": "skyhold.simulation.table",
     "apply_patch": "skyhold.simulation.patches",
     "as_model": "skyhold.simulation.model_source",
     "case_key": "skyhold.simulation.case",
@@ -115,6 +131,10 @@ _HOMES = {
     "load_epjson": "skyhold.simulation.model_source",
     "load_idf": "skyhold.simulation.model_source",
     "make_patch": "skyhold.simulation.patches",
+    "make_table": "skyhold.simulation.table",
+    "plot_end_uses": "skyhold.simulation.plots",
+    "plot_load_duration": "skyhold.simulation.plots",
+    "plot_parallel": "skyhold.simulation.plots",
     "request_outputs": "skyhold.simulation.selection",
     "simulate": "skyhold.simulation.run",
     "simulate_batch": "skyhold.simulation.batch",
