@@ -63,7 +63,7 @@ class Plot:
 
     def _repr_png_(self) -> bytes:
         sink = io.BytesIO()
-        self.figure.savefig(sink, format="png", dpi=_DOTS_PER_INCH, metadata={"Software": None})
+        self.figure.savefig(sink, format="png", metadata={"Software": None})
         return sink.getvalue()
 
 
@@ -182,7 +182,8 @@ def _figure(width: float, height: float) -> tuple[Any, Any]:
         from matplotlib.figure import Figure  # noqa: PLC0415 - an extra, and slow to load
     except ImportError as error:
         raise MissingExtraError.of("plots", "drawing results") from error
-    figure = Figure(figsize=(width, height), layout="constrained")  # no pyplot: no state that threads share
+    # Without pyplot there is no state that threads share.
+    figure = Figure(figsize=(width, height), dpi=_DOTS_PER_INCH, layout="constrained")
     return figure, figure.subplots()
 
 
@@ -196,6 +197,8 @@ def _finish(figure: Any, axes: Any, title: str) -> Plot:
     axes.set_title(title, loc="left", fontsize=11)
     for side in ("top", "right", "left") if not axes.get_ylabel() else ("top", "right"):
         axes.spines[side].set_visible(False)
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")  # or every drawing would move things a little further
     return Plot(figure)
 
 
