@@ -113,12 +113,13 @@ def test_a_command_dies_with_the_process_that_waits_for_it(job: Job, folder: Pat
     command = (
         "import sys; from pathlib import Path; from skyhold.simulation.command import CommandSimulator;"
         "from skyhold.simulation.simulator import Job, Watch;"
-        f"CommandSimulator('s', '1', (sys.executable, '-c', 'import time; time.sleep(60)', {mark!r}))"
+        f"CommandSimulator('s', '1', (sys.executable, '-c', sys.argv[3], {mark!r}))"
         ".simulate(Job(Path(sys.argv[1])), Path(sys.argv[2]), Watch())"
     )
-    parent = subprocess.Popen([sys.executable, "-c", command, str(job.model), str(folder)])
+    code = "import time; open('ready', 'w').close(); time.sleep(60)"
+    parent = subprocess.Popen([sys.executable, "-c", command, str(job.model), str(folder), code])
     try:
-        wait_until(lambda: processes_with(mark))
+        wait_until((folder / "ready").exists)
     finally:
         parent.kill()
         parent.wait()
