@@ -32,15 +32,27 @@ api = EnergyPlusAPI()
 sys.exit(api.runtime.run_energyplus(api.state_manager.new_state(), sys.argv[1:]))
 """
 
-_PARENT = """import sys
+_PARENT = """import os
+import sys
+import time
 from pathlib import Path
 from skyhold.simulation.energyplus import EnergyPlus
 from skyhold.simulation.simulator import Job, Watch
-model, weather, folder, warm = sys.argv[1:]
-tell = lambda share, at: print(at, flush=True)
-EnergyPlus(warm=warm == "warm").simulate(
-    Job(Path(model), Path(weather), {"annual": True}), Path(folder), Watch(on_progress=tell)
-)
+model, weather, folder, way = sys.argv[1:]
+
+
+def tell(share, at):
+    # A fork of the parent holds all that the parent held, and lives on.
+    pid = os.fork() if way == "forked" else 1
+    if pid == 0:
+        time.sleep(60)
+        os._exit(0)
+    print(pid, flush=True)
+    time.sleep(60)
+
+
+job = Job(Path(model), Path(weather), {"annual": True})
+EnergyPlus(warm=way == "warm").simulate(job, Path(folder), Watch(on_progress=tell))
 """
 
 
@@ -175,8 +187,7 @@ def test_a_run_that_takes_too_long_is_ended_and_nothing_of_it_is_left(
     folder = tmp_path / "run"
     with EnergyPlus(installed if kind == "installed" else engine, warm=kind == "warm") as simulator:
         verdict = _simulate(simulator, folder, {"annual": True}, watch=Watch(timeout_s=0.6))
-        assert verdict.failure == "timeout"
-        assert not verdict.is_success
+        assert (verdict.failure, verdict.exit_code) == ("timeout", -signal.SIGKILL)
         assert _at_work_in(folder) == []
 
 
@@ -186,7 +197,8 @@ def test_a_run_is_stopped_from_another_thread(engine: Engine, tmp_path: Path, is
     stop = threading.Event()
     watch = Watch(stop=stop, on_progress=lambda share, at: stop.set())
     with EnergyPlus(engine, warm=is_warm) as simulator:
-        assert _simulate(simulator, folder, {"annual": True}, watch=watch).failure == "cancelled"
+        verdict = _simulate(simulator, folder, {"annual": True}, watch=watch)
+        assert (verdict.failure, verdict.exit_code) == ("cancelled", -signal.SIGKILL)
         assert _at_work_in(folder) == []
 
 
@@ -226,6 +238,7 @@ def test_a_kill_of_the_process_between_is_a_crash_and_takes_the_engine_with_it(
 
     def kill(share: float, at: str) -> None:
         for pid in _at_work_in(folder):
+            os.kill(pid, signal.SIGSTOP)  # so that it does not come to its own end
             os.kill(_parent_of(pid), signal.SIGKILL)
 
     with EnergyPlus(engine, warm=is_warm) as simulator:
@@ -234,23 +247,27 @@ def test_a_kill_of_the_process_between_is_a_crash_and_takes_the_engine_with_it(
         assert _simulate(simulator, tmp_path / "next").is_success
 
 
-@pytest.mark.parametrize("warmth", ["cold", "warm"])
-def test_a_kill_of_the_parent_leaves_no_engine(tmp_path: Path, warmth: str):
+@pytest.mark.parametrize("way", ["cold", "warm", "forked"])
+def test_a_kill_of_the_parent_leaves_no_engine(tmp_path: Path, way: str):
     folder = tmp_path / "run"
     folder.mkdir()
     with subprocess.Popen(
-        [sys.executable, "-c", _PARENT, str(_MODEL), str(_WEATHER), str(folder), warmth],
+        [sys.executable, "-c", _PARENT, str(_MODEL), str(_WEATHER), str(folder), way],
         stdout=subprocess.PIPE,
         text=True,
     ) as parent:
         assert parent.stdout
-        assert parent.stdout.readline()
+        forked = int(parent.stdout.readline())
         engines = _at_work_in(folder)
         between = [_parent_of(pid) for pid in engines]
         assert engines
+        for pid in engines:
+            os.kill(pid, signal.SIGSTOP)  # so that it does not come to its own end
         parent.kill()
-    _wait(lambda: not _at_work_in(folder), "the engine lives on")
-    _wait(lambda: not any(Path(f"/proc/{pid}").exists() for pid in between), "the process between lives on")
+        _wait(lambda: not _at_work_in(folder), "the engine lives on")
+        _wait(lambda: not any(Path(f"/proc/{pid}").exists() for pid in between), "the process between lives on")
+        if way == "forked":
+            os.kill(forked, signal.SIGKILL)
 
 
 def test_the_end_of_the_thread_that_began_a_warm_process_ends_no_run(engine: Engine, tmp_path: Path):

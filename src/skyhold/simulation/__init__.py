@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from skyhold.simulation.case import Case, case_key
     from skyhold.simulation.command import CommandSimulator
     from skyhold.simulation.document import Document
+    from skyhold.simulation.energyplus import EnergyPlus
+    from skyhold.simulation.engine import Engine, find_engine, list_engines
     from skyhold.simulation.engine_messages import EngineMessages
     from skyhold.simulation.filesystem import FileSystem, StoreFileSystem
     from skyhold.simulation.job import SimulationJob
@@ -40,6 +42,8 @@ __all__ = [
     "Case",
     "CommandSimulator",
     "Document",
+    "EnergyPlus",
+    "Engine",
     "EngineMessages",
     "FileSystem",
     "GCSFileSystem",
@@ -73,7 +77,9 @@ __all__ = [
     "apply_patch",
     "as_model",
     "case_key",
+    "find_engine",
     "keep_outputs",
+    "list_engines",
     "load_epjson",
     "load_idf",
     "make_patch",
@@ -94,6 +100,8 @@ _HOMES = {
     "Case": "skyhold.simulation.case",
     "CommandSimulator": "skyhold.simulation.command",
     "Document": "skyhold.simulation.document",
+    "EnergyPlus": "skyhold.simulation.energyplus",
+    "Engine": "skyhold.simulation.engine",
     "EngineMessages": "skyhold.simulation.engine_messages",
     "FileSystem": "skyhold.simulation.filesystem",
     "GCSFileSystem": "skyhold.simulation.named_filesystems",
@@ -127,7 +135,9 @@ _HOMES = {
     "apply_patch": "skyhold.simulation.patches",
     "as_model": "skyhold.simulation.model_source",
     "case_key": "skyhold.simulation.case",
+    "find_engine": "skyhold.simulation.engine",
     "keep_outputs": "skyhold.simulation.outputs",
+    "list_engines": "skyhold.simulation.engine",
     "load_epjson": "skyhold.simulation.model_source",
     "load_idf": "skyhold.simulation.model_source",
     "make_patch": "skyhold.simulation.patches",

@@ -23,12 +23,16 @@ import select
 import signal
 import socket
 import sys
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
 _PR_SET_PDEATHSIG = 1
+_PR_SET_CHILD_SUBREAPER = 36
 _TICK_S = 1.0
+_GROUP_S = 5.0
+_PAUSE_S = 0.002
 _BROKEN = 70
 """What a run ends with that could not be started; engines end with 0 or 1."""
 
@@ -120,6 +124,7 @@ class Supervisor:
                 continue
             _end(pid)
             code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+            _await_group(pid)
             with self.runs.pop(pid) as channel:
                 _teller(channel)({"exit": code})
 
@@ -245,6 +250,12 @@ def die_with_parent(number: int) -> None:
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, number, 0, 0, 0)
 
 
+def adopt_orphans() -> None:
+    """Become the parent of what a run leaves behind, to see it end."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
 def _teller(channel: socket.socket) -> Callable[[dict[str, Any]], None]:
     def tell(event: dict[str, Any]) -> None:
         # Who does not listen any more has closed the channel, and the run is about to be ended.
@@ -261,6 +272,15 @@ def _end(pid: int) -> None:
             kill(pid, signal.SIGKILL)
 
 
+def _await_group(leader: int) -> None:
+    """Wait until nobody is left of a group that was ended: a kill takes its time."""
+    deadline = time.monotonic() + _GROUP_S
+    with suppress(ChildProcessError):
+        while time.monotonic() < deadline:
+            if os.waitpid(-leader, os.WNOHANG)[0] == 0:
+                time.sleep(_PAUSE_S)
+
+
 def _ignore(number: int, frame: Any) -> None:
     """Let the signal only wake the loop."""
 
@@ -269,6 +289,7 @@ def main() -> None:
     """Serve the process that is named on the command line."""
     parent, control = int(sys.argv[1]), int(sys.argv[2])
     die_with_parent(signal.SIGUSR1)
+    adopt_orphans()
     supervisor = Supervisor(parent, socket.socket(fileno=control))
     if len(sys.argv) > 3:  # noqa: PLR2004 - the program, and two arguments
         supervisor.library = Library(sys.argv[3])

@@ -53,6 +53,7 @@ class EngineProcess:
     def __init__(self, python: str, *, library: str | None = None, program: str | None = None) -> None:
         self._program = program
         self._lock = threading.Lock()
+        self._owner = os.getpid()
         self._control, theirs = socket.socketpair()
         self._complaints = tempfile.TemporaryFile()  # noqa: SIM115 - `close` closes it
         arguments = [str(os.getpid()), str(theirs.fileno()), *([library] if library else [])]
@@ -102,10 +103,16 @@ class EngineProcess:
     @property
     def is_alive(self) -> bool:
         """Whether it can be asked for another run."""
-        return self._process.poll() is None
+        return os.getpid() == self._owner and self._process.poll() is None
 
     def close(self) -> None:
-        """End it, and all runs."""
+        """End it, and all runs; a fork of the process that began it only lets go of it."""
+        if os.getpid() != self._owner:
+            self._control.close()
+            return
+        # Such a fork holds the socket too: closing it here would not be seen at the other end.
+        with suppress(OSError):
+            self._control.shutdown(socket.SHUT_RDWR)
         self._control.close()
         try:
             self._process.wait(_GRACE_S)
