@@ -13,7 +13,7 @@ from skyhold.simulation.patches import apply_patch
 from skyhold.simulation.plain import canonical_bytes
 from skyhold.simulation.study import Study
 
-NUMBERS = st.integers(-1000, 1000) | st.floats(-1e6, 1e6, allow_subnormal=False)
+NUMBERS = st.integers(-1000, 1000) | st.sampled_from([2**31, -(10**15)]) | st.floats(-1e6, 1e6, allow_subnormal=False)
 NAMES = st.sampled_from(["Brick", "1/2 IN", "wool~", "Ä", "*"])
 MATERIALS = st.dictionaries(NAMES, st.fixed_dictionaries({"conductivity": NUMBERS}), min_size=1, max_size=4)
 VALUES = st.lists(NUMBERS, min_size=1, max_size=4, unique=True)

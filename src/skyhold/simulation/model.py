@@ -17,8 +17,8 @@ from skyhold.storage.opening import open_object
 __all__ = ["Model", "ModelChange", "ModelObject", "fold_field", "is_epjson", "spell_numbers"]
 
 _NOT_IN_FIELDS = re.compile(r"[^a-z0-9]+")
-_EXACT = 2.0**53
-"""Below it every whole number is a float of its own."""
+_INTEGERS_END = 2**31
+"""EnergyPlus reads integers as 32 bits: 10**15, an upper limit in many models, would become a negative number."""
 
 _FIRST_FIELD = 2
 """How deep fields begin: below them are types and names of objects."""
@@ -37,17 +37,19 @@ def fold_field(name: str) -> str:
 def spell_numbers(value: Any) -> Any:
     """Return a copy in which whole numbers are integers: EnergyPlus writes either for one, and reads both alike.
 
+    Large ones are floats, since it reads no large integers.
+
     Example:
-        >>> spell_numbers({"multiplier": 2.0, "height": 2.5})
-        {'multiplier': 2, 'height': 2.5}
+        >>> spell_numbers({"multiplier": 2.0, "height": 2.5, "limit": 10**15})
+        {'multiplier': 2, 'height': 2.5, 'limit': 1000000000000000.0}
     """
     if is_object(value):
         return {name: spell_numbers(item) for name, item in value.items()}
     if is_list(value):
         return [spell_numbers(item) for item in value]
-    if type(value) is float and value.is_integer() and abs(value) < _EXACT:
+    if type(value) is float and value.is_integer() and abs(value) < _INTEGERS_END:
         return int(value)
-    return value
+    return float(value) if type(value) is int and abs(value) >= _INTEGERS_END else value
 
 
 def is_epjson(data: Any) -> bool:
