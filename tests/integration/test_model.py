@@ -14,6 +14,8 @@ from skyhold.errors import BadOptionError, EngineError, KeyNotFoundError, Missin
 from skyhold.simulation.engine import find_engine
 from skyhold.simulation.model import Model
 from skyhold.simulation.model_source import as_document, as_model, load_epjson, load_idf
+from skyhold.simulation.parameters import Parameter
+from skyhold.simulation.study import Study
 from skyhold.storage.opening import open_store
 from skyhold.testing.servers import LocalServer
 
@@ -225,6 +227,21 @@ def test_the_engine_checks_values_types_and_fields_that_it_would_drop_without_a_
     del vertices[1]["vertex_w"]
     error = refuse(lambda model: model.add("Materiel", "x", a=1), "has no type 'Materiel'")
     assert "'Material'" in error.remedy
+
+
+def test_a_plan_is_checked_before_it_runs_and_its_models_can_be_looked_at(warehouse: Model):
+    path = "Zone/Office/multiplyer"
+    study = Study(warehouse, None, {"zones": Parameter(path, [1, 2], create=True), "Lights/*/fraction_radiant": [0.5]})
+    with pytest.raises(ModelError, match="Zone/Office/multiplyer") as caught:
+        study.plan().check()
+    assert "Case: 'zones=1, Lights/*/fraction_radiant=0.5'" in caught.value.__notes__
+    plan = Study(warehouse, None, {"LIGHTS/*/Fraction Radiant": [0.25]}).plan()
+    plan.check()
+    model = plan.cases.document(plan.cases[0])
+    assert isinstance(model, Model)
+    assert {light["fraction_radiant"] for light in model.objects("Lights").values()} == {0.25}
+    model.remove("Building")
+    assert "Building" in warehouse.types
 
 
 def test_an_object_whose_type_has_no_names_may_be_called_anything(warehouse: Model):

@@ -80,6 +80,16 @@ class Document:
         """
         return canonical_bytes(self.plain(self.data, self.source or "the model"))
 
+    def check(self, engine: Any = None) -> None:
+        """Refuse a model that its simulator would refuse, as far as that can be told without a run.
+
+        Args:
+            engine: Which engine is asked, where the kind of model has one.
+
+        Raises:
+            ModelError: The model is wrong.
+        """
+
     def copy(self) -> Self:
         """Return a copy that shares nothing with this one."""
         return self.with_data(copy_json(self.data))

@@ -302,6 +302,9 @@ class Model(Document):
 
         An engine that runs the model does not tell of fields that it does not know, and runs without them.
 
+        Args:
+            engine: Which one; None for one of the model's version.
+
         Raises:
             ModelError: The engine does not accept the model, or does not know some of it; the message says what.
             MissingExtraError: There is no engine.

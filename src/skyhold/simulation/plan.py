@@ -90,10 +90,20 @@ class Cases(Sequence[Case]):
             draft.baseline,
         )
 
+    def document(self, case: Case) -> Document:
+        """Return the model of a case, to look at or to save."""
+        base = self._variants[case.model].document
+        return base.with_data(apply_patch(base.data, case.patch)).copy()
+
     @property
     def labels(self) -> tuple[str, ...]:
         """What the cases are called, in their order."""
         return tuple(draft.label for draft in self._drafts)
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """Name of each case's base model, in their order."""
+        return tuple(draft.model for draft in self._drafts)
 
     def _patch(self, draft: Draft) -> Patch:
         # Cases that differ in their weather alone follow each other, and functions can be slow.
@@ -123,3 +133,26 @@ class Plan:
     cases: Cases
     parameters: tuple[str, ...]
     places: Mapping[str, Mapping[str, tuple[Path, ...]]]
+
+    def check(self, engine: Any = None) -> None:
+        """Let the simulator read the first and the last case of each model, before thousands of them run.
+
+        A field that a parameter made by mistake is found in this way: EnergyPlus would run without it.
+
+        Args:
+            engine: Which engine is asked; None for one of the model's version.
+
+        Raises:
+            ModelError: A case is wrong; the note tells which.
+        """
+        of_model: dict[str, list[int]] = {}
+        for index, model in enumerate(self.cases.models):
+            of_model.setdefault(model, []).append(index)
+        for indices in of_model.values():
+            for index in dict.fromkeys((indices[0], indices[-1])):
+                case = self.cases[index]
+                try:
+                    self.cases.document(case).check(engine)
+                except SkyholdError as error:
+                    error.add_note(f"Case: {case.label!r}")
+                    raise
