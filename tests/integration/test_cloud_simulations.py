@@ -3,6 +3,7 @@
 import pickle
 import shutil
 from concurrent.futures import ProcessPoolExecutor
+from hashlib import sha256
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from skyhold.simulation import (
     SimulationJob,
     SimulationResult,
     StoreFileSystem,
+    case_key,
     load_idf,
     simulate,
     simulate_batch,
@@ -206,6 +208,25 @@ def test_what_is_wrong_is_found_before_the_run(engine: EnergyPlus, model: Any, f
     with pytest.raises(BadOptionError, match="warm_up"):
         simulate(model, CHICAGO, output_dir="run", fs=fs, engine=engine, options={"warm_up": True})
     assert fs.glob("run", "**") == []
+
+
+def test_templates_are_expanded_where_that_is_asked_for(engine: EnergyPlus, tmp_path: Path):
+    file = tmp_path / "template.idf"
+    file.write_bytes(WAREHOUSE.read_bytes() + b"\nHVACTemplate:Thermostat, T,,20,,24;\n")
+    asked: dict[str, Any] = {"output_dir": tmp_path / "run", "design_day": True, "outputs": _SMALL, "engine": engine}
+    with pytest.raises(ModelError, match="HVACTemplate:Thermostat") as caught:
+        simulate(file, CHICAGO, **asked)
+    assert "expand_objects=True" in caught.value.remedy
+    result = simulate(file, CHICAGO, expand_objects=True, **asked)
+    assert result.success, result.errors
+    assert simulate(file, CHICAGO, expand_objects=True, **asked).reused
+
+
+def test_a_run_has_the_key_that_a_campaign_gives_it(kept: SimulationResult, model: Any):
+    weather = sha256(CHICAGO.read_bytes()).hexdigest()
+    everything = OutputSelection(everything=True).to_json()
+    assert kept.record is not None
+    assert kept.record.key == case_key(model.sha256, [], weather, kept.build, {"design_day": True}, everything)
 
 
 def test_models_and_weather_come_from_the_bucket_too(

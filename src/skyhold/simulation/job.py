@@ -13,13 +13,12 @@ from skyhold.simulation.energyplus import EnergyPlus
 from skyhold.simulation.filesystem import AnyPath
 from skyhold.simulation.model_source import as_document
 from skyhold.simulation.plain import to_json
-from skyhold.simulation.preparation import prepare_energyplus
+from skyhold.simulation.preparation import name_of, prepare_energyplus
 from skyhold.simulation.simulator import Job, Simulator
-from skyhold.storage.location import redact_uri
 from skyhold.storage.opening import open_object
 from skyhold.weather.downloader import fetch_weather
 
-__all__ = ["PreparedJob", "SimulationJob", "name_of", "prepare_job"]
+__all__ = ["PreparedJob", "SimulationJob", "prepare_job"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,11 +110,11 @@ def prepare_job(asked: SimulationJob, simulator: Simulator, folder: Path) -> Pre
         plain = asked.outputs.to_json() if hasattr(asked.outputs, "to_json") else asked.outputs
         selection = to_json(dict(plain), "outputs")
     if isinstance(simulator, EnergyPlus):
-        model, selection = prepare_energyplus(asked.model, simulator, flags, selection, folder)
+        model, model_sha256, selection = prepare_energyplus(asked.model, simulator, flags, selection, folder)
     else:
         model = _plain_model(asked.model, folder)
+        model_sha256 = _sha256_of(model)
     weather = None if asked.weather is None else fetch_weather(asked.weather)
-    model_sha256 = _sha256_of(model)
     weather_sha256 = None if weather is None else _sha256_of(weather)
     inputs = {
         "model": {"uri": name_of(asked.model), "sha256": model_sha256},
@@ -137,15 +136,6 @@ def _plain_model(model: Any, folder: Path) -> Path:
     file = folder / "in.json"
     file.write_bytes(as_document(model).to_bytes())
     return file
-
-
-def name_of(given: Any) -> str:
-    """Return what is given in a word: a path or URI as it is, anything else by its type."""
-    return (
-        redact_uri(os.fspath(cast("AnyPath", given)))
-        if isinstance(given, str | os.PathLike)
-        else f"<{type(given).__name__}>"
-    )
 
 
 def _sha256_of(file: Path) -> str:

@@ -2,9 +2,11 @@
 
 import os
 from collections.abc import Mapping
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, cast
 
+from skyhold.errors import ModelError
 from skyhold.simulation.energyplus import EnergyPlus, RunOptions
 from skyhold.simulation.expansion import expand_templates, has_templates
 from skyhold.simulation.filesystem import AnyPath
@@ -12,17 +14,20 @@ from skyhold.simulation.model import Model
 from skyhold.simulation.model_source import as_model, load_epjson
 from skyhold.simulation.plain import canonical_bytes
 from skyhold.simulation.selection import OutputSelection, request_outputs
+from skyhold.storage.location import redact_uri
 from skyhold.storage.opening import open_object
 
-__all__ = ["prepare_energyplus"]
+__all__ = ["name_of", "prepare_energyplus"]
 
 
 def prepare_energyplus(
     model: Any, simulator: EnergyPlus, flags: Mapping[str, Any], selection: Mapping[str, Any], folder: Path
-) -> tuple[Path, dict[str, Any]]:
-    """Write the model that the engine is given; return its path, and the selection in full.
+) -> tuple[Path, str, dict[str, Any]]:
+    """Write the model that the engine is given; return its path, its identity, and the selection in full.
 
-    Nothing that is wrong with the model reaches a run: it has been read by the engine's own reader.
+    The identity is the SHA-256 of the canonical bytes of the model before it was asked for outputs, as campaigns have
+    it: a run's key has the selection besides. Nothing that is wrong with the model reaches a run, since the engine's
+    own reader has read it.
 
     Args:
         model: A path or URI, a `Model`, an epJSON dict, or a document of idfkit.
@@ -38,15 +43,36 @@ def prepare_energyplus(
     """
     options = RunOptions.parse(flags)
     chosen = OutputSelection.from_json(selection) if selection else OutputSelection(everything=True)
-    expanded = _expanded(model, simulator, folder) if options.expand_objects else None
-    read = as_model(model, engine=simulator.engine) if expanded is None else expanded
+    source = _template_source(model, simulator, folder) if options.expand_objects else None
+    if source is not None and has_templates(source):
+        read, identity = _expanded(source, simulator, folder), sha256(source.read_bytes()).hexdigest()
+    else:
+        read = as_model(model, engine=simulator.engine)
+        identity = read.sha256
+    _refuse_templates(read, name_of(model))
     target = folder / "in.epJSON"
     target.write_bytes(canonical_bytes(request_outputs(read.data, chosen)))
-    return target, chosen.to_json()
+    return target, identity, chosen.to_json()
 
 
-def _expanded(model: Any, simulator: EnergyPlus, folder: Path) -> Model | None:
-    """Return the model without its templates; None where it has none."""
+def name_of(given: Any) -> str:
+    """Return what is given in a word: a path or URI as it is, anything else by its type."""
+    if isinstance(given, str | os.PathLike):
+        return redact_uri(os.fspath(cast("AnyPath", given)))
+    return f"<{type(given).__name__}>"
+
+
+def _refuse_templates(model: Model, name: str) -> None:
+    kind = next((kind for kind in model.data if kind.lower().startswith("hvactemplate:")), None)
+    if kind is not None:
+        raise ModelError(
+            f"the model {name} has objects of {kind!r}, which the engine runs only when they are expanded",
+            remedy="Say expand_objects=True",
+        )
+
+
+def _template_source(model: Any, simulator: EnergyPlus, folder: Path) -> Path:
+    """Return a file of a model that may have templates."""
     if isinstance(model, str | os.PathLike):
         store, key = open_object(cast("AnyPath", model))
         source = folder / f"template{Path(key).suffix}"
@@ -54,8 +80,10 @@ def _expanded(model: Any, simulator: EnergyPlus, folder: Path) -> Model | None:
     else:
         source = folder / "template.epJSON"
         source.write_bytes(as_model(model, engine=simulator.engine).to_bytes())
-    if not has_templates(source):
-        return None
+    return source
+
+
+def _expanded(source: Path, simulator: EnergyPlus, folder: Path) -> Model:
     target = folder / "expanded"
     target.mkdir()
     return load_epjson(expand_templates(simulator.engine, source, target))

@@ -88,7 +88,8 @@ class ResultRecord:
         label: What people call it.
         finished: When the run ended.
         simulator: Which engine, by name.
-        inputs: What went in, as plain JSON: model and weather with URI and SHA-256, options, selection.
+        inputs: What went in, as plain JSON: model (SHA-256 of its canonical bytes) and weather with URI, options, and
+            selection.
         verdict: How it ended.
         message_counts: How often the engine said something, by severity; the verdict has the first 1,000 messages.
         files: What is there, sorted by name.

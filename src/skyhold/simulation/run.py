@@ -21,7 +21,8 @@ from skyhold.simulation.committing import Claim, claim_folder, write_result
 from skyhold.simulation.energyplus import EnergyPlus
 from skyhold.simulation.engine_messages import EngineMessages
 from skyhold.simulation.filesystem import AnyPath, FileSystem
-from skyhold.simulation.job import PreparedJob, SimulationJob, name_of, prepare_job
+from skyhold.simulation.job import PreparedJob, SimulationJob, prepare_job
+from skyhold.simulation.preparation import name_of
 from skyhold.simulation.result_folder import open_result_folder
 from skyhold.simulation.result_record import BEGUN, RECEIPT, RECORD, ResultRecord, record_files
 from skyhold.simulation.result_state import Found
@@ -201,9 +202,10 @@ class _Run:
     def _note_inputs(self, prepared: PreparedJob) -> None:
         simulator = self._setting.simulator
         self._recorder.engines[simulator.name] = simulator.build
-        for found in (prepared.inputs["model"], prepared.inputs["weather"]):
-            if found is not None:
-                self._recorder.add_input(found["uri"], sha256=found["sha256"])
+        model, weather = prepared.inputs["model"], prepared.inputs["weather"]
+        self._recorder.add_input(model["uri"])  # its hash is of the model, however the file spells it
+        if weather is not None:
+            self._recorder.add_input(weather["uri"], sha256=weather["sha256"])
 
     def _destination(self) -> tuple[FileSystem, PurePath]:
         path, fs = self._asked.output_dir, self._setting.fs
