@@ -2,6 +2,8 @@
 
 import json
 import pickle
+import subprocess
+import sys
 import threading
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -399,6 +401,21 @@ def test_what_contradicts_itself_is_refused_before_the_run(fs: StoreFileSystem, 
     with pytest.raises(BadOptionError, match="no folder"):
         simulate({"area": 2}, fs=fs, engine=tiny)
     assert tiny.runs == 0
+    with pytest.raises(BadOptionError, match=r"engine='25\.2'"):
+        simulate({"area": 2}, engine="25.2")
+
+
+def test_looking_at_a_result_loads_nothing_heavy(tiny: TinySimulator, tmp_path: Path):
+    simulate({"area": 2}, output_dir=tmp_path / "run", engine=tiny)
+    code = "import sys; from skyhold.simulation import SimulationResult as R; R.from_directory(sys.argv[1]).errors"
+    done = subprocess.run(
+        [sys.executable, "-c", f"{code}\nprint(*sys.modules)", tmp_path / "run"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    loaded = {name.partition(".")[0] for name in done.stdout.split()}
+    assert not loaded & {"pyarrow", "scipy", "pyenergyplus", "numpy", "pydantic", "obstore", "idfkit"}
 
 
 def test_a_known_result_is_taken_from_the_cache(

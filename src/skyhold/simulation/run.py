@@ -19,6 +19,7 @@ from skyhold.runs.recording import RunRecorder, record_run
 from skyhold.simulation.cache import ResultCache
 from skyhold.simulation.committing import Claim, claim_folder, write_result
 from skyhold.simulation.energyplus import EnergyPlus
+from skyhold.simulation.engine import Engine
 from skyhold.simulation.engine_messages import EngineMessages
 from skyhold.simulation.filesystem import AnyPath, FileSystem
 from skyhold.simulation.job import PreparedJob, SimulationJob, prepare_job
@@ -146,6 +147,11 @@ def simulator_of(engine: Any) -> Simulator:
     """Return what runs models: a simulator as it is given, else EnergyPlus on the engine given or found."""
     if hasattr(engine, "simulate"):
         return engine
+    if engine is not None and not isinstance(engine, Engine):
+        raise BadOptionError(
+            f"engine={engine!r} is neither an engine nor a simulator",
+            remedy="Give what find_engine(version=…) returns, or leave engine out",
+        )
     return EnergyPlus(engine)
 
 
