@@ -185,13 +185,13 @@ def test_a_failed_run_is_made_again(fs: StoreFileSystem, tiny: TinySimulator):
 def test_a_folder_of_somebody_else_is_left_alone(tiny: TinySimulator, tmp_path: Path):
     home = tmp_path / "home"
     home.mkdir()
-    for name in ("thesis.txt", "eplusout.err", "eplusout.old"):
+    for name in ("thesis.txt", "eplusout.err", "eplusout.old", "eplus model.idf"):
         (home / name).write_text("mine")
-    with pytest.raises(AlreadyExistsError, match="3 files"):
+    with pytest.raises(AlreadyExistsError, match="4 files"):
         simulate({"area": 2}, output_dir=home, engine=tiny)
     result = simulate({"area": 2}, output_dir=home, engine=tiny, overwrite=True)
     assert result.success
-    assert (home / "thesis.txt").read_text() == "mine"
+    assert [(home / name).read_text() for name in ("thesis.txt", "eplus model.idf")] == ["mine", "mine"]
     assert (home / "eplusout.err").read_text() == ERR
     assert not (home / "eplusout.old").exists()
 

@@ -18,8 +18,11 @@ __all__ = ["Claim", "claim_folder", "write_result"]
 
 T = TypeVar("T")
 
-_ENGINE_FILES = ("eplus*", "sqlite.err", "in.idf", "in.epJSON", "in.epw", "expanded.idf")
-"""What runs leave, by EnergyPlus itself or by other programs: all that ``overwrite`` may take away."""
+_ENGINE_FILES = ("eplus*", "sqlite.err")
+"""What runs of EnergyPlus leave, whoever made them: all that ``overwrite`` takes away besides results of our own."""
+
+_INPUTS = (".idf", ".imf", ".epjson", ".epw", ".ddy")
+"""What runs are made of is the user's own, whatever it is called."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,8 +108,12 @@ def _leftovers(folder: ResultFolder, key: str, *, overwrite: bool) -> set[str]:
     if not overwrite and begun is not None and begun.key != key:
         raise _taken(folder, f"a run of other inputs, begun on {begun.host!r} at {begun.started:%Y-%m-%d %H:%M:%S} UTC")
     written = set(begun.files or ()) if begun is not None else set[str]()
-    left = {name for name in files if any(fnmatchcase(name, pattern) for pattern in _ENGINE_FILES)}
+    left = {name for name in files if _is_of_an_engine(name)}
     return files & (written | left)
+
+
+def _is_of_an_engine(name: str) -> bool:
+    return not name.lower().endswith(_INPUTS) and any(fnmatchcase(name, pattern) for pattern in _ENGINE_FILES)
 
 
 def _read(read: Callable[[ResultFolder], T | None], folder: ResultFolder, *, overwrite: bool) -> T | None:
