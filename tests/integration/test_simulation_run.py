@@ -32,6 +32,7 @@ from skyhold.runs.receipt import Receipt
 from skyhold.simulation import LocalFileSystem, S3FileSystem, SimulationResult, StoreFileSystem, simulate
 from skyhold.simulation.cache import ResultCache
 from skyhold.simulation.result_record import BEGUN, RECEIPT, RECORD
+from skyhold.simulation.simulator import Verdict
 from skyhold.storage.objects import Operation
 from skyhold.storage.wrappers.metered import Meter
 from skyhold.testing.servers import LocalServer
@@ -346,6 +347,18 @@ def test_a_stopped_run_leaves_nothing(fs: StoreFileSystem, tiny: TinySimulator):
         simulate({"end": "wait"}, output_dir="run-1", fs=fs, engine=tiny, stop=stop)
     assert fs.glob("", "**") == []
     assert default_journal().list_runs()[0].state == "stopped"
+
+
+def test_a_stopped_run_leaves_the_folder_to_whom_has_taken_it(fs: StoreFileSystem, tiny: TinySimulator):
+    class Overtaken(TinySimulator):
+        def simulate(self, job: Any, folder: Any, watch: Any) -> Any:
+            mine = json.loads(fs.read_bytes(f"run-1/{BEGUN}"))
+            fs.write_bytes(f"run-1/{BEGUN}", json.dumps(mine | {"run_id": "another"}).encode())
+            return Verdict("cancelled", None, (), 0.1, self.build)
+
+    with pytest.raises(StoppedError):
+        simulate({"area": 2}, output_dir="run-1", fs=fs, engine=Overtaken())
+    assert json.loads(fs.read_bytes(f"run-1/{BEGUN}"))["run_id"] == "another"
 
 
 def test_changed_and_vanished_files_are_not_read_as_the_result(fs: StoreFileSystem, tiny: TinySimulator):

@@ -14,7 +14,7 @@ from skyhold.simulation.result_record import BEGUN, OWN_FOLDER, RECORD, Begun, R
 from skyhold.simulation.result_state import read_begun, read_record
 from skyhold.storage.transfer import Moved
 
-__all__ = ["Claim", "claim_folder", "write_result"]
+__all__ = ["Claim", "claim_folder", "release_folder", "write_result"]
 
 T = TypeVar("T")
 
@@ -62,6 +62,13 @@ def claim_folder(folder: ResultFolder, key: str, run_id: str, *, overwrite: bool
     begun = Begun(run_id, key, datetime.now(UTC), this_host())
     folder.write(BEGUN, begun.to_json())
     return Claim(folder, begun, old_files=frozenset(old))
+
+
+def release_folder(claim: Claim) -> None:
+    """Take back that a run has begun, where it ended before it wrote anything and no other has taken the folder."""
+    begun = read_begun(claim.folder)
+    if begun is not None and claim.begun is not None and begun.run_id == claim.begun.run_id:
+        claim.folder.delete([BEGUN])
 
 
 def write_result(

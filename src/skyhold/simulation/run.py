@@ -11,13 +11,13 @@ from fnmatch import fnmatchcase
 from pathlib import Path, PurePath
 from typing import Any
 
-from skyhold.errors import BadOptionError, ConfigError, SimulationError, StoppedError, StorageError
+from skyhold.errors import BadOptionError, ConfigError, ResultError, SimulationError, StoppedError, StorageError
 from skyhold.runs.journal import Journal
 from skyhold.runs.progress import Listener
 from skyhold.runs.receipt import Artifact
 from skyhold.runs.recording import RunRecorder, record_run
 from skyhold.simulation.cache import ResultCache
-from skyhold.simulation.committing import Claim, claim_folder, write_result
+from skyhold.simulation.committing import Claim, claim_folder, release_folder, write_result
 from skyhold.simulation.energyplus import EnergyPlus
 from skyhold.simulation.engine import Engine
 from skyhold.simulation.engine_messages import EngineMessages
@@ -25,7 +25,7 @@ from skyhold.simulation.filesystem import AnyPath, FileSystem
 from skyhold.simulation.job import PreparedJob, SimulationJob, prepare_job
 from skyhold.simulation.preparation import name_of
 from skyhold.simulation.result_folder import open_result_folder
-from skyhold.simulation.result_record import BEGUN, RECEIPT, RECORD, ResultRecord, record_files
+from skyhold.simulation.result_record import RECEIPT, RECORD, ResultRecord, record_files
 from skyhold.simulation.result_state import Found
 from skyhold.simulation.results import SimulationResult, place_of
 from skyhold.simulation.simulator import Kept, Simulator, Verdict, Watch
@@ -198,8 +198,8 @@ class _Run:
         try:
             record = self._known(prepared, kept) or self._simulate(prepared, work / "run", kept)
         except BaseException:
-            with suppress(StorageError):
-                claim.folder.delete([BEGUN])
+            with suppress(StorageError, ResultError):
+                release_folder(claim)
             raise
         result = SimulationResult(fs, run_dir, folder, Found.of(record))
         self._deliver(claim, kept, record, result)
