@@ -10,6 +10,8 @@ import pytest
 
 from skyhold.errors import BadOptionError, MissingExtraError
 from skyhold.simulation import plots
+from skyhold.simulation.campaign_table import build_table
+from skyhold.simulation.outcome import Outcome
 from skyhold.simulation.plots import plot_end_uses, plot_load_duration, plot_parallel
 from skyhold.simulation.simulator import Quantity
 from skyhold.simulation.sql import SqlResults
@@ -23,6 +25,7 @@ from skyhold.simulation.table import (
     numbers_of,
     unit_of,
 )
+from skyhold.simulation.tasks import Label
 from skyhold.simulation.values import read_values
 
 _CASES: list[dict[str, Any]] = [
@@ -101,6 +104,17 @@ def test_a_function_of_the_user_makes_a_value_with_its_unit():
     assert table["cost"].to_pylist() == [pytest.approx(694.44, abs=0.01), pytest.approx(347.22, abs=0.01), None]
     assert unit_of(table, "delta.cost") == "EUR"
     assert table["site_energy (result)"].to_pylist() == ["other"] * 3
+
+
+def test_the_table_of_a_campaign_is_compared_and_judged_alike():
+    labels = [Label("base", "1", {"d": 0.1}, "base"), Label("new", "2", {"d": 0.2}, "base"), Label("later", "3", {})]
+    ends = {
+        "1": Outcome("1", "a", None, "", "25.2.0", "w", values={"site_energy": Quantity(4e9, "J")}),
+        "2": Outcome("2", "a", "engine", "fatal", "25.2.0", "w", messages={"fatal": 1}),
+    }
+    table = add_quality(add_deltas(build_table(labels, ends)))
+    assert table["delta.site_energy"].to_pylist() == [0.0, None, None]
+    assert table["quality"].to_pylist() == [None, "failed: engine", "no result"]
 
 
 def test_what_cannot_be_one_table_is_refused():

@@ -5,7 +5,6 @@
 # pyright: reportUnknownParameterType=false
 
 import hashlib
-import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -15,6 +14,7 @@ import pyarrow.parquet as pq
 from skyhold.errors import BadOptionError
 from skyhold.simulation.layout import table_part_key
 from skyhold.simulation.outcome import Outcome
+from skyhold.simulation.table import TableBuilder, names_of
 from skyhold.simulation.table_head import TableHead, put_head
 from skyhold.simulation.tasks import Label
 from skyhold.storage.contract import Store
@@ -32,19 +32,12 @@ def build_table(labels: Iterable[Label], results: Mapping[str, Outcome]) -> Any:
     """
     rows = list(labels)
     ends = [results.get(row.case) for row in rows]
-    columns: dict[str, pa.Array] = {}
-    fields: list[pa.Field] = []
-
-    def add(name: str, values: Sequence[Any], role: str, unit: str = "") -> None:
-        while name in columns:
-            name = f"{name} (result)"
-        columns[name] = _array(values)
-        fields.append(pa.field(name, columns[name].type, metadata={"role": role, "unit": unit}))
-
+    built = TableBuilder()
+    add = built.add
     add("label", [row.label for row in rows], "label")
-    for name in _names(row.parameters for row in rows):
+    for name in names_of(row.parameters for row in rows):
         add(name, [row.parameters.get(name) for row in rows], "parameter")
-    for name in _names(end.values for end in ends if end):
+    for name in names_of(end.values for end in ends if end):
         found = [end.values.get(name) if end else None for end in ends]
         units = {each.unit for each in found if each is not None}
         add(name, [None if each is None else each.value for each in found], "value", "; ".join(sorted(units)))
@@ -54,7 +47,7 @@ def build_table(labels: Iterable[Label], results: Mapping[str, Outcome]) -> Any:
     add("baseline", [row.baseline for row in rows], "provenance")
     for name, read in _PROVENANCE.items():
         add(name, [None if end is None else read(end) for end in ends], "provenance")
-    return pa.Table.from_arrays(list(columns.values()), schema=pa.schema(fields))
+    return built.table()
 
 
 _ENDS: dict[str, Callable[[Outcome], Any]] = {
@@ -114,18 +107,3 @@ def _find(known: Mapping[str, int], name: str, what: str) -> int:
             remedy=f"Did you mean {near[0]!r}?" if near else f"It has {', '.join(list(known)[:20])}",
         )
     return known[name]
-
-
-def _names(mappings: Iterable[Mapping[str, Any]]) -> list[str]:
-    return list(dict.fromkeys(name for mapping in mappings for name in mapping))
-
-
-def _array(values: Sequence[Any]) -> pa.Array:
-    kinds = {type(value) for value in values if value is not None}
-    if kinds <= {int, float} and kinds:
-        return pa.array(values, pa.float64() if float in kinds else pa.int64())
-    if kinds <= {str}:
-        return pa.array(values, pa.string())
-    if kinds == {bool}:
-        return pa.array(values, pa.bool_())
-    return pa.array([None if value is None else json.dumps(value, sort_keys=True) for value in values], pa.string())

@@ -10,8 +10,6 @@ from math import isnan
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-
 from skyhold.errors import BadOptionError, MissingExtraError
 from skyhold.simulation.series import TimeSeries
 from skyhold.simulation.table import columns_of, numbers_of, unit_of
@@ -38,6 +36,14 @@ _COLOURS = {
 _OTHERS = ("#3a7ca5", "#c8553d", "#7a9e7e", "#8e7dbe", "#f2c14e", "#5b5f97", "#2a6f6f", "#6b6b6b")
 
 _DOTS_PER_INCH = 120
+
+_BESIDE_THE_AXIS: dict[str, Any] = {
+    "xytext": (4, 0),
+    "textcoords": "offset points",
+    "va": "center",
+    "fontsize": 8,
+    "bbox": {"facecolor": "white", "edgecolor": "none", "alpha": 0.75, "pad": 1.0},
+}
 
 _SCALES = {
     "J": ((3.6e12, "GWh"), (3.6e9, "MWh"), (3.6e6, "kWh"), (1.0, "J")),
@@ -67,7 +73,7 @@ class Plot:
         return sink.getvalue()
 
 
-def plot_end_uses(table: pa.Table, labels: Sequence[str] | None = None, *, title: str = "Energy by end use") -> Plot:
+def plot_end_uses(table: Any, labels: Sequence[str] | None = None, *, title: str = "Energy by end use") -> Plot:
     """Draw a bar for each case, made of its end uses of all fuels.
 
     Args:
@@ -102,9 +108,7 @@ def plot_end_uses(table: pa.Table, labels: Sequence[str] | None = None, *, title
     return _finish(figure, axes, title)
 
 
-def plot_load_duration(
-    series: Mapping[str, TimeSeries], *, title: str = "Load duration", clip_at: float | None = None
-) -> Plot:
+def plot_load_duration(series: Mapping[str, TimeSeries], *, title: str = "Load duration") -> Plot:
     """Draw how long each load is exceeded: its values from the highest to the lowest.
 
     Energies of an interval (J) are shown as the power (W) that they mean.
@@ -112,7 +116,6 @@ def plot_load_duration(
     Args:
         series: Time series by the name in the legend, of one unit.
         title: Above the picture.
-        clip_at: The share of the time that is shown, up to 1; all without it.
 
     Raises:
         BadOptionError: There are no series, or they have different units.
@@ -133,16 +136,14 @@ def plot_load_duration(
         loads = [load / factor for load, _ in curve]
         axes.stairs(loads, ends, baseline=None, color=_OTHERS[position % len(_OTHERS)], label=name, linewidth=1.6)
     longest = max(sum(hours for _, hours in curve) for curve in curves.values())
-    axes.set_xlim(0.0, longest * (clip_at or 1.0))
+    axes.set_xlim(0.0, longest)
     axes.set_xlabel("Hours in which it is exceeded")
     axes.set_ylabel(f"Load [{unit}]" if unit else "Load")
     axes.legend(frameon=False)
     return _finish(figure, axes, title)
 
 
-def plot_parallel(
-    table: pa.Table, columns: Sequence[str], *, colour_by: str | None = None, title: str = "Cases"
-) -> Plot:
+def plot_parallel(table: Any, columns: Sequence[str], *, colour_by: str | None = None, title: str = "Cases") -> Plot:
     """Draw a line for each case across upright axes, one for each column, each from its lowest to its highest value.
 
     Args:
@@ -169,7 +170,7 @@ def plot_parallel(
     for place, (_, ticks) in enumerate(scaled):
         axes.axvline(place, color="#444444", linewidth=0.8)
         for height, text in ticks:
-            axes.annotate(text, (place, height), xytext=(4, 0), textcoords="offset points", va="center", fontsize=8)
+            axes.annotate(text, (place, height), **_BESIDE_THE_AXIS)
     axes.set_xticks(range(len(columns)), [_caption(table, name) for name in columns])
     axes.set_yticks([])
     axes.set_ylim(-0.05, 1.05)
@@ -229,7 +230,7 @@ def _durations(series: TimeSeries) -> list[tuple[float, float]]:
     return sorted(loads, reverse=True)
 
 
-def _axis_of(table: pa.Table, name: str) -> tuple[list[float | None], list[tuple[float, str]]]:
+def _axis_of(table: Any, name: str) -> tuple[list[float | None], list[tuple[float, str]]]:
     """Return the height of each row, 0 to 1, and the ticks with their texts."""
     numbers = numbers_of(table, name)
     if numbers is None:
@@ -248,7 +249,7 @@ def _axis_of(table: pa.Table, name: str) -> tuple[list[float | None], list[tuple
     return [None if each is None else (each - low) / span for each in numbers], ticks
 
 
-def _caption(table: pa.Table, name: str) -> str:
+def _caption(table: Any, name: str) -> str:
     numbers = [abs(each) for each in numbers_of(table, name) or [] if each is not None]
     _, unit = _scale(max(numbers, default=0.0), unit_of(table, name))
     return f"{name}\n[{unit}]" if unit else name

@@ -17,11 +17,13 @@ from skyhold.simulation.simulator import Quantity
 
 __all__ = [
     "QualityGate",
+    "TableBuilder",
     "add_deltas",
     "add_quality",
     "add_values",
     "columns_of",
     "make_table",
+    "names_of",
     "numbers_of",
     "unit_of",
 ]
@@ -34,8 +36,8 @@ _ZERO_WHERE_ABSENT = ("end_use.", "fuel.")
 Row = Mapping[str, Any]
 
 
-def make_table(cases: Iterable[Mapping[str, Any]]) -> pa.Table:
-    """Return a row for each case: label, parameters, values with their units, and how it ended.
+def make_table(cases: Iterable[Mapping[str, Any]]) -> Any:
+    """Return an Arrow table with a row for each case: label, parameters, values with their units, and how it ended.
 
     The role of a column (``"label"``, ``"parameter"``, ``"value"``, ``"end"``, ``"provenance"``) and its unit are in
     its field's metadata, as in the tables of campaigns. A value of the name of a parameter is called
@@ -62,11 +64,11 @@ def make_table(cases: Iterable[Mapping[str, Any]]) -> pa.Table:
     for label in labels:
         if labels.count(label) > 1:
             raise BadOptionError(f"{labels.count(label)} cases have the label {label!r}")
-    built = _Builder()
+    built = TableBuilder()
     built.add("label", labels, "label")
-    for name in _names(row.get("parameters") for row in rows):
+    for name in names_of(row.get("parameters") for row in rows):
         built.add(name, [(row.get("parameters") or {}).get(name) for row in rows], "parameter")
-    for name in _names(row.get("values") for row in rows):
+    for name in names_of(row.get("values") for row in rows):
         found = [_quantity((row.get("values") or {}).get(name)) for row in rows]
         units = {each.unit for each in found if each is not None}
         if len(units) > 1:
@@ -80,11 +82,11 @@ def make_table(cases: Iterable[Mapping[str, Any]]) -> pa.Table:
     return built.table()
 
 
-def add_values(table: pa.Table, functions: Mapping[str, Callable[[Row], Quantity | float | str | None]]) -> pa.Table:
+def add_values(table: Any, functions: Mapping[str, Callable[[Row], Quantity | float | str | None]]) -> Any:
     """Return the table with values of the user's own.
 
     Args:
-        table: Of `make_table`, or of a campaign.
+        table: An Arrow table of `make_table`, or of a campaign.
         functions: By the name of the value: called with each row as a mapping; a `Quantity` brings its unit.
 
     Example:
@@ -93,7 +95,7 @@ def add_values(table: pa.Table, functions: Mapping[str, Callable[[Row], Quantity
         >>> costs["cost"].to_pylist(), unit_of(costs, "cost")
         ([500.0], 'EUR')
     """
-    built, rows = _Builder(table), table.to_pylist()
+    built, rows = TableBuilder(table), table.to_pylist()
     for name, function in functions.items():
         found = [_quantity(function(row)) for row in rows]
         units = {each.unit for each in found if each is not None}
@@ -104,15 +106,15 @@ def add_values(table: pa.Table, functions: Mapping[str, Callable[[Row], Quantity
 
 
 def add_deltas(
-    table: pa.Table, baseline: str | None = None, *, names: Sequence[str] | None = None, percent: bool = False
-) -> pa.Table:
+    table: Any, baseline: str | None = None, *, names: Sequence[str] | None = None, percent: bool = False
+) -> Any:
     """Return the table with what each value differs by from that of the baseline.
 
     The columns are called ``"delta.site_energy"``, in the unit of the value, or with ``percent``
     ``"change.site_energy"``, in %. A cell is null where there is no baseline, no result, or nothing to divide by.
 
     Args:
-        table: Of `make_table`, or of a campaign.
+        table: An Arrow table of `make_table`, or of a campaign.
         baseline: The label of the baseline of all rows; without it, each row's own (its column ``baseline``).
         names: Which values; all that are numbers without it.
         percent: Relative instead of absolute.
@@ -124,9 +126,9 @@ def add_deltas(
     places = {label: place for place, label in enumerate(labels)}
     if baseline is not None and baseline not in places:
         raise BadOptionError(f"no case has the label {baseline!r}{nearest(baseline, labels)}")
-    own = table["baseline"].to_pylist() if "baseline" in table.column_names else [None] * len(labels)
-    bases = [places.get(baseline if baseline is not None else each) for each in own]
-    built = _Builder(table)
+    own: list[Any] = table["baseline"].to_pylist() if "baseline" in table.column_names else [None] * len(labels)
+    bases = [places.get(each if baseline is None else baseline) for each in own]
+    built = TableBuilder(table)
     for name in columns_of(table, "value") if names is None else names:
         found = numbers_of(table, name)
         if found is None:
@@ -175,7 +177,7 @@ class QualityGate:
         return wrong
 
 
-def add_quality(table: pa.Table, gate: QualityGate | None = None) -> pa.Table:
+def add_quality(table: Any, gate: QualityGate | None = None) -> Any:
     """Return the table with the columns ``is_sound`` and ``quality``, which says what is wrong.
 
     Example:
@@ -185,23 +187,23 @@ def add_quality(table: pa.Table, gate: QualityGate | None = None) -> pa.Table:
     """
     asked = gate or QualityGate()
     wrong = [asked.judge(row) for row in table.to_pylist()]
-    built = _Builder(table)
+    built = TableBuilder(table)
     built.add("is_sound", [not each for each in wrong], "quality")
     built.add("quality", ["; ".join(each) or None for each in wrong], "quality")
     return built.table()
 
 
-def columns_of(table: pa.Table, role: str) -> list[str]:
+def columns_of(table: Any, role: str) -> list[str]:
     """Return the names of the columns that have a role."""
     return [each.name for each in table.schema if (each.metadata or {}).get(b"role") == role.encode()]
 
 
-def unit_of(table: pa.Table, name: str) -> str:
+def unit_of(table: Any, name: str) -> str:
     """Return the unit of a column; empty where it has none."""
     return (table.schema.field(name).metadata or {}).get(b"unit", b"").decode()
 
 
-def numbers_of(table: pa.Table, name: str) -> list[float | None] | None:
+def numbers_of(table: Any, name: str) -> list[float | None] | None:
     """Return a column of numbers; None where it is of something else.
 
     An end use or a fuel that a run does not have is zero, where it has others.
@@ -223,20 +225,22 @@ def numbers_of(table: pa.Table, name: str) -> list[float | None] | None:
     return found
 
 
-class _Builder:
+class TableBuilder:
     """Columns under names that differ, with role and unit."""
 
-    def __init__(self, table: pa.Table | None = None) -> None:
+    def __init__(self, table: Any | None = None) -> None:
         self._columns: dict[str, Any] = {} if table is None else {name: table[name] for name in table.column_names}
         self._fields: list[Any] = [] if table is None else list(table.schema)
 
     def add(self, name: str, values: Sequence[Any], role: str, unit: str = "") -> None:
+        """Add a column; a name that is taken is called ``"name (result)"``."""
         while name in self._columns:
             name = f"{name} (result)"
         self._columns[name] = _array(values)
         self._fields.append(pa.field(name, self._columns[name].type, metadata={"role": role, "unit": unit}))
 
-    def table(self) -> pa.Table:
+    def table(self) -> Any:
+        """Return the columns as a table."""
         return pa.table(list(self._columns.values()), schema=pa.schema(self._fields))
 
 
@@ -252,7 +256,8 @@ def _array(values: Sequence[Any]) -> pa.Array:
     return pa.array([None if value is None else json.dumps(value, sort_keys=True) for value in values], pa.string())
 
 
-def _names(mappings: Iterable[Mapping[str, Any] | None]) -> list[str]:
+def names_of(mappings: Iterable[Mapping[str, Any] | None]) -> list[str]:
+    """Return the names in some mappings, in the order in which they come."""
     return list(dict.fromkeys(name for mapping in mappings for name in mapping or ()))
 
 
