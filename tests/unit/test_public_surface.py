@@ -32,7 +32,11 @@ def test_what_a_module_calls_public_is_there():
 
 @pytest.mark.parametrize(
     "code",
-    ["import skyhold", "import skyhold.cli, sys; sys.argv = ['skyhold', '--version']; skyhold.cli.main()"],
+    [
+        "import skyhold",
+        "import skyhold.simulation",
+        "import skyhold.cli, sys; sys.argv = ['skyhold', '--version']; skyhold.cli.main()",
+    ],
 )
 def test_loading_skyhold_and_telling_its_version_load_nothing_heavy(code: str):
     done = subprocess.run(
