@@ -1,8 +1,8 @@
 """Many runs whose plan, state and results lie in a store, and nowhere else."""
 
 import threading
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import Executor, Future, ThreadPoolExecutor, as_completed
+from collections.abc import Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any, Self
 
@@ -12,6 +12,7 @@ from skyhold.runs.event import Listener
 from skyhold.runs.recording import RunRecorder, record_run
 from skyhold.simulation.board import Board, Standing
 from skyhold.simulation.campaign_record import CampaignRecord, Rules
+from skyhold.simulation.campaign_run import add_usage, run_workers
 from skyhold.simulation.creation import add_part, create_campaign
 from skyhold.simulation.layout import CANCELLED, out_key
 from skyhold.simulation.outcome import Outcome
@@ -19,7 +20,7 @@ from skyhold.simulation.simulator import Simulator
 from skyhold.simulation.status import Status, find_status
 from skyhold.simulation.table_head import outdate, read_head
 from skyhold.simulation.tasks import Label, PlanLike, Task, TaskList, list_tasks
-from skyhold.simulation.worker import WorkReport, find_simulator, work
+from skyhold.simulation.worker import find_simulator
 from skyhold.storage.contract import Store
 from skyhold.storage.opening import open_store
 from skyhold.storage.wrappers.prefixed import PrefixedStore
@@ -138,9 +139,7 @@ class Campaign:
             EngineError: The simulator is another than the campaign was created with.
             StorageError: The store does not answer.
         """
-        record, standing = self.record, self._look()
-        if standing.is_cancelled:
-            raise _cancelled(self.uri)
+        record = self.record
         stop = stop or threading.Event()
         simulator = simulator or find_simulator(record.simulator)
         shards = record.rules.shards
@@ -149,14 +148,29 @@ class Campaign:
             exit_on_terminate(),
             record_run("campaign", f"run {self.uri}", asked=asked, unit="cases", listeners=on_progress) as run,
         ):
-            before = find_status(self._board, standing)
-            run.progress.advance(before.done + before.failed, total=before.total)
-            reports = _run_workers(self.store, executor, shards or workers, simulator, stop, run, is_sharded=shards > 0)
-            run.usage = _added_usage(reports)
-            if self._look().is_cancelled:
-                raise _cancelled(self.uri)
-            self.collect()
-            return self.status()
+            self._board.store = run.metered(self.store)
+            try:
+                return self._run(run, executor, shards or workers, simulator, stop)
+            finally:
+                self._board.store = self.store
+
+    def _run(
+        self,
+        run: RunRecorder,
+        executor: Executor | None,
+        workers: int,
+        simulator: Simulator,
+        stop: threading.Event,
+    ) -> Status:
+        before = find_status(self._board, self._look_uncancelled())
+        run.progress.advance(before.done + before.failed, total=before.total)
+        reports = run_workers(self.store, executor, workers, simulator, stop, run)
+        for report in reports:
+            self._board.outcomes.update(report.outcomes)
+        standing = self._look_uncancelled()
+        self._collect(standing)
+        run.usage = add_usage([report.receipt for report in reports], run.meter.usage)
+        return find_status(self._board, standing)
 
     def retry(self) -> int:
         """Let the cases that were given up be tried again, and lift a cancellation; return how many there are.
@@ -210,13 +224,17 @@ class Campaign:
 
         Needs no engine. Workers do it at the end; it can be repeated, and run at any time.
         """
+        return self._collect(self._look())
+
+    def _collect(self, standing: Standing) -> int:
         from skyhold.simulation.campaign_table import build_table, publish_table  # noqa: PLC0415 - pyarrow
 
-        standing = self._look()
         results = self._board.results(standing)
         table = build_table(self._board.labels.values(), results)
         is_complete = not self._board.unfinished(standing)
-        publish_table(self.store, table, chunks=len(standing.finished), parts=standing.parts, is_complete=is_complete)
+        publish_table(
+            self._board.store, table, chunks=len(standing.finished), parts=standing.parts, is_complete=is_complete
+        )
         return sum(label.case in results for label in self._board.labels.values())
 
     def table(self, columns: Sequence[str] | None = None, cases: Sequence[str] | None = None) -> Any:
@@ -294,6 +312,15 @@ class Campaign:
         add_part(self.store, tasks, blobs, self.record.rules, kind, standing.parts)
         outdate(self.store)  # somebody may have collected in between
 
+    def _look_uncancelled(self) -> Standing:
+        standing = self._look()
+        if standing.is_cancelled:
+            raise StoppedError(
+                f"the campaign {self.uri!r} was cancelled",
+                remedy="Lift it and try failed cases again: campaign.retry()",
+            )
+        return standing
+
     def _look(self) -> Standing:
         """Look at the state, and read what has been finished since the last time, many at once."""
         self.record  # noqa: B018 - asking refuses places that hold no campaign
@@ -315,64 +342,3 @@ def _open(place: str | Store, options: dict[str, Any]) -> Store:
 
 def _plan_of(study: Any) -> PlanLike:
     return study.plan() if hasattr(study, "plan") else study
-
-
-def _cancelled(uri: str) -> StoppedError:
-    return StoppedError(
-        f"the campaign {uri!r} was cancelled", remedy="Lift it and try failed cases again: campaign.retry()"
-    )
-
-
-def _run_workers(
-    store: Store,
-    executor: Executor | None,
-    workers: int,
-    simulator: Simulator,
-    stop: threading.Event,
-    run: RunRecorder,
-    *,
-    is_sharded: bool,
-) -> list[WorkReport]:
-    if workers < 1:
-        raise BadOptionError(f"workers={workers} is less than 1")
-    shards = range(workers) if is_sharded else [0] * workers
-    if executor is not None:
-        futures = [executor.submit(work, store, simulator=simulator, shard=shard) for shard in shards]
-        return list(_reports(futures, lambda report: run.progress.advance(report.done + report.failed)))
-
-    def note(outcome: Outcome) -> None:
-        run.progress.advance(1, **({"cases_failed": 1} if outcome.failure else {"cases_done": 1}))
-
-    with ThreadPoolExecutor(workers, thread_name_prefix="skyhold-worker") as threads:
-        try:
-            futures = [
-                threads.submit(work, store, simulator=simulator, shard=shard, stop=stop, on_case=note)
-                for shard in shards
-            ]
-            return list(_reports(futures, lambda _: None))
-        except BaseException:
-            stop.set()
-            raise
-
-
-def _reports(futures: Iterable[Future[WorkReport]], told: Callable[[WorkReport], None]) -> Iterable[WorkReport]:
-    for future in as_completed(futures):
-        report = future.result()
-        told(report)
-        yield report
-
-
-def _added_usage(reports: Sequence[WorkReport]) -> dict[str, Any]:
-    """Return what the workers were charged, together."""
-    receipts = [report.receipt for report in reports]
-    kinds = sorted({kind for receipt in receipts for kind in receipt.requests})
-    costs = [receipt.cost for receipt in receipts if receipt.cost]
-    amounts = [name for name, amount in costs[0].items() if isinstance(amount, int | float)] if costs else []
-    return {
-        "requests": {kind: sum(receipt.requests.get(kind, 0) for receipt in receipts) for kind in kinds},
-        "bytes_in": sum(receipt.bytes_in for receipt in receipts),
-        "bytes_out": sum(receipt.bytes_out for receipt in receipts),
-        "cost": {**costs[0], **{name: round(sum(each[name] for each in costs), 6) for name in amounts}}
-        if costs
-        else None,
-    }

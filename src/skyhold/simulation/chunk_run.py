@@ -54,6 +54,8 @@ class ChunkRun:
         stop: Set to end soon.
         tally: Counts for the whole worker.
         on_end: Told of each case that has come to an end here.
+        ends: How each case has come to an end.
+        told: What we have told of the finished chunk; None where another worker did.
     """
 
     runner: CaseRunner
@@ -65,6 +67,7 @@ class ChunkRun:
     tally: Tally
     on_end: Callable[[Outcome], None]
     ends: dict[str, Outcome] = field(default_factory=dict[str, Outcome])
+    told: list[Outcome] | None = None
     _tries: Counter[str] = field(default_factory=Counter[str])
     _queue: deque[Task] = field(default_factory=deque[Task])
 
@@ -208,3 +211,5 @@ class ChunkRun:
             store.write(finished_key(self.chunk.chunk), write_outcomes(outcomes), if_absent=True)
         except AlreadyExistsError:
             _LOG.info("another worker has finished the chunk %s", self.chunk.chunk)
+        else:
+            self.told = outcomes

@@ -5,7 +5,7 @@ import socket
 import tempfile
 import threading
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -48,6 +48,7 @@ class WorkReport:
         lost: Attempts that came after another worker's commit, and were thrown away.
         is_complete: Whether it left because nothing is left to do; else it was stopped, or others are still at it.
         receipt: What it read, wrote and spent.
+        outcomes: What came of the chunks that it finished, by chunk.
     """
 
     worker: str
@@ -56,6 +57,7 @@ class WorkReport:
     lost: int
     is_complete: bool
     receipt: Receipt
+    outcomes: Mapping[str, list[Outcome]]
 
 
 def work(
@@ -63,6 +65,7 @@ def work(
     *,
     simulator: Simulator | None = None,
     shard: int = 0,
+    among: int = 1,
     wait: bool = True,
     stop: threading.Event | None = None,
     on_progress: Sequence[Listener] = (),
@@ -77,7 +80,9 @@ def work(
     Args:
         place: The campaign.
         simulator: Runs the cases; EnergyPlus if not given.
-        shard: Which of the campaign's shards to work on, where its store ignores conditional writes.
+        shard: Which of the campaign's shards to work on, where its store ignores conditional writes. Elsewhere, the
+            number of this worker among those that were started together: it begins with a share of its own.
+        among: How many were started together.
         wait: Stay until the others have finished what they are at, to take over from those that die.
         stop: Set to end soon.
         on_progress: Told of progress.
@@ -101,7 +106,7 @@ def work(
         tempfile.TemporaryDirectory(prefix="skyhold-work-", ignore_cleanup_errors=True) as scratch,
         ThreadPoolExecutor(1, thread_name_prefix="skyhold-work") as own,  # signals come to this thread
     ):
-        worker = Worker(run, store, simulator, Path(scratch), shard=shard, wait=wait, stop=stop, on_case=on_case)
+        worker = Worker(run, store, simulator, Path(scratch), (shard, among), wait=wait, stop=stop, on_case=on_case)
         working = own.submit(worker.run)
         try:
             working.result()
@@ -112,7 +117,9 @@ def work(
         run.add_output(store.uri)
         receipt = run.publish(store, receipt_key(run.run_id))
         tally = worker.tally
-        return WorkReport(worker.name, tally.done, tally.failed, tally.lost, worker.is_complete, receipt)
+        return WorkReport(
+            worker.name, tally.done, tally.failed, tally.lost, worker.is_complete, receipt, worker.outcomes
+        )
 
 
 def find_simulator(simulator: str = "energyplus") -> Simulator:
@@ -140,7 +147,7 @@ class Worker:
         store: The campaign's.
         simulator: Runs the cases.
         scratch: An empty folder.
-        shard: Which shard, where there are shards.
+        turn: Which worker this is, and how many were started together.
         wait: Whether to stay until all is finished.
         stop: Set to end soon.
         on_case: Told of each case that has come to an end here.
@@ -148,6 +155,7 @@ class Worker:
     Attributes:
         name: No other worker has it.
         tally: What it has done.
+        outcomes: What came of the chunks that it finished, by chunk.
         is_complete: Whether everything was finished when it left.
     """
 
@@ -157,21 +165,22 @@ class Worker:
         store: Store,
         simulator: Simulator,
         scratch: Path,
+        turn: tuple[int, int] = (0, 1),
         *,
-        shard: int = 0,
         wait: bool = True,
         stop: threading.Event | None = None,
         on_case: Callable[[Outcome], None] | None = None,
     ) -> None:
         self.name = f"{socket.gethostname()}-{uuid.uuid4().hex[:12]}"
         self.tally = Tally()
+        self.outcomes: dict[str, list[Outcome]] = {}
         self.is_complete = False
         self._run = run
         self._store = run.metered(store)
         self._board = Board(self._store)
         self._simulator = simulator
         self._scratch = scratch
-        self._shard = shard
+        self._shard, self._among = turn
         self._wait = wait
         self._stop = stop or threading.Event()
         self._on_case = on_case
@@ -206,6 +215,8 @@ class Worker:
         try:
             with Heart(self._claims, claim, self._rules.beat_s, lambda: len(chunk_run.ends), self._stop.set):
                 if chunk_run.run():
+                    if chunk_run.told is not None:
+                        self.outcomes[chunk.chunk] = chunk_run.told
                     return
         except BaseException:
             self._give_back(claim, chunk_run)
@@ -225,7 +236,7 @@ class Worker:
 
     def _next(self) -> tuple[Chunk, Claim | None] | None:
         """Return a chunk that is ours now; None when there is nothing to do any more."""
-        pause_s = self._rules.beat_s / _SHORTEST_WAIT
+        pause_s, waits = self._rules.beat_s / _SHORTEST_WAIT, 0
         while not self._stop.is_set():
             is_fresh = self._standing is None
             standing = self._look() if self._standing is None else self._standing
@@ -236,6 +247,9 @@ class Worker:
             free = [chunk for chunk in left if chunk.chunk not in standing.claims]
             if self._rules.shards and left:
                 return self._take_mine(left[0])
+            if free and not is_fresh and self._is_outdated(free):
+                self._standing = None
+                continue
             found = self._take(free) if free else self._take_over(left, standing) if is_fresh else None
             if found is not None:
                 return found
@@ -245,10 +259,26 @@ class Worker:
             if not self._wait:
                 return None
             self._stop.wait(pause_s * random.uniform(0.7, 1.0))  # noqa: S311 - so that workers do not march in step
-            pause_s = min(2 * pause_s, self._rules.beat_s)
-            self._claims.beat_self()
-            self._has_beaten = True
+            pause_s, waits = min(2 * pause_s, self._rules.beat_s), waits + 1
+            if waits > 1:  # others mostly end within the first
+                self._claims.beat_self()
+                self._has_beaten = True
         return None
+
+    def _is_outdated(self, free: list[Chunk]) -> bool:
+        """Return whether a chunk that was free when we looked is now likely another's.
+
+        Our own share is left to us. Of the rest, others have taken as much as we since then, if they are as fast. A
+        vain attempt at a claim costs three requests, another look one.
+        """
+        return not self._share(free) and 3 * len(self._taken) > len(free)
+
+    def _share(self, free: list[Chunk]) -> list[Chunk]:
+        """Return the chunks that are left to us by those that were started with us; nobody where we are alone."""
+        if self._among == 1:
+            return []
+        numbers = {name: number for number, name in enumerate(self._board.chunks)}
+        return [chunk for chunk in free if numbers[chunk.chunk] % self._among == self._shard]
 
     def _look(self) -> Standing:
         self._standing = self._board.look()
@@ -268,7 +298,7 @@ class Worker:
 
     def _take(self, free: list[Chunk]) -> tuple[Chunk, Claim] | None:
         alike = [chunk for chunk in free if len(chunk.tasks) == len(free[0].tasks)]
-        chunk = random.choice(alike)  # noqa: S311 - so that workers rarely want the same
+        chunk = next(iter(self._share(free)), None) or random.choice(alike)  # noqa: S311 - so that workers rarely want the same
         claim = self._claims.take(chunk.chunk)
         if claim is None:
             return None
@@ -304,5 +334,5 @@ class Worker:
 
     def _check_shard(self) -> None:
         shards = self._rules.shards
-        if self._shard and not 0 <= self._shard < shards:
+        if not 0 <= self._shard < max(shards, self._among):
             raise BadOptionError(f"there is no shard {self._shard}: the campaign has {shards}")

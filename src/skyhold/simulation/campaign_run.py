@@ -1,0 +1,88 @@
+"""Starting the workers of one call, and adding up what they spent."""
+
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Executor, Future, ThreadPoolExecutor, as_completed
+from typing import Any
+
+from skyhold.errors import BadOptionError
+from skyhold.runs.receipt import Receipt
+from skyhold.runs.recording import RunRecorder
+from skyhold.simulation.outcome import Outcome
+from skyhold.simulation.simulator import Simulator
+from skyhold.simulation.worker import WorkReport, work
+from skyhold.storage.contract import Store
+from skyhold.storage.pricing import estimate_cost
+from skyhold.storage.wrappers.metered import Usage
+
+__all__ = ["add_usage", "run_workers"]
+
+
+def run_workers(
+    store: Store,
+    executor: Executor | None,
+    workers: int,
+    simulator: Simulator,
+    stop: threading.Event,
+    run: RunRecorder,
+) -> list[WorkReport]:
+    """Start workers and wait for them; when one fails, the others are stopped.
+
+    Args:
+        store: The campaign's.
+        executor: Where they run; threads of this process if not given.
+        workers: How many.
+        simulator: Runs the cases.
+        stop: Set to end soon.
+        run: Told of each case.
+
+    Raises:
+        BadOptionError: There are none.
+    """
+    if workers < 1:
+        raise BadOptionError(f"workers={workers} is less than 1")
+    if executor is not None:
+        futures = [
+            executor.submit(work, store, simulator=simulator, shard=shard, among=workers) for shard in range(workers)
+        ]
+        return list(_reports(futures, lambda report: run.progress.advance(report.done + report.failed)))
+
+    def note(outcome: Outcome) -> None:
+        run.progress.advance(1, **({"cases_failed": 1} if outcome.failure else {"cases_done": 1}))
+
+    with ThreadPoolExecutor(workers, thread_name_prefix="skyhold-worker") as threads:
+        try:
+            futures = [
+                threads.submit(work, store, simulator=simulator, shard=shard, among=workers, stop=stop, on_case=note)
+                for shard in range(workers)
+            ]
+            return list(_reports(futures, lambda _: None))
+        except BaseException:
+            stop.set()
+            raise
+
+
+def _reports(futures: Iterable[Future[WorkReport]], told: Callable[[WorkReport], None]) -> Iterable[WorkReport]:
+    for future in as_completed(futures):
+        report = future.result()
+        told(report)
+        yield report
+
+
+def add_usage(receipts: Sequence[Receipt], own: Usage) -> dict[str, Any]:
+    """Return what workers and driver were charged, together, as a receipt tells it."""
+    requests: Counter[Any] = Counter(own.requests)
+    for receipt in receipts:
+        requests.update(receipt.requests)
+    usage = Usage(
+        dict(requests),
+        own.bytes_in + sum(receipt.bytes_in for receipt in receipts),
+        own.bytes_out + sum(receipt.bytes_out for receipt in receipts),
+    )
+    return {
+        "requests": usage.requests,
+        "bytes_in": usage.bytes_in,
+        "bytes_out": usage.bytes_out,
+        "cost": estimate_cost(usage).as_dict() if any(usage.requests.values()) else None,
+    }
