@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from skyhold.errors import BadOptionError, ModelError
@@ -21,6 +21,9 @@ DOCUMENTS = st.recursive(
 )
 
 
+@example({"a": 1}, {"a": True})
+@example({"a": 1}, {"a": 1.0})
+@example([0.0], [-0.0])
 @given(DOCUMENTS, DOCUMENTS)
 def test_a_patch_makes_the_base_into_the_other_and_leaves_both_as_they_were(base: Any, other: Any):
     before = canonical_bytes(base), canonical_bytes(other)

@@ -134,6 +134,9 @@ def test_samples_make_a_plan_that_can_be_made_again():
 def test_a_value_that_the_base_has_already_is_the_base_case():
     (case,) = Study(ROOM, None, {"wall/u": [0.5]}).plan().cases
     assert case.patch == []
+    model = Model({"Building": {}, "Zone": {"A": {"multiplier": 1}}})
+    (case,) = Study(model, None, {"zone/a/Multiplier": [1.0]}).plan().cases
+    assert case.patch == []
 
 
 def test_options_and_selection_go_to_every_case():
