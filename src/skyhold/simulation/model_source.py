@@ -12,6 +12,7 @@ from typing import Any, cast
 from skyhold.errors import EngineError, MissingExtraError, ModelError
 from skyhold.simulation.document import Document
 from skyhold.simulation.engine import Engine, find_engine
+from skyhold.simulation.known_fields import note_fields
 from skyhold.simulation.model import Model, is_epjson
 from skyhold.storage.opening import open_object
 
@@ -176,7 +177,8 @@ def _from_idf(content: bytes, source: str, engine: Engine | None) -> Model:
         copy = Path(folder, "model.idf")
         copy.write_bytes(content)
         try:
-            converted = (engine or _engine_for(content)).convert(copy, Path(folder))
+            reader = engine or _engine_for(content)
+            converted = reader.convert(copy, Path(folder))
         except (ModelError, EngineError) as error:
             # The engine was given a copy; whoever reads the error knows the model by its own name.
             text = str(error).replace(str(copy), source)
@@ -184,6 +186,7 @@ def _from_idf(content: bytes, source: str, engine: Engine | None) -> Model:
         data = _parse(converted.read_bytes(), source)
     if not data:  # a file of comments alone
         raise ModelError(f"there is no object in {source!r}", remedy="See whether the whole file is there")
+    note_fields(data, reader)
     return Model(data, source=source)
 
 

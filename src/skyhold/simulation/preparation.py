@@ -10,6 +10,7 @@ from skyhold.errors import ModelError
 from skyhold.simulation.energyplus import EnergyPlus, RunOptions
 from skyhold.simulation.expansion import expand_templates, has_templates
 from skyhold.simulation.filesystem import AnyPath
+from skyhold.simulation.known_fields import check_fields
 from skyhold.simulation.model import Model
 from skyhold.simulation.model_source import as_model, load_epjson
 from skyhold.simulation.plain import canonical_bytes
@@ -50,6 +51,7 @@ def prepare_energyplus(
         read = as_model(model, engine=simulator.engine)
         identity = read.sha256
     _refuse_templates(read, name_of(model))
+    check_fields(read, simulator.engine)
     target = folder / "in.epJSON"
     target.write_bytes(canonical_bytes(request_outputs(read.data, chosen)))
     return target, identity, chosen.to_json()
