@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -296,6 +297,14 @@ def test_a_closed_simulator_leaves_no_process_and_works_again(engine: Engine, tm
     simulator.close()
 
 
+def test_a_library_that_cannot_be_loaded_is_told_in_its_own_words(engine: Engine, tmp_path: Path):
+    (tmp_path / "pyenergyplus").mkdir()
+    (tmp_path / "pyenergyplus" / "api.py").write_text("raise OSError('libenergyplusapi.so: not for this machine')")
+    verdict = _simulate(EnergyPlus(replace(engine, place=str(tmp_path))), tmp_path / "run")
+    assert verdict.failure == "infrastructure"
+    assert "not for this machine" in verdict.detail
+
+
 def test_a_simulator_goes_to_another_process(engine: Engine, tmp_path: Path):
     with EnergyPlus(engine, warm=True) as simulator:
         again = pickle.loads(pickle.dumps(simulator))
@@ -372,6 +381,9 @@ def test_severe_errors_leave_a_completed_run_a_success_unless_it_is_to_be_strict
     strict = _simulate(simulator, tmp_path / "strict", {"strict": True})
     assert strict.failure == "engine"
     assert "1 severe" in strict.detail
+    unread = _simulate(simulator, tmp_path / "unread", {"readvars": True})
+    assert unread.failure == "infrastructure"
+    assert "CSV" in unread.detail
 
 
 @pytest.mark.parametrize(

@@ -241,6 +241,8 @@ def _defeat(
     if ending is None:
         # It came to its end and could not write so: a full disk is no fault of the model.
         return "infrastructure", "the engine ended with 0, and no eplusout.end says that it completed"
+    if options.readvars and not (folder / "eplusout.rvaudit").exists():
+        return "infrastructure", f"the CSV files were not written: {_last_line(folder)}"
     if options.strict and ending.severes:
         return "engine", f"it completed with {ending.severes} severe errors"
     return None

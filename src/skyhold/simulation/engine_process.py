@@ -150,12 +150,17 @@ class EngineProcess:
                 return Exit(_finish(channel), "stop")
             if deadline is not None and time.monotonic() >= deadline:
                 return Exit(_finish(channel), "timeout")
+            if not event and self._process.poll() is not None:
+                break
         # The process between is gone. It took its runs with it; why it went matters where it never was at work.
-        if self._process.wait(_GRACE_S) > 0:
-            raise self._lost()
+        with suppress(subprocess.TimeoutExpired):
+            if self._process.wait(_GRACE_S) > 0:
+                raise self._lost()
         return Exit(None)
 
     def _lost(self) -> EngineError:
+        if self._complaints.closed:
+            return EngineError("the process that runs engines was closed")
         code = self._process.wait(_GRACE_S)
         self._complaints.seek(0)
         said = self._complaints.read().decode(errors="replace").strip().splitlines()
