@@ -30,7 +30,7 @@ class EngineMessage:
     """What an engine says of a run.
 
     Attributes:
-        severity: How bad it is; ``severe`` and above spoil a result.
+        severity: How bad it is; ``fatal`` spoils a result, ``severe`` puts it in doubt.
         text: What it says, its continuation lines joined by line feeds.
         count: How often, where the engine counts.
     """
