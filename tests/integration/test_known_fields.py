@@ -7,8 +7,8 @@ import pytest
 from pyenergyplus.dataset import ref_models, weather_files
 
 from skyhold import Model, load_idf
-from skyhold.errors import ModelError
-from skyhold.simulation import known_fields, simulate
+from skyhold.errors import ModelError, ResultError
+from skyhold.simulation import Campaign, Parameter, Study, known_fields, simulate
 from skyhold.simulation.engine import Engine, find_engine
 from skyhold.simulation.known_fields import check_fields, note_fields
 
@@ -42,6 +42,15 @@ def test_a_run_is_not_made_of_a_model_with_a_field_that_the_engine_would_drop(wa
         simulate(warehouse, WEATHER, design_day=True, output_dir=tmp_path / "out")
     assert "'multiplier'" in caught.value.remedy
     assert not (tmp_path / "out").exists()
+
+
+def test_a_campaign_is_not_made_of_a_parameter_that_the_engine_would_drop(warehouse: Model):
+    parameter = Parameter("Zone/*/multiplyer", [1, 2], create=True)
+    with pytest.raises(ModelError, match="multiplyer") as caught:
+        Campaign.create("memory://known-fields/dropped", Study(warehouse, WEATHER, {"floors": parameter}))
+    assert "Case: 'floors=1'" in caught.value.__notes__
+    with pytest.raises(ResultError):
+        Campaign.open("memory://known-fields/dropped").status()
 
 
 def test_what_the_engine_wrote_itself_it_is_not_asked_again(warehouse: Model, asked: list[str]):

@@ -16,7 +16,8 @@ from skyhold.simulation.campaign_run import add_usage, run_workers
 from skyhold.simulation.creation import add_part, create_campaign
 from skyhold.simulation.layout import CANCELLED, out_key
 from skyhold.simulation.outcome import Outcome
-from skyhold.simulation.simulator import Simulator
+from skyhold.simulation.plan import Plan
+from skyhold.simulation.simulator import ModelChecker, Simulator
 from skyhold.simulation.status import Status, find_status
 from skyhold.simulation.table_head import outdate, read_head
 from skyhold.simulation.tasks import Label, PlanLike, Task, TaskList, list_tasks
@@ -80,10 +81,13 @@ class Campaign:
             AlreadyExistsError: Another campaign is there.
             UnsupportedError: The store ignores conditional writes, and no shards were asked for.
             BadOptionError: The plan has no cases, or an option cannot be used.
+            ModelError: A model is wrong.
         """
         store = _open(place, options)
         simulator = simulator or find_simulator()
-        create_campaign(store, _plan_of(study), simulator, replace(rules or Rules(), shards=shards))
+        plan = _plan_of(study)
+        _check(plan, simulator)
+        create_campaign(store, plan, simulator, replace(rules or Rules(), shards=shards))
         return cls(store)
 
     @classmethod
@@ -338,6 +342,11 @@ def _open(place: str | Store, options: dict[str, Any]) -> Store:
     if options:
         raise BadOptionError(f"the store is open already, and the option {min(options)!r} comes too late")
     return place
+
+
+def _check(plan: PlanLike, simulator: Simulator) -> None:
+    if isinstance(plan, Plan) and isinstance(simulator, ModelChecker):
+        plan.check_with(simulator.check_model)
 
 
 def _plan_of(study: Any) -> PlanLike:

@@ -143,6 +143,10 @@ class EnergyPlus:
     def request_outputs(self, document: Any, selection: Mapping[str, Any]) -> Any:
         return import_module("skyhold.simulation.outputs").request_outputs(document, selection)
 
+    def check_model(self, document: Any) -> None:
+        model = import_module("skyhold.simulation.model_source").as_model(document)
+        import_module("skyhold.simulation.known_fields").check_fields(model, self.engine)
+
     def keep(self, folder: Path, target: Path, selection: Mapping[str, Any]) -> Kept:
         return import_module("skyhold.simulation.outputs").keep_outputs(folder, target, selection)
 

@@ -1,6 +1,6 @@
 """The cases of a study, each made when it is asked for."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, overload
 
@@ -145,6 +145,13 @@ class Plan:
         Raises:
             ModelError: A case is wrong; the note tells which.
         """
+        self.check_with(lambda document: document.check(engine))
+
+    def check_with(self, check: Callable[[Document], None]) -> None:
+        """Give the first and the last case of each model to a function that raises where one is wrong.
+
+        Between them only values differ, and not what is set.
+        """
         of_model: dict[str, list[int]] = {}
         for index, model in enumerate(self.cases.models):
             of_model.setdefault(model, []).append(index)
@@ -152,7 +159,7 @@ class Plan:
             for index in dict.fromkeys((indices[0], indices[-1])):
                 case = self.cases[index]
                 try:
-                    self.cases.document(case).check(engine)
+                    check(self.cases.document(case))
                 except SkyholdError as error:
                     error.add_note(f"Case: {case.label!r}")
                     raise

@@ -11,6 +11,7 @@ __all__ = [
     "FailureClass",
     "Job",
     "Kept",
+    "ModelChecker",
     "OutputRequester",
     "Quantity",
     "Simulator",
@@ -154,5 +155,18 @@ class OutputRequester(Protocol):
 
         Raises:
             BadOptionError: The selection asks for what there is not.
+        """
+        ...
+
+
+@runtime_checkable
+class ModelChecker(Protocol):
+    """A simulator that can tell before a run what is wrong with a model."""
+
+    def check_model(self, document: Any) -> None:
+        """Check a model (`skyhold.simulation.Document`).
+
+        Raises:
+            ModelError: It cannot be run, or has what a run would leave out.
         """
         ...
