@@ -25,6 +25,7 @@ pytest_plugins = ["energyplus_runs"]
 
 _S3_PAGES = ("records-on-object-storage.md", "records-on-object-storage-operation.md")
 _SIMULATION_PAGES = ("cloud-simulations.md",)
+_FOLDER_PAGES = ("studies.md",)
 _DATABASE_PAGES = ("records-on-object-storage-examples.md",)
 
 _ambient: dict[str, Any] = {}
@@ -110,7 +111,13 @@ _FOLDER: dict[str, Any] = {"setup": _enter, "teardown": _leave}
 
 pytest_collect_file = SybilCollection(
     [
-        Sybil(_PYTHON, patterns=["*.md"], excludes=[*_S3_PAGES, *_SIMULATION_PAGES, *_DATABASE_PAGES], **_FOLDER),
+        Sybil(
+            _PYTHON,
+            patterns=["*.md"],
+            excludes=[*_S3_PAGES, *_SIMULATION_PAGES, *_FOLDER_PAGES, *_DATABASE_PAGES],
+            **_FOLDER,
+        ),
+        Sybil(_AND_COMMANDS, patterns=_FOLDER_PAGES, **_FOLDER),
         Sybil(_AND_COMMANDS, patterns=_SIMULATION_PAGES, fixtures=["objects", "guide_s3"], **_FOLDER),
         Sybil(_AND_COMMANDS, patterns=_S3_PAGES, fixtures=["objects", "guide_s3", "strict_s3"], **_FOLDER),
         Sybil(

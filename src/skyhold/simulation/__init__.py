@@ -29,10 +29,11 @@ if TYPE_CHECKING:
     from skyhold.simulation.run import simulate
     from skyhold.simulation.sampling import Grid, LatinHypercube, Listed, Sobol
     from skyhold.simulation.selection import OutputSelection, TabularValue, request_outputs
+    from skyhold.simulation.simulator import Quantity
     from skyhold.simulation.sql import SqlResults
     from skyhold.simulation.status import Status
     from skyhold.simulation.study import Study
-    from skyhold.simulation.table import QualityGate, add_deltas, add_quality, add_values, make_table
+    from skyhold.simulation.table import QualityGate, add_deltas, add_quality, add_values, make_table, unit_of
     from skyhold.simulation.worker import WorkReport, work
 
 __all__ = [
@@ -59,6 +60,7 @@ __all__ = [
     "Plan",
     "Plot",
     "QualityGate",
+    "Quantity",
     "ResultCache",
     "Rules",
     "S3FileSystem",
@@ -90,6 +92,7 @@ __all__ = [
     "request_outputs",
     "simulate",
     "simulate_batch",
+    "unit_of",
     "work",
 ]
 
@@ -117,6 +120,7 @@ _HOMES = {
     "Plan": "skyhold.simulation.plan",
     "Plot": "skyhold.simulation.plots",
     "QualityGate": "skyhold.simulation.table",
+    "Quantity": "skyhold.simulation.simulator",
     "ResultCache": "skyhold.simulation.cache",
     "Rules": "skyhold.simulation.campaign_record",
     "S3FileSystem": "skyhold.simulation.named_filesystems",
@@ -148,6 +152,7 @@ _HOMES = {
     "request_outputs": "skyhold.simulation.selection",
     "simulate": "skyhold.simulation.run",
     "simulate_batch": "skyhold.simulation.batch",
+    "unit_of": "skyhold.simulation.table",
     "work": "skyhold.simulation.worker",
 }
 
