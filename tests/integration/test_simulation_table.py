@@ -106,6 +106,15 @@ def test_a_function_of_the_user_makes_a_value_with_its_unit():
     assert table["site_energy (result)"].to_pylist() == ["other"] * 3
 
 
+def test_a_function_that_stumbles_over_a_case_without_result_is_told_which_case_it_was():
+    table = make_table([*_CASES[:1], {"label": "lost", "failure": "engine"}])
+    with pytest.raises(TypeError) as caught:
+        add_values(table, {"cost": lambda row: row["site_energy"] * 2.0})
+    assert caught.value.__notes__ == [
+        "The function of the value 'cost', at the case 'lost', which has no result (engine)"
+    ]
+
+
 def test_the_table_of_a_campaign_is_compared_and_judged_alike():
     labels = [Label("base", "1", {"d": 0.1}, "base"), Label("new", "2", {"d": 0.2}, "base"), Label("later", "3", {})]
     ends = {

@@ -87,7 +87,8 @@ def add_values(table: Any, functions: Mapping[str, Callable[[Row], Quantity | fl
 
     Args:
         table: An Arrow table of `make_table`, or of a campaign.
-        functions: By the name of the value: called with each row as a mapping; a `Quantity` brings its unit.
+        functions: By the name of the value: called with each row as a mapping; a `Quantity` brings its unit. In rows
+            without results the values are None.
 
     Example:
         >>> table = make_table([{"label": "a", "values": {"site_energy": (7.2e9, "J")}}])
@@ -97,12 +98,21 @@ def add_values(table: Any, functions: Mapping[str, Callable[[Row], Quantity | fl
     """
     built, rows = TableBuilder(table), table.to_pylist()
     for name, function in functions.items():
-        found = [_quantity(function(row)) for row in rows]
+        found = [_call(name, function, row) for row in rows]
         units = {each.unit for each in found if each is not None}
         if len(units) > 1:
             raise BadOptionError(f"the value {name!r} has {len(units)} units: {', '.join(sorted(units))}")
         built.add(name, [None if each is None else each.value for each in found], "value", "".join(units))
     return built.table()
+
+
+def _call(name: str, function: Callable[[Row], Any], row: Row) -> Quantity | None:
+    try:
+        return _quantity(function(row))
+    except Exception as error:
+        reason = f", which has no result ({row['failure']})" if row.get("failure") else ""
+        error.add_note(f"The function of the value {name!r}, at the case {row.get('label')!r}{reason}")
+        raise
 
 
 def add_deltas(
