@@ -53,6 +53,13 @@ def test_a_campaign_is_not_made_of_a_parameter_that_the_engine_would_drop(wareho
         Campaign.open("memory://known-fields/dropped").status()
 
 
+def test_a_model_of_another_version_is_refused(warehouse: Model, tmp_path: Path):
+    warehouse.set("Version", version_identifier="24.1")
+    with pytest.raises(ModelError, match=r"24\.1.*25\.2") as caught:
+        simulate(warehouse, WEATHER, design_day=True, output_dir=tmp_path / "out")
+    assert "find_engine('24.1')" in caught.value.remedy
+
+
 def test_what_the_engine_wrote_itself_it_is_not_asked_again(warehouse: Model, asked: list[str]):
     engine = find_engine()
     check_fields(warehouse, engine)

@@ -1,8 +1,9 @@
-"""Which fields an engine is known to know: it runs without a word where there is one that it does not."""
+"""What an engine would pass over in a model without stopping: fields that it does not know, and another version."""
 
 from collections.abc import Iterator
 from typing import Any
 
+from skyhold.errors import ModelError
 from skyhold.simulation.engine import Engine
 from skyhold.simulation.model import Model
 from skyhold.simulation.plain import is_list, is_object
@@ -18,8 +19,15 @@ def check_fields(model: Model, engine: Engine) -> None:
     Variants of one model have the same fields, so only the first of them costs the conversion.
 
     Raises:
-        ModelError: The engine does not accept the model, or does not know some of it.
+        ModelError: The engine does not accept the model, or does not know some of it, or is of another version.
     """
+    version = model.version
+    if version is not None and version.split(".")[:2] != engine.version.split(".")[:2]:
+        raise ModelError(
+            f"{model.source or 'the model'} is of EnergyPlus {version}, and the engine is {engine.version}: "
+            "it would warn, and run it all the same",
+            remedy=f"Give engine=find_engine({version!r}), or bring the model to {engine.version}",
+        )
     if not set(_fields(model.data)) <= _known.get(engine.build, set()):
         model.check(engine)
         note_fields(model.data, engine)
