@@ -1,9 +1,11 @@
 """Campaigns on a real S3 server, in a folder and in memory: whole, stopped, failing, widened."""
 
+import hashlib
 import json
 import threading
 import time
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -18,6 +20,7 @@ from skyhold.simulation.campaign_record import Rules
 from skyhold.simulation.worker import work
 from skyhold.storage.contract import Store
 from skyhold.storage.opening import open_store
+from skyhold.storage.wrappers.delegating import DelegatingStore
 from skyhold.storage.wrappers.metered import MeteredStore
 from skyhold.testing.servers import LocalServer
 from tiny_model import InstantSimulator, tiny_plan, tiny_simulator
@@ -246,3 +249,28 @@ def test_a_damaged_model_is_not_run(memory: Store):
             memory.write(key, json.dumps({"x": 0, "damaged": True}).encode())
     with pytest.raises(OSError, match="another hash"):
         work(memory, simulator=INSTANT)
+
+
+class _Recording(DelegatingStore):
+    """Notes what is read."""
+
+    def __init__(self, inner: Store) -> None:
+        super().__init__(inner)
+        self.keys: list[str] = []
+
+    def observed(self, observer: Any) -> "_Recording":
+        return self
+
+    def read_with_info(self, key: str, *given: Any, **options: Any) -> Any:
+        self.keys.append(key)
+        if key.startswith("blobs/"):
+            time.sleep(0.1)  # long enough that all workers ask
+        return self._inner.read_with_info(key, *given, **options)
+
+
+def test_workers_of_one_process_fetch_a_model_once(memory: Store):
+    Campaign.create(memory, tiny_plan(range(9)), simulator=INSTANT)
+    recording = _Recording(memory)
+    Campaign.open(recording).run(workers=4, simulator=INSTANT)
+    model = hashlib.sha256(tiny_plan(range(9)).models["tiny"]).hexdigest()
+    assert recording.keys.count(layout.blob_key(model)) == 1

@@ -29,6 +29,9 @@ __all__ = ["Attempt", "BlobFolder", "CaseRunner"]
 _UPLOADS = 8
 _BLOCK_BYTES = 1 << 20
 
+_FETCHING = threading.Lock()
+"""Workers of one process want the same model and weather in the same moment."""
+
 
 class BlobFolder:
     """Content of a campaign on this machine, fetched once however many workers there are.
@@ -51,6 +54,12 @@ class BlobFolder:
         """
         path = self._folder / f"{sha256}{suffix}"
         if not path.exists():
+            with _FETCHING:
+                self._fetch(sha256, path)
+        return path
+
+    def _fetch(self, sha256: str, path: Path) -> None:
+        if not path.exists():
             data = self._store.read(blob_key(sha256))
             if hashlib.sha256(data).hexdigest() != sha256:
                 raise IntegrityError(
@@ -63,7 +72,6 @@ class BlobFolder:
             draft = path.with_name(f"{path.name}.{uuid.uuid4().hex}")
             draft.write_bytes(data)
             draft.replace(path)
-        return path
 
     def _document(self, sha256: str, suffix: str) -> Any:
         return json.loads(self.path(sha256, suffix).read_bytes())

@@ -136,7 +136,7 @@ def find_simulator(simulator: str = "energyplus") -> Simulator:
         )
     from skyhold.simulation.energyplus import EnergyPlus  # noqa: PLC0415 - other simulators do without
 
-    return EnergyPlus()
+    return EnergyPlus(warm=True)
 
 
 class Worker:
