@@ -48,7 +48,7 @@ $(SETUP): pyproject.toml
 # A house of their own for the benchmarks: the demo's data bring pandas, which pyarrow imports wherever it is installed.
 $(BENCH)/.ready: pyproject.toml $(SETUP)
 	test -x $(BENCH)/bin/python || $(BIN)/python -m venv $(BENCH)
-	$(UV) pip install --quiet --compile-bytecode --python $(BENCH)/bin/python --group bench --editable '.[sql]'
+	$(UV) pip install --quiet --compile-bytecode --python $(BENCH)/bin/python --group bench --editable '.[sql,simulation]'
 	touch $(BENCH)/.ready
 
 # The Azure emulator comes from npm. Tests say so where it is missing; CI insists on it.
