@@ -30,6 +30,7 @@ class Contender:
         arguments: Plain values; ``{run}`` in a text becomes the number of the run.
         environment: Settings that it needs.
         is_command: The work is done by a program that it starts; its own memory is not counted then.
+        is_sampled: The memory of what it starts is sampled, which takes part of a core: not where all are at work.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Contender:
     arguments: Mapping[str, Any] = field(default_factory=dict[str, Any])
     environment: Mapping[str, str] = field(default_factory=dict[str, str])
     is_command: bool = False
+    is_sampled: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,9 +129,9 @@ def measure_once(contender: Contender, number: int = 0) -> Run:
             text=True,
             env=clean_environment(home) | dict(contender.environment),
         )
-        peak = _TreePeak(process.pid, with_root=not contender.is_command)
+        peak = _TreePeak(process.pid, with_root=not contender.is_command) if contender.is_sampled else None
         output, said = process.communicate()
-        tree_mb = peak.stop()
+        tree_mb = peak.stop() if peak else 0.0
     if process.returncode:
         raise RuntimeError(f"{contender.name!r} ended with code {process.returncode}: {(output + said)[-2000:]}")
     found = json.loads(output.splitlines()[-1])

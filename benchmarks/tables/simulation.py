@@ -50,9 +50,9 @@ def _study_contenders(cases: int, environment: dict[str, str]) -> list[Contender
     found: list[Contender] = []
     for workers, words in _WORKERS.items():
         alone = {"cases": cases, "at_a_time": workers}
-        found.append(Contender(_ALONE.format(words.split()[0]), f"{module}:run_engine", alone))
+        found.append(Contender(_ALONE.format(words.split()[0]), f"{module}:run_engine", alone, is_sampled=False))
         study = {"cases": cases, "workers": workers, "place": f"s3://{BUCKET}/study-{workers}-{{run}}"}
-        found.append(Contender(_STUDY.format(words), f"{module}:run_campaign", study, environment))
+        found.append(Contender(_STUDY.format(words), f"{module}:run_campaign", study, environment, is_sampled=False))
     return found
 
 
