@@ -89,7 +89,7 @@ def make_results_table(quick: bool) -> Table:
     _compare(*numbers)
     caption = (
         "The aims are 0.6 MB kept of a year, and four numbers of four cases by 2 requests and 0.1 MB. Four years of "
-        "the DOE's reference warehouse with 19 hourly series; one run. Requests and bytes are those that a server in "
+        "the DOE's reference warehouse; one run. Requests and bytes are those that a server in "
         "between counted, the plan, model and weather file included. skyhold keeps all time series, bit for bit, and "
         "all tables, as Parquet; idfkit, with its `S3FileSystem`, all of the engine's files and the weather file. The "
         "numbers (site and source energy, floor area, hours too cold) are read by a new process, from the campaign's "
