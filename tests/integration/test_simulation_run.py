@@ -4,6 +4,7 @@ import json
 import pickle
 import subprocess
 import sys
+import tempfile
 import threading
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -347,6 +348,29 @@ def test_a_stopped_run_leaves_nothing(fs: StoreFileSystem, tiny: TinySimulator):
         simulate({"end": "wait"}, output_dir="run-1", fs=fs, engine=tiny, stop=stop)
     assert fs.glob("", "**") == []
     assert default_journal().list_runs()[0].state == "stopped"
+
+
+@pytest.mark.parametrize("end", ["stopped", "failed"])
+def test_a_run_without_a_folder_leaves_none_when_it_gives_nothing(
+    end: str, tiny: TinySimulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    stop = threading.Event()
+    if end == "stopped":
+        threading.Thread(target=lambda: (tiny.reached.wait(20), stop.set())).start()
+        with pytest.raises(StoppedError):
+            simulate({"end": "wait"}, engine=tiny, stop=stop)
+    else:
+        with pytest.raises(FileNotFoundError):
+            simulate({}, tmp_path / "none.epw", engine=tiny)
+        monkeypatch.setattr(tiny, "simulate", _break)
+        with pytest.raises(RuntimeError, match="broken"):
+            simulate({}, engine=tiny)
+    assert list(tmp_path.iterdir()) == []
+
+
+def _break(*_: Any) -> Verdict:
+    raise RuntimeError("broken")
 
 
 def test_a_stopped_run_leaves_the_folder_to_whom_has_taken_it(fs: StoreFileSystem, tiny: TinySimulator):

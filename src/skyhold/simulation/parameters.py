@@ -36,7 +36,7 @@ class Parameter:
         BadOptionError: The values are none, or not JSON; or ``how`` does not fit.
 
     Example:
-        >>> Parameter("Lights/*/watts_per_zone_floor_area", [0.8, 1.0], how="multiply").values
+        >>> Parameter("Lights/*/watts_per_floor_area", [0.8, 1.0], how="multiply").values
         [0.8, 1.0]
     """
 

@@ -164,6 +164,7 @@ class _Run:
         self._recorder = recorder
         self._share = 0.0
         self._folder_is_needed = False
+        self._unused: Path | None = None
 
     def make(self) -> SimulationResult:
         """Do them all."""
@@ -175,6 +176,8 @@ class _Run:
         finally:
             if not self._folder_is_needed:
                 shutil.rmtree(work, ignore_errors=True)
+            if self._unused is not None:
+                shutil.rmtree(self._unused, ignore_errors=True)
 
     def _make(self, work: Path) -> SimulationResult:
         given, kept = work / "given", work / "kept"
@@ -219,7 +222,9 @@ class _Run:
             raise BadOptionError(
                 f"the run of {self._asked.name!r} has a file system and no folder in it", remedy="Say output_dir="
             )
-        return place_of(tempfile.mkdtemp(prefix="skyhold-result-") if path is None else path, fs)
+        if path is None:
+            path = self._unused = Path(tempfile.mkdtemp(prefix="skyhold-result-"))
+        return place_of(path, fs)
 
     def _known(self, prepared: PreparedJob, kept: Path) -> ResultRecord | None:
         """Return the record of a result that the cache has, and its files."""
@@ -281,6 +286,7 @@ class _Run:
     def _deliver(self, claim: Claim, kept: Path, record: ResultRecord, result: SimulationResult) -> None:
         """Write the result; a finished run outlives a store that fails."""
         recorder = self._recorder
+        self._unused = None
         recorder.progress.step("writing")
         recorder.outputs += [
             Artifact(f"{result.uri}/{file.name}", file.size_bytes, sha256=file.sha256) for file in record.files
