@@ -17,6 +17,7 @@ from skyhold.runs.receipt import Receipt
 from skyhold.simulation import layout
 from skyhold.simulation.campaign import Campaign
 from skyhold.simulation.campaign_record import Rules
+from skyhold.simulation.study import Study
 from skyhold.simulation.worker import work
 from skyhold.storage.contract import Store
 from skyhold.storage.opening import open_store
@@ -24,6 +25,7 @@ from skyhold.storage.wrappers.delegating import DelegatingStore
 from skyhold.storage.wrappers.metered import MeteredStore
 from skyhold.testing.servers import LocalServer
 from tiny_model import InstantSimulator, tiny_plan, tiny_simulator
+from weather_files import hourly_rows, make_epw
 
 TINY = tiny_simulator()
 INSTANT = InstantSimulator()
@@ -82,6 +84,21 @@ def test_the_files_of_a_case_are_a_store_of_their_own(store: Store):
         campaign.folder("x=1")
     with pytest.raises(BadOptionError, match="'x=8'"):
         campaign.folder("x=8")
+
+
+def test_weather_in_the_bucket_of_a_campaign_is_read_as_the_campaign_is_written(moto: LocalServer):
+    bucket = make_bucket(moto)
+    whole = open_store(f"s3://{bucket}", **moto.options)
+    files = {name: make_epw(hourly_rows(2017), comment=name) for name in ("now.epw", "future.txt", "later.epw")}
+    for name, data in files.items():
+        whole.write(f"weather/{name}", data)
+    place = f"s3://{bucket}/weather"
+    study = Study({"x": 0}, {"now": f"{place}/now.epw", "future": f"{place}/future.txt"}, {"x": [1]})
+    campaign = Campaign.create(f"s3://{bucket}/study", study, simulator=INSTANT, **moto.options)
+    assert campaign.extend(Study({"x": 0}, {"later": f"{place}/later.epw"}, {"x": [2]})) == 1
+    assert campaign.run(simulator=INSTANT).done == 3
+    blobs = {whole.read(key) for key in keys(whole, "study/blobs/")}
+    assert set(files.values()) <= blobs
 
 
 def test_the_same_plan_again_changes_nothing_and_another_is_refused(store: Store):

@@ -73,6 +73,15 @@ def _first_number(result: SimulationResult) -> float:
     return result.sql.get_timeseries("Site Outdoor Air Drybulb Temperature", "Environment").values[0]
 
 
+@pytest.mark.parametrize("expand", [False, True])
+def test_a_model_and_its_weather_may_lie_beside_the_results(engine: EnergyPlus, fs: S3FileSystem, expand: bool):
+    fs.write_bytes("in/warehouse.idf", WAREHOUSE.read_bytes())
+    fs.write_bytes("in/chicago.epw", CHICAGO.read_bytes())
+    model, weather = (f"{fs.uri}/in/{name}" for name in ("warehouse.idf", "chicago.epw"))
+    made = simulate(model, weather, output_dir="run-1", fs=fs, design_day=True, expand_objects=expand, engine=engine)
+    assert made.raise_for_failure().success
+
+
 def test_a_run_goes_into_the_bucket_and_comes_back(engine: EnergyPlus, model: Any, fs: S3FileSystem):
     orders: list[Operation] = []
     fs.store = fs.store.observed(orders.append)

@@ -18,6 +18,7 @@ from skyhold.errors import (
     ArchivedError,
     BadOptionError,
     ConflictError,
+    CredentialsError,
     EngineError,
     EngineTimeoutError,
     IntegrityError,
@@ -30,7 +31,15 @@ from skyhold.errors import (
 from skyhold.runs.journal import default_journal
 from skyhold.runs.progress import Event
 from skyhold.runs.receipt import Receipt
-from skyhold.simulation import LocalFileSystem, S3FileSystem, SimulationResult, StoreFileSystem, simulate
+from skyhold.simulation import (
+    LocalFileSystem,
+    S3FileSystem,
+    SimulationJob,
+    SimulationResult,
+    StoreFileSystem,
+    simulate,
+    simulate_batch,
+)
 from skyhold.simulation.cache import ResultCache
 from skyhold.simulation.result_record import BEGUN, RECEIPT, RECORD
 from skyhold.simulation.simulator import Verdict
@@ -38,6 +47,7 @@ from skyhold.storage.objects import Operation
 from skyhold.storage.wrappers.metered import Meter
 from skyhold.testing.servers import LocalServer
 from tiny_simulator import END, ERR, TinySimulator
+from weather_files import hourly_rows, make_epw
 
 
 @pytest.fixture
@@ -348,6 +358,21 @@ def test_a_stopped_run_leaves_nothing(fs: StoreFileSystem, tiny: TinySimulator):
         simulate({"end": "wait"}, output_dir="run-1", fs=fs, engine=tiny, stop=stop)
     assert fs.glob("", "**") == []
     assert default_journal().list_runs()[0].state == "stopped"
+
+
+def test_model_and_weather_in_the_bucket_of_the_results_are_read_as_the_results_are_written(
+    moto: LocalServer, tiny: TinySimulator
+):
+    fs = _s3(moto)
+    fs.write_text("room.json", '{"area": 2}')
+    fs.write_bytes("chicago.epw", make_epw(hourly_rows(2017)))
+    place = fs.uri
+    made = simulate(f"{place}/room.json", f"{place}/chicago.epw", output_dir="run-1", fs=fs, engine=tiny)
+    job = SimulationJob(f"{place}/room.json", f"{place}/chicago.epw", output_dir="run-2")
+    (again,) = simulate_batch([job], fs=fs, engine=tiny).raise_for_failure()
+    assert made.read("eplusout.csv") == again.read("eplusout.csv") == b"2," + make_epw(hourly_rows(2017)) + b",{}\n"
+    with pytest.raises((CredentialsError, StorageError)):
+        simulate(f"s3://{make_bucket(moto)}/room.json", output_dir="run-3", fs=fs, engine=tiny)
 
 
 @pytest.mark.parametrize("end", ["stopped", "failed"])

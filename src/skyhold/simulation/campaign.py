@@ -71,7 +71,7 @@ class Campaign:
 
         Args:
             place: Where: a URI whose folder is the campaign's own.
-            study: A study, or its plan.
+            study: A study, or its plan. Its weather files that lie in the campaign's bucket are read with its options.
             simulator: What will run the cases; EnergyPlus if not given. Its build belongs to the cases.
             rules: How workers work together.
             shards: For stores that ignore conditional writes: how many workers there will be, each with a number.
@@ -203,7 +203,7 @@ class Campaign:
             AlreadyExistsError: A label is there that means another case.
         """
         standing = self._look()
-        tasks, blobs = list_tasks(_plan_of(study), self.record.build, self._board.cases())
+        tasks, blobs = list_tasks(_plan_of(study), self.record.build, self._board.cases(), beside=self.store)
         for label in tasks.labels:
             known = self._board.labels.get(label.label)
             if known is not None and known.case != label.case:

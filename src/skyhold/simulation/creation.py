@@ -32,7 +32,7 @@ def create_campaign(store: Store, plan: PlanLike, simulator: Simulator, rules: R
         AlreadyExistsError: Another one is there.
         UnsupportedError: The store ignores conditional writes, and no shards were asked for.
     """
-    tasks, blobs = list_tasks(plan, simulator.build)
+    tasks, blobs = list_tasks(plan, simulator.build, beside=store)
     fingerprint = tasks.fingerprint()
     found = _find(store)
     if found is None:

@@ -16,7 +16,7 @@ from skyhold.storage.transfer import Moved, Transfer, Transferred, transfer_all
 from skyhold.storage.wrappers.classed import ClassedStore
 from skyhold.storage.wrappers.prefixed import PrefixedStore
 
-__all__ = ["AnyPath", "FileSystem", "StoreFileSystem"]
+__all__ = ["AnyPath", "FileSystem", "StoreFileSystem", "store_of"]
 
 AnyPath = str | os.PathLike[str]
 
@@ -263,6 +263,11 @@ class StoreFileSystem:
 
     def _matching(self, path: AnyPath, pattern: str) -> Iterator[ObjectInfo]:
         return _select(self.open_folder(path), pattern)
+
+
+def store_of(fs: FileSystem | None) -> Store | None:
+    """Return the store of a file system that is ours; None of any other, which can only be asked for its own files."""
+    return fs.store if isinstance(fs, StoreFileSystem) else None
 
 
 def _matches(parts: list[str], pattern: list[str]) -> bool:

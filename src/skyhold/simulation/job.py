@@ -15,6 +15,7 @@ from skyhold.simulation.model_source import as_document
 from skyhold.simulation.plain import to_json
 from skyhold.simulation.preparation import name_of, prepare_energyplus
 from skyhold.simulation.simulator import Job, Simulator
+from skyhold.storage.contract import Store
 from skyhold.storage.opening import open_object
 from skyhold.weather.downloader import fetch_weather
 
@@ -90,13 +91,14 @@ class PreparedJob:
     inputs: Mapping[str, Any]
 
 
-def prepare_job(asked: SimulationJob, simulator: Simulator, folder: Path) -> PreparedJob:
+def prepare_job(asked: SimulationJob, simulator: Simulator, folder: Path, beside: Store | None = None) -> PreparedJob:
     """Bring model and weather onto this machine, and say what the run depends on.
 
     Args:
         asked: What to run.
         simulator: What runs it.
         folder: An empty folder, for files that have to be made.
+        beside: A store with whose options files of the same bucket are read.
 
     Raises:
         ModelError: The model is none, or of a format that the engine does not read.
@@ -110,11 +112,11 @@ def prepare_job(asked: SimulationJob, simulator: Simulator, folder: Path) -> Pre
         plain = asked.outputs.to_json() if hasattr(asked.outputs, "to_json") else asked.outputs
         selection = to_json(dict(plain), "outputs")
     if isinstance(simulator, EnergyPlus):
-        model, model_sha256, selection = prepare_energyplus(asked.model, simulator, flags, selection, folder)
+        model, model_sha256, selection = prepare_energyplus(asked.model, simulator, flags, selection, folder, beside)
     else:
-        model = _plain_model(asked.model, folder)
+        model = _plain_model(asked.model, folder, beside)
         model_sha256 = _sha256_of(model)
-    weather = None if asked.weather is None else fetch_weather(asked.weather)
+    weather = None if asked.weather is None else fetch_weather(asked.weather, beside=beside)
     weather_sha256 = None if weather is None else _sha256_of(weather)
     inputs = {
         "model": {"uri": name_of(asked.model), "sha256": model_sha256},
@@ -126,10 +128,10 @@ def prepare_job(asked: SimulationJob, simulator: Simulator, folder: Path) -> Pre
     return PreparedJob(Job(model, weather, flags), selection, key, inputs)
 
 
-def _plain_model(model: Any, folder: Path) -> Path:
+def _plain_model(model: Any, folder: Path, beside: Store | None) -> Path:
     """Bring a model of any simulator here: a file as it is, anything else as JSON."""
     if isinstance(model, str | os.PathLike):
-        store, key = open_object(cast("AnyPath", model))
+        store, key = open_object(cast("AnyPath", model), beside=beside)
         file = folder / f"in{Path(key).suffix}"
         file.write_bytes(store.read(key))
         return file

@@ -15,6 +15,7 @@ from skyhold.simulation.model import Model
 from skyhold.simulation.model_source import as_model, load_epjson
 from skyhold.simulation.plain import canonical_bytes
 from skyhold.simulation.selection import OutputSelection, request_outputs
+from skyhold.storage.contract import Store
 from skyhold.storage.location import redact_uri
 from skyhold.storage.opening import open_object
 
@@ -22,7 +23,12 @@ __all__ = ["name_of", "prepare_energyplus"]
 
 
 def prepare_energyplus(
-    model: Any, simulator: EnergyPlus, flags: Mapping[str, Any], selection: Mapping[str, Any], folder: Path
+    model: Any,
+    simulator: EnergyPlus,
+    flags: Mapping[str, Any],
+    selection: Mapping[str, Any],
+    folder: Path,
+    beside: Store | None = None,
 ) -> tuple[Path, str, dict[str, Any]]:
     """Write the model that the engine is given; return its path, its identity, and the selection in full.
 
@@ -36,6 +42,7 @@ def prepare_energyplus(
         flags: Of the run.
         selection: What is kept, as plain JSON; empty for everything.
         folder: Where to.
+        beside: A store with whose options a model of the same bucket is read.
 
     Raises:
         ModelError: The model cannot be run; the message says what and where.
@@ -44,11 +51,11 @@ def prepare_energyplus(
     """
     options = RunOptions.parse(flags)
     chosen = OutputSelection.from_json(selection) if selection else OutputSelection(everything=True)
-    source = _template_source(model, simulator, folder) if options.expand_objects else None
+    source = _template_source(model, simulator, folder, beside) if options.expand_objects else None
     if source is not None and has_templates(source):
         read, identity = _expanded(source, simulator, folder), sha256(source.read_bytes()).hexdigest()
     else:
-        read = as_model(model, engine=simulator.engine)
+        read = as_model(model, engine=simulator.engine, beside=beside)
         identity = read.sha256
     _refuse_templates(read, name_of(model))
     check_fields(read, simulator.engine)
@@ -73,10 +80,10 @@ def _refuse_templates(model: Model, name: str) -> None:
         )
 
 
-def _template_source(model: Any, simulator: EnergyPlus, folder: Path) -> Path:
+def _template_source(model: Any, simulator: EnergyPlus, folder: Path, beside: Store | None) -> Path:
     """Return a file of a model that may have templates."""
     if isinstance(model, str | os.PathLike):
-        store, key = open_object(cast("AnyPath", model))
+        store, key = open_object(cast("AnyPath", model), beside=beside)
         source = folder / f"template{Path(key).suffix}"
         source.write_bytes(store.read(key))
     else:

@@ -21,7 +21,7 @@ from skyhold.simulation.committing import Claim, claim_folder, release_folder, w
 from skyhold.simulation.energyplus import EnergyPlus
 from skyhold.simulation.engine import Engine
 from skyhold.simulation.engine_messages import EngineMessages
-from skyhold.simulation.filesystem import AnyPath, FileSystem
+from skyhold.simulation.filesystem import AnyPath, FileSystem, store_of
 from skyhold.simulation.job import PreparedJob, SimulationJob, prepare_job
 from skyhold.simulation.preparation import name_of
 from skyhold.simulation.result_folder import open_result_folder
@@ -83,7 +83,9 @@ def simulate(  # noqa: PLR0913 - document 003 names them
     is there already is returned as it is.
 
     Args:
-        model: A path or URI of an IDF or epJSON, a `skyhold.Model`, an epJSON dict, or a document of idfkit.
+        model: A path or URI of an IDF or epJSON, a `skyhold.Model`, an epJSON dict, or a document of idfkit. What lies
+            in the bucket of ``fs``, model or weather, is read with its options; anything else with those of the
+            environment.
         weather: A path or URI of an EPW, which is fetched once a machine; None for a run that needs none.
         output_dir: The folder of the result in ``fs``; without ``fs`` a local path or the URI of a folder of any
             store. A new folder of this machine, if not given.
@@ -183,7 +185,7 @@ class _Run:
         given, kept = work / "given", work / "kept"
         given.mkdir()
         kept.mkdir()
-        prepared = prepare_job(self._asked, self._setting.simulator, given)
+        prepared = prepare_job(self._asked, self._setting.simulator, given, store_of(self._setting.fs))
         self._note_inputs(prepared)
         fs, run_dir = self._destination()
         folder = open_result_folder(run_dir, fs)

@@ -12,6 +12,7 @@ from skyhold.errors import BadOptionError
 from skyhold.simulation.case import Case, case_key
 from skyhold.simulation.layout import chunk_id
 from skyhold.simulation.plain import canonical_bytes, hash_json
+from skyhold.storage.contract import Store
 from skyhold.storage.opening import open_object
 
 __all__ = ["Blobs", "Chunk", "Label", "PlanLike", "Task", "TaskList", "chunk_sizes", "list_tasks"]
@@ -165,18 +166,21 @@ def chunk_sizes(cases: int, *, largest: int, workers: int) -> list[int]:
     return sizes
 
 
-def list_tasks(plan: PlanLike, build: str, known: Iterable[str] = ()) -> tuple[TaskList, Blobs]:
+def list_tasks(
+    plan: PlanLike, build: str, known: Iterable[str] = (), *, beside: Store | None = None
+) -> tuple[TaskList, Blobs]:
     """Return what is to be run, and the content that it needs.
 
     Args:
         plan: The cases.
         build: Of the simulator.
         known: Cases that the campaign has already.
+        beside: A store with whose options weather files of the same bucket are read.
 
     Raises:
         BadOptionError: The plan has no case, two cases of one label, or a case of a model or weather that it has not.
     """
-    files = _Files(plan)
+    files = _Files(plan, beside)
     tasks: dict[str, Task] = {}
     labels: dict[str, Label] = {}
     skipped = set(known)
@@ -196,8 +200,9 @@ def list_tasks(plan: PlanLike, build: str, known: Iterable[str] = ()) -> tuple[T
 class _Files:
     """Reads each model and weather file once."""
 
-    def __init__(self, plan: PlanLike) -> None:
+    def __init__(self, plan: PlanLike, beside: Store | None) -> None:
         self._plan = plan
+        self._beside = beside
         self._known: dict[tuple[str, str], str] = {}
         self.blobs: Blobs = {}
         self.names: dict[str, str] = {}
@@ -214,7 +219,7 @@ class _Files:
             return None
 
         def add() -> str:
-            return self._add(*_read_weather(_find(case, "weather", name, self._plan.weathers)))
+            return self._add(*_read_weather(_find(case, "weather", name, self._plan.weathers), self._beside))
 
         return self._once(("weather", name), add)
 
@@ -238,12 +243,12 @@ def _find(case: Case, kind: str, name: str, known: Mapping[str, T]) -> T:
     return known[name]
 
 
-def _read_weather(uri: str) -> tuple[bytes, str]:
+def _read_weather(uri: str, beside: Store | None) -> tuple[bytes, str]:
     """Return a weather file and its name; what EnergyPlus reads is fetched once a machine, unpacked and checked."""
     if uri.lower().endswith((".epw", ".zip")):
         from skyhold.weather.downloader import fetch_weather  # noqa: PLC0415 - other simulators do without
 
-        path = fetch_weather(uri)
+        path = fetch_weather(uri, beside=beside)
         return path.read_bytes(), path.name
-    store, key = open_object(uri)
+    store, key = open_object(uri, beside=beside)
     return store.read(key), PurePosixPath(key).name

@@ -279,6 +279,11 @@ class Store(ABC):
                 remedy="Delete that object with the program that wrote it; the others are gone",
             )
 
+    @property
+    def root(self) -> "Store":
+        """The store of the whole bucket of which this one is a view; itself where it is none."""
+        return self
+
     def uri_of(self, key: str) -> str:
         """Return the full URI of a key."""
         return f"{self.uri.rstrip('/')}/{key}" if key else self.uri

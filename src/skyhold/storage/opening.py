@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from difflib import get_close_matches
 from typing import Any
 
-from skyhold.errors import BadOptionError
+from skyhold.errors import BadOptionError, BadUriError
 from skyhold.storage.attempts import RetryPolicy
 from skyhold.storage.contract import Store
 from skyhold.storage.location import Location, Scheme, parse_location, split_pattern
@@ -66,14 +66,35 @@ def open_store(uri: str | os.PathLike[str], **options: Any) -> Store:
     return _open(parse_location(uri), options)
 
 
-def open_object(uri: str | os.PathLike[str], **options: Any) -> tuple[Store, str]:
+def open_object(uri: str | os.PathLike[str], *, beside: Store | None = None, **options: Any) -> tuple[Store, str]:
     """Return the store of one object, and its key there.
+
+    Args:
+        uri: The object's.
+        beside: A store that is open already. An object of the same bucket is read as that store reads: with its
+            identity, its endpoint, and all else that it was opened with.
+        **options: As `open_store` takes them; where there are any, ``beside`` is not looked at.
 
     Raises:
         BadUriError: The URI names no object.
+
+    Example:
+        >>> results = open_store("memory://opening-example/results")
+        >>> open_object("memory://opening-example/weather/chicago.epw", beside=results)
+        (<ReadonlyStore 'memory://opening-example'>, 'weather/chicago.epw')
     """
     location, key = parse_location(uri).split_object()
+    if beside is not None and not options and _is_root_of(beside.root, location):
+        return ReadonlyStore(beside.root), key
     return _open(location, options), key
+
+
+def _is_root_of(root: Store, location: Location) -> bool:
+    # Stores of other people may be called by whatever they like; such a one is no root of ours.
+    try:
+        return parse_location(root.uri) == location
+    except BadUriError:
+        return False
 
 
 def open_pattern(uri: str | os.PathLike[str], **options: Any) -> tuple[Store, str] | None:

@@ -23,6 +23,10 @@ class DelegatingStore(Store):
         self.identity = inner.identity
         self.concurrency = inner.concurrency
 
+    @property
+    def root(self) -> Store:
+        return self._inner.root
+
     def observed(self, observer: Observer) -> Self:
         view = copy(self)
         view._inner = self._inner.observed(observer)  # noqa: SLF001 - a copy of this very object
