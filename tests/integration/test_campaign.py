@@ -94,7 +94,7 @@ def test_weather_in_the_bucket_of_a_campaign_is_read_as_the_campaign_is_written(
         whole.write(f"weather/{name}", data)
     place = f"s3://{bucket}/weather"
     study = Study({"x": 0}, {"now": f"{place}/now.epw", "future": f"{place}/future.txt"}, {"x": [1]})
-    campaign = Campaign.create(f"s3://{bucket}/study", study, simulator=INSTANT, **moto.options)
+    campaign = Campaign.create(open_store(f"s3://{bucket}/study", **moto.options), study, simulator=INSTANT)
     assert campaign.extend(Study({"x": 0}, {"later": f"{place}/later.epw"}, {"x": [2]})) == 1
     assert campaign.run(simulator=INSTANT).done == 3
     blobs = {whole.read(key) for key in keys(whole, "study/blobs/")}

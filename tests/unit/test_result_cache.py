@@ -37,7 +37,7 @@ def _put(cache: ResultCache, folder: Path, name: str, size: int = 1000) -> Resul
 def _get(cache: ResultCache, folder: Path, name: str) -> ResultRecord | None:
     target = folder / f"target-{name}-{time.monotonic_ns()}"
     target.mkdir()
-    record = cache.get(_key(name), target)
+    record = cache.get(_key(name), target, simulator="tiny")
     assert sorted(path.name for path in target.rglob("*.csv")) == (["a.csv", "b.csv"] if record else [])
     assert record or not list(target.iterdir())
     return record
@@ -52,6 +52,14 @@ def test_what_was_put_is_got(tmp_path: Path):
     cache.clear()
     assert _get(cache, tmp_path, "x") is None
     assert cache.size_bytes == 0
+
+
+def test_a_result_of_another_simulator_is_not_taken_and_stays(tmp_path: Path):
+    cache = ResultCache(tmp_path / "cache")
+    record = _put(cache, tmp_path, "x")
+    (tmp_path / "target").mkdir()
+    assert cache.get(record.key, tmp_path / "target", simulator="another") is None
+    assert _get(cache, tmp_path, "x") == record
 
 
 @pytest.mark.parametrize("damaged", ["a.csv", "sub/b.csv", RECORD])
@@ -128,7 +136,7 @@ def test_processes_share_a_cache_without_harm(tmp_path: Path):
     for entry in cache.folder.iterdir():
         assert not entry.name.startswith(".")
         (tmp_path / "out" / entry.name).mkdir(parents=True)
-        assert cache.get(entry.name, tmp_path / "out" / entry.name)
+        assert cache.get(entry.name, tmp_path / "out" / entry.name, simulator="tiny")
 
 
 def test_a_cache_that_cannot_be_or_be_written_says_so(tmp_path: Path):
@@ -138,4 +146,4 @@ def test_a_cache_that_cannot_be_or_be_written_says_so(tmp_path: Path):
     with pytest.raises(BadOptionError, match="negative"):
         ResultCache(tmp_path, max_bytes=-1)
     with pytest.raises(BadOptionError, match="no key"):
-        ResultCache(tmp_path).get("../outside", tmp_path)
+        ResultCache(tmp_path).get("../outside", tmp_path, simulator="tiny")

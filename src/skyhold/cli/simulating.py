@@ -93,6 +93,7 @@ def work(
     simulator: str = "",
     shard: int | None = None,
     wait: bool = True,
+    cache: bool = False,
     common: Common = _DEFAULT,
 ) -> int:
     """Work on a campaign until nothing is left to do. Start it as often and wherever you like.
@@ -103,6 +104,7 @@ def work(
         simulator: What runs them, as module:name or file.py:name; EnergyPlus if not given.
         shard: Which shard to work on, where the campaign has shards; all of them if not given.
         wait: Stay until the others have finished, to take over from those that die.
+        cache: Take results that this machine knows already, and keep what is run for the next time.
         common: Options of every command.
     """
     printer = Printer(as_json=common.json)
@@ -110,11 +112,17 @@ def work(
     listeners = (ProgressBar(),) if common.progress and not common.json else ()
     if shard is None and wait:
         campaign = Campaign.open(uri, **common.options_for(uri))
-        return _tell(printer, campaign.run(workers=workers, simulator=engine, on_progress=listeners))
+        return _tell(printer, campaign.run(workers=workers, simulator=engine, on_progress=listeners, cache=cache))
     if workers != 1:
         raise BadOptionError("--shard and --no-wait are for one worker", remedy="Leave --workers out")
     report = work_on(
-        uri, simulator=engine, shard=shard or 0, wait=wait, on_progress=listeners, **common.options_for(uri)
+        uri,
+        simulator=engine,
+        shard=shard or 0,
+        wait=wait,
+        cache=cache,
+        on_progress=listeners,
+        **common.options_for(uri),
     )
     words = f"{report.done} cases done, {report.failed} given up"
     printer.summary(words, done=report.done, failed=report.failed, lost=report.lost, complete=report.is_complete)

@@ -15,7 +15,7 @@ from skyhold.runs.journal import Journal
 from skyhold.runs.progress import Event, Listener
 from skyhold.runs.receipt import Artifact, Receipt
 from skyhold.runs.recording import RunRecorder, record_run
-from skyhold.simulation.cache import ResultCache
+from skyhold.simulation.cache import ResultCache, choose_cache
 from skyhold.simulation.energyplus import EnergyPlus
 from skyhold.simulation.filesystem import FileSystem
 from skyhold.simulation.job import SimulationJob
@@ -109,7 +109,7 @@ def simulate_batch(
     """
     asked = list(jobs)
     _check(asked, max_workers)
-    known = ResultCache() if cache is True else cache or None
+    known = choose_cache(cache)
     workers = min(len(asked), max_workers or os.cpu_count() or 1)
     listeners = (on_progress,) if on_progress is not None else ()
     about = {"jobs": len(asked), "max_workers": workers}

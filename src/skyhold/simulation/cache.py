@@ -12,7 +12,7 @@ from skyhold.config import cache_folder
 from skyhold.errors import BadOptionError, MalformedInputError
 from skyhold.simulation.result_record import RECORD, ResultRecord, record_files
 
-__all__ = ["ResultCache"]
+__all__ = ["ResultCache", "choose_cache"]
 
 _MOST_BYTES = 10 * 1024**3
 _BEING_WRITTEN = ".new-"
@@ -49,16 +49,19 @@ class ResultCache:
         """How much is kept now."""
         return sum(size for _, size, _ in self._entries())
 
-    def get(self, key: str, target: Path) -> ResultRecord | None:
+    def get(self, key: str, target: Path, *, simulator: str) -> ResultRecord | None:
         """Copy the files of a result into an empty folder; return its record, None where it is not known.
 
         Args:
             key: Of its inputs.
             target: Where to. It is empty again when nothing is found.
+            simulator: Whose result it has to be: two may call their builds alike.
         """
         entry = self._entry(key)
         try:
             record = ResultRecord.from_json((entry / RECORD).read_bytes())
+            if record.simulator != simulator:
+                return None
             names = [file.name for file in record.files]
             for name in [*names, RECORD]:
                 (target / name).parent.mkdir(parents=True, exist_ok=True)
@@ -139,6 +142,11 @@ class ResultCache:
         """Delete what a process that was killed has left."""
         if time.time() - left.stat().st_mtime > _STALE_S:
             shutil.rmtree(left, ignore_errors=True)
+
+
+def choose_cache(cache: ResultCache | bool | None) -> ResultCache | None:
+    """Return the cache that is meant: True is the user's own, False and None are none."""
+    return ResultCache() if cache is True else cache or None
 
 
 def _empty(folder: Path) -> None:

@@ -11,6 +11,7 @@ from skyhold.execution.signals import exit_on_terminate
 from skyhold.runs.event import Listener
 from skyhold.runs.recording import RunRecorder, record_run
 from skyhold.simulation.board import Board, Standing
+from skyhold.simulation.cache import ResultCache
 from skyhold.simulation.campaign_record import CampaignRecord, Rules
 from skyhold.simulation.campaign_run import add_usage, run_workers
 from skyhold.simulation.creation import add_part, create_campaign
@@ -126,6 +127,7 @@ class Campaign:
         simulator: Simulator | None = None,
         on_progress: Sequence[Listener] = (),
         stop: threading.Event | None = None,
+        cache: ResultCache | bool | None = None,
     ) -> Status:
         """Start workers, wait until they have nothing left to do, and collect the table.
 
@@ -137,6 +139,7 @@ class Campaign:
             simulator: Runs the cases; EnergyPlus if not given.
             on_progress: Told of progress.
             stop: Set to end soon.
+            cache: Results that the workers' machines know already; as for `work`.
 
         Raises:
             StoppedError: The campaign was cancelled.
@@ -154,7 +157,7 @@ class Campaign:
         ):
             self._board.store = run.metered(self.store)
             try:
-                return self._run(run, executor, shards or workers, simulator, stop)
+                return self._run(run, executor, shards or workers, simulator, stop, cache)
             finally:
                 self._board.store = self.store
 
@@ -165,10 +168,11 @@ class Campaign:
         workers: int,
         simulator: Simulator,
         stop: threading.Event,
+        cache: ResultCache | bool | None,
     ) -> Status:
         before = find_status(self._board, self._look_uncancelled())
         run.progress.advance(before.done + before.failed, total=before.total)
-        reports = run_workers(self.store, executor, workers, simulator, stop, run)
+        reports = run_workers(self.store, executor, workers, simulator, stop, run, cache)
         for report in reports:
             self._board.outcomes.update(report.outcomes)
         standing = self._look_uncancelled()

@@ -9,6 +9,7 @@ from typing import Any
 from skyhold.errors import BadOptionError
 from skyhold.runs.receipt import Receipt
 from skyhold.runs.recording import RunRecorder
+from skyhold.simulation.cache import ResultCache
 from skyhold.simulation.outcome import Outcome
 from skyhold.simulation.simulator import Simulator
 from skyhold.simulation.worker import WorkReport, work
@@ -26,6 +27,7 @@ def run_workers(
     simulator: Simulator,
     stop: threading.Event,
     run: RunRecorder,
+    cache: ResultCache | bool | None = None,
 ) -> list[WorkReport]:
     """Start workers and wait for them; when one fails, the others are stopped.
 
@@ -36,6 +38,7 @@ def run_workers(
         simulator: Runs the cases.
         stop: Set to end soon.
         run: Told of each case.
+        cache: Results that the machines of the workers know already.
 
     Raises:
         BadOptionError: There are none.
@@ -44,7 +47,8 @@ def run_workers(
         raise BadOptionError(f"workers={workers} is less than 1")
     if executor is not None:
         futures = [
-            executor.submit(work, store, simulator=simulator, shard=shard, among=workers) for shard in range(workers)
+            executor.submit(work, store, simulator=simulator, shard=shard, among=workers, cache=cache)
+            for shard in range(workers)
         ]
         return list(_reports(futures, lambda report: run.progress.advance(report.done + report.failed)))
 
@@ -54,7 +58,16 @@ def run_workers(
     with ThreadPoolExecutor(workers, thread_name_prefix="skyhold-worker") as threads:
         try:
             futures = [
-                threads.submit(work, store, simulator=simulator, shard=shard, among=workers, stop=stop, on_case=note)
+                threads.submit(
+                    work,
+                    store,
+                    simulator=simulator,
+                    shard=shard,
+                    among=workers,
+                    stop=stop,
+                    cache=cache,
+                    on_case=note,
+                )
                 for shard in range(workers)
             ]
             return list(_reports(futures, lambda _: None))

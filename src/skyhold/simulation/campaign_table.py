@@ -60,6 +60,7 @@ _PROVENANCE: dict[str, Callable[[Outcome], Any]] = {
     "build": lambda end: end.build,
     "attempt": lambda end: end.attempt,
     "worker": lambda end: end.worker,
+    "reused_from": lambda end: end.reused_from or None,
     "seconds": lambda end: end.seconds,
     "kept_bytes": lambda end: sum(file.size_bytes for file in end.files),
 }

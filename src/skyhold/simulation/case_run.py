@@ -15,10 +15,12 @@ from typing import Any
 
 from skyhold.errors import AlreadyExistsError, IntegrityError, MissingExtraError, SkyholdError, StorageError
 from skyhold.runs.hashing import HashingWriter
+from skyhold.simulation.known_cases import KnownCases
 from skyhold.simulation.layout import blob_key, done_key, out_key
 from skyhold.simulation.outcome import KeptFile, Outcome, read_outcomes, write_outcomes
 from skyhold.simulation.patches import apply_patch
-from skyhold.simulation.simulator import Job, OutputRequester, Simulator, Verdict, Watch
+from skyhold.simulation.result_record import ResultRecord
+from skyhold.simulation.simulator import Job, Kept, OutputRequester, Simulator, Verdict, Watch
 from skyhold.simulation.tasks import Task
 from skyhold.storage.contract import Store
 from skyhold.storage.objects import Attributes
@@ -79,13 +81,23 @@ class BlobFolder:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """A run that has ended here, and is not in the store yet."""
+    """A run that has ended here, and is not in the store yet.
+
+    Attributes:
+        task: The case.
+        name: Which attempt at it.
+        folder: Where its files are.
+        verdict: How it ended.
+        prepare_s: Seconds that it took before the engine ran.
+        known: The record of another run's result, whose files are here; None where it was run.
+    """
 
     task: Task
     name: str
     folder: Path
     verdict: Verdict
     prepare_s: float
+    known: ResultRecord | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +112,7 @@ class CaseRunner:
         timeout_s: How long a case may take.
         worker: Our name.
         scratch: An empty folder.
+        known: Results that this machine has already; None where every case is to be run.
     """
 
     store: Store
@@ -109,6 +122,7 @@ class CaseRunner:
     timeout_s: float | None
     worker: str
     scratch: Path
+    known: KnownCases | None = None
 
     def simulate(self, task: Task, stop: threading.Event) -> Attempt:
         """Run a case; a failure is told by the attempt's verdict.
@@ -122,6 +136,9 @@ class CaseRunner:
         folder = self.scratch / name
         (folder / "run").mkdir(parents=True)
         try:
+            known = self._take_known(task, folder)
+            if known is not None:
+                return Attempt(task, name, folder, known.verdict, time.monotonic() - begun, known)
             job = self._prepare(task, folder)
             prepare_s = time.monotonic() - begun
             verdict = self.simulator.simulate(job, folder / "run", Watch(self.timeout_s, stop))
@@ -148,14 +165,13 @@ class CaseRunner:
 
     def _commit(self, attempt: Attempt, home: str) -> Outcome:
         case, verdict = attempt.task.case, attempt.verdict
-        outcome = Outcome.of(case, attempt.name, self.worker, verdict)
+        outcome = Outcome.of(case, attempt.name, self.worker, verdict, attempt.known)
         if not verdict.is_success:
             return outcome
         begun = time.monotonic()
         target = attempt.folder / "kept"
-        target.mkdir()
         try:
-            kept = self.simulator.keep(attempt.folder / "run", target, attempt.task.selection)
+            kept = self._keep(attempt, target)
         except SkyholdError as error:
             return Outcome.of(case, attempt.name, self.worker, self._failed(error))
         kept_at = time.monotonic()
@@ -166,6 +182,29 @@ class CaseRunner:
             "upload_s": round(time.monotonic() - kept_at, 4),
         }
         return self._publish(replace(outcome, files=files, values=kept.values, spent=spent), home)
+
+    def _keep(self, attempt: Attempt, target: Path) -> Kept:
+        if attempt.known is not None:
+            return Kept(tuple(file.name for file in attempt.known.files), attempt.known.values)
+        target.mkdir()
+        kept = self.simulator.keep(attempt.folder / "run", target, attempt.task.selection)
+        if self.known is not None:
+            task = attempt.task
+            self.known.put(task, self._base(task), attempt.name, attempt.verdict, (kept, target))
+        return kept
+
+    def _take_known(self, task: Task, folder: Path) -> ResultRecord | None:
+        if self.known is None:
+            return None
+        target = folder / "kept"
+        target.mkdir()
+        record = self.known.take(task, self._base(task), target)
+        if record is None:
+            target.rmdir()
+        return record
+
+    def _base(self, task: Task) -> Any:
+        return self.blobs.document(task.model, self._suffix(task.model)) if task.patch else None
 
     def _publish(self, outcome: Outcome, home: str) -> Outcome:
         key = done_key(home, outcome.case)

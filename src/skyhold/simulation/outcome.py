@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field, fields
 from math import isfinite
 from typing import Any
 
+from skyhold.simulation.result_record import ResultRecord
 from skyhold.simulation.simulator import FailureClass, Quantity, Verdict
 
 __all__ = ["KeptFile", "Outcome", "read_outcomes", "write_outcomes"]
@@ -42,6 +43,8 @@ class Outcome:
         texts: The first severe and fatal ones.
         files: What was kept.
         values: Results by name.
+        reused_from: Which run its files and values are of, where they were known already and nothing was run. The
+            engine's seconds and messages are that run's.
     """
 
     case: str
@@ -57,13 +60,16 @@ class Outcome:
     texts: tuple[str, ...] = ()
     files: tuple[KeptFile, ...] = ()
     values: Mapping[str, Quantity] = field(default_factory=dict[str, Quantity])
+    reused_from: str = ""
 
     @staticmethod
-    def of(case: str, attempt: str, worker: str, verdict: Verdict) -> "Outcome":
-        """Return what a verdict comes to."""
+    def of(case: str, attempt: str, worker: str, verdict: Verdict, known: ResultRecord | None = None) -> "Outcome":
+        """Return what a verdict comes to; ``known`` is the record of the run that it is of, if it was known already."""
         counts = Counter[str]()
         for message in verdict.messages:
             counts[message.severity] += message.count
+        if known is not None:  # it has no more than the first of the messages
+            counts = Counter({name: count for name, count in known.message_counts.items() if count})
         bad = [message.text[:_MESSAGE_LENGTH] for message in verdict.messages if message.severity != "warning"]
         return Outcome(
             case,
@@ -76,6 +82,7 @@ class Outcome:
             round(verdict.seconds, 3),
             messages=dict(counts),
             texts=tuple(bad[:_MESSAGES]),
+            reused_from=known.run_id if known is not None else "",
         )
 
     def as_dict(self) -> dict[str, Any]:
@@ -85,8 +92,8 @@ class Outcome:
 
     @staticmethod
     def from_dict(content: Mapping[str, Any]) -> "Outcome":
-        """Return what `as_dict` gave; names that a later version has added are passed over."""
-        known: dict[str, Any] = {each.name: content[each.name] for each in fields(Outcome)}
+        """Return what `as_dict` gave; what an earlier or later version has not is passed over."""
+        known: dict[str, Any] = {each.name: content[each.name] for each in fields(Outcome) if each.name in content}
         known["texts"] = tuple(content["texts"])
         known["files"] = tuple(KeptFile(**file) for file in content["files"])
         known["values"] = {name: Quantity(*value) for name, value in content["values"].items()}

@@ -16,7 +16,7 @@ from skyhold.runs.journal import Journal
 from skyhold.runs.progress import Listener
 from skyhold.runs.receipt import Artifact
 from skyhold.runs.recording import RunRecorder, record_run
-from skyhold.simulation.cache import ResultCache
+from skyhold.simulation.cache import ResultCache, choose_cache
 from skyhold.simulation.committing import Claim, claim_folder, release_folder, write_result
 from skyhold.simulation.energyplus import EnergyPlus
 from skyhold.simulation.engine import Engine
@@ -126,7 +126,7 @@ def simulate(  # noqa: PLR0913 - document 003 names them
         overwrite=overwrite,
         options=options or {},
     )
-    known = ResultCache() if cache is True else cache or None
+    known = choose_cache(cache)
     listeners = (on_progress,) if on_progress is not None else ()
     return run_job(asked, Setting(simulator_of(engine), fs, known, stop, listeners))
 
@@ -233,7 +233,7 @@ class _Run:
         cache = self._setting.cache
         if cache is None or self._asked.overwrite:
             return None
-        record = cache.get(prepared.key, kept)
+        record = cache.get(prepared.key, kept, simulator=self._setting.simulator.name)
         return None if record is None else replace(record, label=self._asked.label)
 
     def _simulate(self, prepared: PreparedJob, work: Path, kept: Path) -> ResultRecord:

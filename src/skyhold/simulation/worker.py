@@ -20,10 +20,12 @@ from skyhold.runs.event import Listener
 from skyhold.runs.receipt import Receipt
 from skyhold.runs.recording import RunRecorder, record_run
 from skyhold.simulation.board import Board, Standing
+from skyhold.simulation.cache import ResultCache, choose_cache
 from skyhold.simulation.case_run import BlobFolder, CaseRunner
 from skyhold.simulation.chunk_run import ChunkRun, Tally
 from skyhold.simulation.claims import Claim, Claims
 from skyhold.simulation.heart import Heart
+from skyhold.simulation.known_cases import KnownCases
 from skyhold.simulation.layout import receipt_key
 from skyhold.simulation.outcome import Outcome
 from skyhold.simulation.simulator import Simulator
@@ -60,7 +62,7 @@ class WorkReport:
     outcomes: Mapping[str, list[Outcome]]
 
 
-def work(
+def work(  # noqa: PLR0913 - each is a choice of whoever starts one
     place: str | Store,
     *,
     simulator: Simulator | None = None,
@@ -68,6 +70,7 @@ def work(
     among: int = 1,
     wait: bool = True,
     stop: threading.Event | None = None,
+    cache: ResultCache | bool | None = None,
     on_progress: Sequence[Listener] = (),
     on_case: Callable[[Outcome], None] | None = None,
     **options: Any,
@@ -85,6 +88,9 @@ def work(
         among: How many were started together.
         wait: Stay until the others have finished what they are at, to take over from those that die.
         stop: Set to end soon.
+        cache: Results that this machine knows already: they are committed without a run, and what is run is kept for
+            the next time. True for the user's own cache; None for none, since it takes disk and pays only where
+            campaigns overlap.
         on_progress: Told of progress.
         on_case: Told of each case that has come to an end here.
         **options: Of the store.
@@ -106,7 +112,17 @@ def work(
         tempfile.TemporaryDirectory(prefix="skyhold-work-", ignore_cleanup_errors=True) as scratch,
         ThreadPoolExecutor(1, thread_name_prefix="skyhold-work") as own,  # signals come to this thread
     ):
-        worker = Worker(run, store, simulator, Path(scratch), (shard, among), wait=wait, stop=stop, on_case=on_case)
+        worker = Worker(
+            run,
+            store,
+            simulator,
+            Path(scratch),
+            (shard, among),
+            wait=wait,
+            stop=stop,
+            cache=choose_cache(cache),
+            on_case=on_case,
+        )
         working = own.submit(worker.run)
         try:
             working.result()
@@ -150,6 +166,7 @@ class Worker:
         turn: Which worker this is, and how many were started together.
         wait: Whether to stay until all is finished.
         stop: Set to end soon.
+        cache: Results that this machine knows already.
         on_case: Told of each case that has come to an end here.
 
     Attributes:
@@ -159,7 +176,7 @@ class Worker:
         is_complete: Whether everything was finished when it left.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what `work` was given
         self,
         run: RunRecorder,
         store: Store,
@@ -169,6 +186,7 @@ class Worker:
         *,
         wait: bool = True,
         stop: threading.Event | None = None,
+        cache: ResultCache | None = None,
         on_case: Callable[[Outcome], None] | None = None,
     ) -> None:
         self.name = f"{socket.gethostname()}-{uuid.uuid4().hex[:12]}"
@@ -184,6 +202,7 @@ class Worker:
         self._wait = wait
         self._stop = stop or threading.Event()
         self._on_case = on_case
+        self._known = None if cache is None else KnownCases(cache, self._store, simulator)
         self._standing: Standing | None = None
         self._taken: set[str] = set()
         self._has_beaten = False
@@ -198,7 +217,14 @@ class Worker:
         self._claims = Claims(self._store, self.name, self._rules.lease_s)
         blobs = BlobFolder(self._store, cache_folder() / "simulation" / "blobs")
         self._runner = CaseRunner(
-            self._store, self._simulator, blobs, self._board.names, self._rules.timeout_s, self.name, self._scratch
+            self._store,
+            self._simulator,
+            blobs,
+            self._board.names,
+            self._rules.timeout_s,
+            self.name,
+            self._scratch,
+            self._known,
         )
         try:
             while (found := self._next()) is not None:
