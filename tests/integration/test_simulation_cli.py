@@ -19,8 +19,12 @@ def said(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
 
 
 def test_a_run_is_kept_in_a_bucket_and_not_made_twice(moto: LocalServer, capsys: pytest.CaptureFixture[str]):
-    options = [word for name, value in moto.options.items() for word in ("-o", f"{name}={value}")]
-    command = ["sim", "run", MODEL, WEATHER, "--output", f"{make_bucket(moto)}/runs/one", "--design-day", *options]
+    options = [
+        word
+        for name, value in {"endpoint": moto.endpoint, **moto.options}.items()
+        for word in ("-o", f"{name}={value}")
+    ]
+    command = ["sim", "run", MODEL, WEATHER, "--output", f"s3://{make_bucket(moto)}/runs/one", "--design-day", *options]
     assert run([*command, "--keep", "*.err", "--json"]) == 0
     first = said(capsys)[-1]["summary"]
     assert first["success"]
