@@ -66,14 +66,14 @@ def open_store(uri: str | os.PathLike[str], **options: Any) -> Store:
     return _open(parse_location(uri), options)
 
 
-def open_object(uri: str | os.PathLike[str], *, beside: Store | None = None, **options: Any) -> tuple[Store, str]:
+def open_object(uri: str | os.PathLike[str], **options: Any) -> tuple[Store, str]:
     """Return the store of one object, and its key there.
 
     Args:
         uri: The object's.
-        beside: A store that is open already. An object of the same bucket is read as that store reads: with its
-            identity, its endpoint, and all else that it was opened with.
-        **options: As `open_store` takes them; where there are any, ``beside`` is not looked at.
+        **options: As `open_store` takes them. Or ``beside=``, a store that is open already: an object of the same
+            bucket is read as that store reads, with its identity, its endpoint, and all else that it was opened with.
+            Where there are other options, it is not looked at.
 
     Raises:
         BadUriError: The URI names no object.
@@ -84,6 +84,7 @@ def open_object(uri: str | os.PathLike[str], *, beside: Store | None = None, **o
         (<ReadonlyStore 'memory://opening-example'>, 'weather/chicago.epw')
     """
     location, key = parse_location(uri).split_object()
+    beside: Store | None = options.pop("beside", None)
     if beside is not None and not options and _is_root_of(beside.root, location):
         return ReadonlyStore(beside.root), key
     return _open(location, options), key
