@@ -50,6 +50,7 @@ Grouped by what a handler would do::
     └── StoppedError (RuntimeError)              somebody asked to stop
 """
 
+import copyreg
 import io
 from typing import Any, ClassVar, Self
 
@@ -78,19 +79,11 @@ class SkyholdError(Exception):
             self.add_note(f"Remedy: {remedy}")
 
     def __str__(self) -> str:
-        """Return the message (OSError would format its arguments otherwise)."""
-        return self.message
+        return self.message  # OSError would format its arguments
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Pickle by fields, since keyword-only arguments are not in ``args``."""
-        return (_rebuild, (type(self), self.message, dict(self.__dict__)))
-
-
-def _rebuild(kind: type[SkyholdError], message: str, state: dict[str, Any]) -> SkyholdError:
-    error = kind.__new__(kind, message)
-    error.args = (message,)
-    error.__dict__.update(state)
-    return error
+        # By fields, since keyword-only arguments are not in ``args``.
+        return (copyreg.__newobj__, (type(self), self.message), {"args": self.args, **self.__dict__})  # type: ignore[attr-defined]
 
 
 class ConfigError(SkyholdError, ValueError):

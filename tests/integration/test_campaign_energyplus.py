@@ -10,11 +10,9 @@ from skyhold.storage.opening import open_store
 from skyhold.storage.wrappers.metered import MeteredStore
 from skyhold.testing.servers import LocalServer
 
-pytest.importorskip("pyenergyplus")
-
 
 def test_a_study_of_design_days_runs_in_a_bucket_and_its_table_has_units(moto: LocalServer):
-    from pyenergyplus.dataset import ref_models, weather_files  # noqa: PLC0415 - after the skip
+    from pyenergyplus.dataset import ref_models, weather_files  # noqa: PLC0415 - only this test needs it
 
     from skyhold.simulation.energyplus import EnergyPlus  # noqa: PLC0415
 

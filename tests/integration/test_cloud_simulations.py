@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pyenergyplus.dataset import ref_models, weather_files
 
 from conftest import make_bucket
 from skyhold.errors import BadOptionError, EngineError, EngineTimeoutError, ModelError, WeatherError
@@ -32,9 +33,6 @@ from skyhold.storage.objects import Operation
 from skyhold.storage.wrappers.metered import Meter
 from skyhold.testing.servers import LocalServer
 from tiny_simulator import TinySimulator
-
-pytest.importorskip("pyenergyplus")
-from pyenergyplus.dataset import ref_models, weather_files
 
 WAREHOUSE, CHICAGO = Path(ref_models["warehouse"]), Path(weather_files["usa_il_chicago"])
 SIZING = {"report": "HVACSizingSummary"}

@@ -7,7 +7,9 @@ from importlib import util
 from pathlib import Path
 from typing import Any
 
+import idfkit
 import pytest
+from pyenergyplus import dataset
 
 from conftest import make_bucket
 from skyhold.errors import BadOptionError, EngineError, KeyNotFoundError, MissingExtraError, ModelError
@@ -18,8 +20,6 @@ from skyhold.simulation.parameters import Parameter
 from skyhold.simulation.study import Study
 from skyhold.storage.opening import open_store
 from skyhold.testing.servers import LocalServer
-
-dataset = pytest.importorskip("pyenergyplus.dataset")
 
 WAREHOUSE: str = dataset.ref_models["warehouse"]
 OFFICE: str = dataset.ashrae_models["office_small"]
@@ -121,7 +121,6 @@ def test_a_value_that_is_not_json_is_refused_where_it_is_set(warehouse: Model):
 
 
 def test_a_document_of_idfkit_is_the_model_that_the_engine_reads(warehouse: Model):
-    idfkit = pytest.importorskip("idfkit")
     document = idfkit.load_idf(WAREHOUSE)
     assert as_model(document) == warehouse
     assert isinstance(as_document(document), Model)

@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -114,7 +115,6 @@ def test_a_document_in_itself_is_refused():
 
 
 def test_numbers_of_numpy_become_plain():
-    numpy = pytest.importorskip("numpy")
-    plain = to_json({"a": numpy.float64(0.5), "b": numpy.int64(2), "c": numpy.array([[1.0]])})
+    plain = to_json({"a": np.float64(0.5), "b": np.int64(2), "c": np.array([[1.0]])})
     assert plain == {"a": 0.5, "b": 2, "c": [[1.0]]}
     assert {type(plain["a"]), type(plain["b"])} == {float, int}
