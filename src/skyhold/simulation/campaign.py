@@ -248,7 +248,9 @@ class Campaign:
     def table(self, columns: Sequence[str] | None = None, cases: Sequence[str] | None = None) -> Any:
         """Return parameters and results as an Arrow table, a row for each label; once collected, by two requests.
 
-        Units are in the fields' metadata. Rows whose case is not finished have parameters alone.
+        Units are in the fields' metadata. Rows whose case is not finished have parameters alone. What a chunk asked of
+        the store is shared evenly among its cases: ``requests``, ``read_bytes``, ``sent_bytes`` and ``requests_cost``.
+        What workers ask after their last chunk, or before they are killed, is not in it; see their receipts.
 
         Args:
             columns: Which; all if not given.

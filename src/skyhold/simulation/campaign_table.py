@@ -14,10 +14,12 @@ import pyarrow.parquet as pq
 from skyhold.errors import BadOptionError
 from skyhold.simulation.layout import table_part_key
 from skyhold.simulation.outcome import Outcome
+from skyhold.simulation.spending import price_of, requests_in
 from skyhold.simulation.table import TableBuilder, names_of
 from skyhold.simulation.table_head import TableHead, put_head
 from skyhold.simulation.tasks import Label
 from skyhold.storage.contract import Store
+from skyhold.storage.pricing import AWS_2024
 
 __all__ = ["build_table", "publish_table", "read_table", "select"]
 
@@ -47,6 +49,8 @@ def build_table(labels: Iterable[Label], results: Mapping[str, Outcome]) -> Any:
     add("baseline", [row.baseline for row in rows], "provenance")
     for name, read in _PROVENANCE.items():
         add(name, [None if end is None else read(end) for end in ends], "provenance")
+    for name, (unit, read) in _USAGE.items():
+        add(name, [None if end is None else read(end) for end in ends], "provenance", unit)
     return built.table()
 
 
@@ -64,6 +68,13 @@ _PROVENANCE: dict[str, Callable[[Outcome], Any]] = {
     "seconds": lambda end: end.seconds,
     "kept_bytes": lambda end: sum(file.size_bytes for file in end.files),
 }
+_USAGE: dict[str, tuple[str, Callable[[Outcome], float | None]]] = {
+    "requests": ("", lambda end: requests_in(end.usage) if end.usage else None),
+    "read_bytes": ("", lambda end: end.usage.get("bytes_in", 0.0) if end.usage else None),
+    "sent_bytes": ("", lambda end: end.usage.get("bytes_out", 0.0) if end.usage else None),
+    "requests_cost": (AWS_2024.currency, lambda end: price_of(end.usage)),
+}
+"""A chunk's, shared evenly among its cases. What workers ask after their last chunk is in their receipts alone."""
 
 
 def publish_table(store: Store, table: Any, *, chunks: int, parts: int, is_complete: bool) -> TableHead:

@@ -5,7 +5,7 @@ import threading
 from collections import Counter, deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from skyhold.errors import AlreadyExistsError, SimulationError, StorageError
 from skyhold.simulation.case_run import Attempt, CaseRunner
@@ -13,6 +13,7 @@ from skyhold.simulation.claims import Claim, Claims
 from skyhold.simulation.layout import done_key, done_prefix, fail_key, fail_prefix, finished_key
 from skyhold.simulation.outcome import Outcome, read_outcomes, write_outcomes
 from skyhold.simulation.simulator import Verdict
+from skyhold.simulation.spending import Spending
 from skyhold.simulation.tasks import Chunk, Task
 
 __all__ = ["ChunkRun", "Tally"]
@@ -54,6 +55,7 @@ class ChunkRun:
         stop: Set to end soon.
         tally: Counts for the whole worker.
         on_end: Told of each case that has come to an end here.
+        spending: What the worker uses, of which each case gets its share.
         ends: How each case has come to an end.
         told: What we have told of the finished chunk; None where another worker did.
     """
@@ -66,6 +68,7 @@ class ChunkRun:
     stop: threading.Event
     tally: Tally
     on_end: Callable[[Outcome], None]
+    spending: Spending
     ends: dict[str, Outcome] = field(default_factory=dict[str, Outcome])
     told: list[Outcome] | None = None
     _tries: Counter[str] = field(default_factory=Counter[str])
@@ -206,7 +209,8 @@ class ChunkRun:
             key = done_key(self.chunk.home_of(task), task.case)
             if store.exists(key):
                 self.ends[task.case] = read_outcomes(store.read(key))[0]
-        outcomes = [self.ends[task.case] for task in self.chunk.tasks]
+        share = self.spending.take(len(self.chunk.tasks))
+        outcomes = [replace(self.ends[task.case], usage=share) for task in self.chunk.tasks]
         try:
             store.write(finished_key(self.chunk.chunk), write_outcomes(outcomes), if_absent=True)
         except AlreadyExistsError:

@@ -45,6 +45,8 @@ class Outcome:
         values: Results by name.
         reused_from: Which run its files and values are of, where they were known already and nothing was run. The
             engine's seconds and messages are that run's.
+        usage: Its share of what the worker asked of the store for its chunk: requests by class where a service counts
+            them, ``bytes_in``, ``bytes_out``; equal for all cases of a chunk, and told when that is finished.
     """
 
     case: str
@@ -61,6 +63,7 @@ class Outcome:
     files: tuple[KeptFile, ...] = ()
     values: Mapping[str, Quantity] = field(default_factory=dict[str, Quantity])
     reused_from: str = ""
+    usage: Mapping[str, float] = field(default_factory=dict[str, float])
 
     @staticmethod
     def of(case: str, attempt: str, worker: str, verdict: Verdict, known: ResultRecord | None = None) -> "Outcome":

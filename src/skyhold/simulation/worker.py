@@ -29,6 +29,7 @@ from skyhold.simulation.known_cases import KnownCases
 from skyhold.simulation.layout import receipt_key
 from skyhold.simulation.outcome import Outcome
 from skyhold.simulation.simulator import Simulator
+from skyhold.simulation.spending import Spending
 from skyhold.simulation.tasks import Chunk
 from skyhold.storage.contract import Store
 from skyhold.storage.objects import ObjectInfo
@@ -195,6 +196,7 @@ class Worker:
         self.is_complete = False
         self._run = run
         self._store = run.metered(store)
+        self._spending = Spending(run.meter)
         self._board = Board(self._store)
         self._simulator = simulator
         self._scratch = scratch
@@ -236,7 +238,15 @@ class Worker:
 
     def _work(self, chunk: Chunk, claim: Claim | None) -> None:
         chunk_run = ChunkRun(
-            self._runner, chunk, self._claims, claim, self._rules.max_attempts, self._stop, self.tally, self._note_end
+            self._runner,
+            chunk,
+            self._claims,
+            claim,
+            self._rules.max_attempts,
+            self._stop,
+            self.tally,
+            self._note_end,
+            self._spending,
         )
         try:
             with Heart(self._claims, claim, self._rules.beat_s, lambda: len(chunk_run.ends), self._stop.set):

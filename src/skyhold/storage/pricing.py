@@ -30,6 +30,10 @@ class PriceTable:
     per_gb_out: float
     per_gb_month: float
 
+    def price(self, requests: Mapping[RequestClass, float]) -> float:
+        """Return what requests cost."""
+        return sum(self.per_1000_requests[kind] * count / 1000 for kind, count in requests.items())
+
 
 AWS_2024 = PriceTable(
     name="AWS S3 Standard, us-east-1, 2024",
@@ -76,5 +80,4 @@ def estimate_cost(usage: Usage, prices: PriceTable = AWS_2024) -> Cost:
         >>> round(cost.requests, 4), cost.transfer_out
         (0.0058, 0.09)
     """
-    requests = sum(prices.per_1000_requests[kind] * count / 1000 for kind, count in usage.requests.items())
-    return Cost(requests, usage.bytes_in / _GB * prices.per_gb_out, prices.currency, prices.name)
+    return Cost(prices.price(usage.requests), usage.bytes_in / _GB * prices.per_gb_out, prices.currency, prices.name)
