@@ -1,7 +1,7 @@
 """``sim``: many runs of a simulator, whose state and results lie in a store."""
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
 from cyclopts import Parameter
@@ -13,6 +13,7 @@ from skyhold.errors import BadOptionError
 from skyhold.runs.bar import ProgressBar
 from skyhold.simulation.campaign import Campaign
 from skyhold.simulation.campaign_record import Rules
+from skyhold.simulation.forecasting import forecast
 from skyhold.simulation.simulator import Simulator
 from skyhold.simulation.status import Status
 from skyhold.simulation.worker import find_simulator
@@ -48,24 +49,53 @@ class Making:
     timeout_s: float | None = None
 
 
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Forecasting:
+    """How it is forecast what a campaign will take.
+
+    Attributes:
+        forecast: Run a few cases here and say what all will take; nothing is written, even with a URI.
+        probes: How many cases are run for it.
+        workers: How many are to work.
+        cache: Take results that this machine knows already, and keep those of the probes for skyhold sim work --cache.
+    """
+
+    forecast: bool = False
+    probes: int = 2
+    workers: int = 1
+    cache: bool = False
+
+
 _MAKING = Making()
+_FORECASTING = Forecasting()
 
 
 def plan(
-    study: str, uri: str = "", /, *, extend: bool = False, making: Making = _MAKING, common: Common = _DEFAULT
+    study: str,
+    uri: str = "",
+    /,
+    *,
+    extend: bool = False,
+    making: Making = _MAKING,
+    forecasting: Forecasting = _FORECASTING,
+    common: Common = _DEFAULT,
 ) -> int:
-    """List the cases of a study; with a URI, create the campaign there.
+    """List the cases of a study, or forecast what they take; with a URI, create the campaign there.
 
     Args:
         study: The study, as module:name or file.py:name.
         uri: Where the campaign is to be. Without it, nothing is written.
         extend: Add to the campaign that is there.
         making: How it is made.
+        forecasting: How it is forecast.
         common: Options of every command.
     """
     printer = Printer(as_json=common.json)
     planned = load_object(study, argument="STUDY")
     planned = planned.plan() if hasattr(planned, "plan") else planned
+    if forecasting.forecast:
+        return _forecast(printer, planned, uri, making, forecasting, common)
     count = 0
     for case in planned.cases:
         count += 1
@@ -78,7 +108,7 @@ def plan(
         added = Campaign.open(uri, **options).extend(planned)
         printer.summary(f"{added} of {count} cases are new in {uri}", cases=count, added=added, uri=uri)
         return 0
-    rules = Rules(lease_s=making.lease_s, max_attempts=making.max_attempts, timeout_s=making.timeout_s)
+    rules = _rules(making)
     engine = _simulator(making.simulator)
     Campaign.create(uri, planned, simulator=engine, rules=rules, shards=making.shards, **options)
     printer.summary(f"{count} cases in {uri}; run: skyhold sim work {uri}", cases=count, uri=uri)
@@ -208,6 +238,29 @@ def show_table(uri: str, /, *, columns: Names = [], cases: Names = [], common: C
         print("\n".join(format_table(names, cells, width=_WIDTH)))
     printer.summary("", rows=len(rows))
     return 0
+
+
+def _rules(making: Making) -> Rules:
+    return Rules(lease_s=making.lease_s, max_attempts=making.max_attempts, timeout_s=making.timeout_s)
+
+
+def _forecast(
+    printer: Printer, planned: Any, uri: str, making: Making, forecasting: Forecasting, common: Common
+) -> int:
+    found = forecast(
+        planned,
+        simulator=_simulator(making.simulator),
+        probes=forecasting.probes,
+        workers=forecasting.workers,
+        uri=uri or None,
+        rules=replace(_rules(making), shards=making.shards),
+        cache=forecasting.cache,
+        **(common.options_for(uri) if uri else {}),
+    )
+    if not printer.as_json:
+        print(found)
+    printer.summary("nothing was written", **found.as_dict())
+    return _FAILED if found.failed else 0
 
 
 def _simulator(name: str) -> Simulator:

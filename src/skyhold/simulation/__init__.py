@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from skyhold.simulation.engine import Engine, find_engine, list_engines
     from skyhold.simulation.engine_messages import EngineMessages
     from skyhold.simulation.filesystem import FileSystem, StoreFileSystem
+    from skyhold.simulation.forecast_report import Forecast
+    from skyhold.simulation.forecasting import forecast
     from skyhold.simulation.job import SimulationJob
     from skyhold.simulation.kept import KeptResults
     from skyhold.simulation.model import Model, ModelObject
@@ -47,6 +49,7 @@ __all__ = [
     "Engine",
     "EngineMessages",
     "FileSystem",
+    "Forecast",
     "GCSFileSystem",
     "Grid",
     "KeptResults",
@@ -80,6 +83,7 @@ __all__ = [
     "as_model",
     "case_key",
     "find_engine",
+    "forecast",
     "keep_outputs",
     "list_engines",
     "load_epjson",
@@ -107,6 +111,7 @@ _HOMES = {
     "Engine": "skyhold.simulation.engine",
     "EngineMessages": "skyhold.simulation.engine_messages",
     "FileSystem": "skyhold.simulation.filesystem",
+    "Forecast": "skyhold.simulation.forecast_report",
     "GCSFileSystem": "skyhold.simulation.named_filesystems",
     "Grid": "skyhold.simulation.sampling",
     "KeptResults": "skyhold.simulation.kept",
@@ -140,6 +145,7 @@ _HOMES = {
     "as_model": "skyhold.simulation.model_source",
     "case_key": "skyhold.simulation.case",
     "find_engine": "skyhold.simulation.engine",
+    "forecast": "skyhold.simulation.forecasting",
     "keep_outputs": "skyhold.simulation.outputs",
     "list_engines": "skyhold.simulation.engine",
     "load_epjson": "skyhold.simulation.model_source",

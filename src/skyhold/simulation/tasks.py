@@ -15,7 +15,7 @@ from skyhold.simulation.plain import canonical_bytes, hash_json
 from skyhold.storage.contract import Store
 from skyhold.storage.opening import open_object
 
-__all__ = ["Blobs", "Chunk", "Label", "PlanLike", "Task", "TaskList", "chunk_sizes", "list_tasks"]
+__all__ = ["Blobs", "Chunk", "Label", "PlanLike", "Task", "TaskList", "chunk_sizes", "is_outdated", "list_tasks"]
 
 T = TypeVar("T")
 
@@ -164,6 +164,16 @@ def chunk_sizes(cases: int, *, largest: int, workers: int) -> list[int]:
                 sizes.append(taken)
             left -= taken
     return sizes
+
+
+def is_outdated(taken: int, free: int) -> bool:
+    """Return whether a look at the state is too old to take another chunk by.
+
+    Args:
+        taken: Chunks that we have taken since then.
+        free: Chunks that were free then, without these.
+    """
+    return 3 * taken > free
 
 
 def list_tasks(

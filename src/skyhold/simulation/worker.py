@@ -30,7 +30,7 @@ from skyhold.simulation.layout import receipt_key
 from skyhold.simulation.outcome import Outcome
 from skyhold.simulation.simulator import Simulator
 from skyhold.simulation.spending import Spending
-from skyhold.simulation.tasks import Chunk
+from skyhold.simulation.tasks import Chunk, is_outdated
 from skyhold.storage.contract import Store
 from skyhold.storage.objects import ObjectInfo
 from skyhold.storage.opening import open_store
@@ -307,7 +307,7 @@ class Worker:
         Our own share is left to us. Of the rest, others have taken as much as we since then, if they are as fast. A
         vain attempt at a claim costs three requests, another look one.
         """
-        return not self._share(free) and 3 * len(self._taken) > len(free)
+        return not self._share(free) and is_outdated(len(self._taken), len(free))
 
     def _share(self, free: list[Chunk]) -> list[Chunk]:
         """Return the chunks that are left to us by those that were started with us; nobody where we are alone."""

@@ -15,7 +15,10 @@ from skyhold.storage.wrappers.cached import CachedStore
 from skyhold.storage.wrappers.prefixed import PrefixedStore
 from skyhold.storage.wrappers.readonly import ReadonlyStore
 
-__all__ = ["COMMON_OPTIONS", "open_object", "open_pattern", "open_store", "pick_storage_options"]
+__all__ = ["COMMON_OPTIONS", "PART_BYTES", "open_object", "open_pattern", "open_store", "pick_storage_options"]
+
+PART_BYTES = 16 * 1024 * 1024
+"""How much goes to a service in one request, where nothing else is asked for."""
 
 _CLIENTS: dict[tuple[Any, ...], Store] = {}
 _LOCK = threading.Lock()
@@ -30,7 +33,7 @@ class _Common:
     timeout_s: float = 60.0
     connect_timeout_s: float = 2.0
     concurrency: int = 128
-    part_bytes: int = 16 * 1024 * 1024
+    part_bytes: int = PART_BYTES
     read_only: bool = False
     cache_dir: str = ""
 

@@ -1,0 +1,130 @@
+"""What a campaign asks of its store, and how long its workers take, from its chunks and what a case is like."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from heapq import heapify, heapreplace
+
+from skyhold.simulation.campaign_record import Rules
+from skyhold.simulation.tasks import chunk_sizes, is_outdated
+from skyhold.storage.objects import RequestClass
+from skyhold.storage.opening import PART_BYTES
+
+__all__ = ["CaseShape", "Expectation", "expect"]
+
+_WAITING_LOOKS = 4
+_VAIN_CLAIMS = 2
+"""Of one worker among several, at most as we have seen it: while the others end, and where two want the same chunk."""
+_VAIN_CLAIM: dict[RequestClass, int] = {"write": 1, "read": 2}
+
+
+@dataclass(frozen=True, slots=True)
+class CaseShape:
+    """What one case is like.
+
+    Attributes:
+        run_s: Seconds to prepare and simulate it.
+        commit_s: Seconds to keep it, while the next one is simulated.
+        files: Sizes of the files that are kept.
+    """
+
+    run_s: float
+    commit_s: float
+    files: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Expectation:
+    """What is expected where every case is of one shape.
+
+    Attributes:
+        wall_s: From the first worker's start to the last one's end.
+        requests: Of creating, running and collecting, by class.
+    """
+
+    wall_s: float
+    requests: dict[RequestClass, int]
+
+
+def expect(
+    cases: int, shape: CaseShape, rules: Rules, workers: int, contents: int, *, is_lucky: bool = True
+) -> Expectation:
+    """Return what a campaign takes whose cases all succeed at once.
+
+    Args:
+        cases: How many runs.
+        shape: Of each.
+        rules: Of the campaign; with shards, there are as many workers.
+        workers: How many, started together.
+        contents: Models and weather files.
+        is_lucky: Whether workers never want the same chunk, never wait for each other, and their machine has the
+            models and weather files already. Else each worker fetches them for itself.
+
+    Example:
+        >>> expect(24, CaseShape(1.0, 0.1), Rules(), workers=2, contents=2).wall_s
+        12.6
+    """
+    sizes = chunk_sizes(cases, largest=rules.largest_chunk, workers=rules.workers)
+    workers = rules.shards or workers
+    times = [_chunk_s(size, shape) for size in sizes]
+    requests = Counter[RequestClass]()
+    requests.update(_creating(contents))
+    requests.update(_running(sizes, rules, workers))
+    requests.update(_keeping(cases, shape.files))
+    beats = sum(int(time / rules.beat_s) for time in times)
+    requests.update({"read": beats, "write": 0 if rules.shards else beats})
+    if not is_lucky:
+        requests["read"] += contents * workers
+        if workers > 1 and not rules.shards:
+            requests["list"] += _WAITING_LOOKS * workers
+            requests.update({kind: count * _VAIN_CLAIMS * workers for kind, count in _VAIN_CLAIM.items()})
+    return Expectation(round(_wall_s(times, workers), 6), dict(requests))
+
+
+def _creating(contents: int) -> dict[RequestClass, int]:
+    blobs = contents + 1  # the plan is one too
+    # A look for the campaign and for each blob; whether the store keeps conditions: three writes, of which two are
+    # refused and looked after, and a delete; the record comes last.
+    return {"read": 1 + blobs + 2, "write": blobs + 3 + 1, "delete": 1}
+
+
+def _running(sizes: Sequence[int], rules: Rules, workers: int) -> dict[RequestClass, int]:
+    chunks = len(sizes)
+    looks = _looks(chunks) if workers == 1 and not rules.shards else 2
+    claims = 0 if rules.shards else chunks
+    # Who starts the workers reads record and plan as they do, and looks before and after; then the table is written.
+    return {
+        "read": 2 * (workers + 1) + 1,
+        "list": looks * workers + 2,
+        "write": claims + chunks + workers + 2,
+    }
+
+
+def _keeping(cases: int, files: Sequence[int]) -> dict[RequestClass, int]:
+    in_parts = [size for size in files if size > PART_BYTES]
+    parts = sum(-(-size // PART_BYTES) + 2 for size in in_parts)
+    return {"write": cases * (1 + len(files) - len(in_parts) + parts), "read": cases * len(in_parts)}
+
+
+def _looks(chunks: int) -> int:
+    """Return how often one worker alone looks at the state."""
+    looks, free, taken = 1, chunks, 0
+    while free:
+        if taken and is_outdated(taken, free):
+            looks, taken = looks + 1, 0
+        free, taken = free - 1, taken + 1
+    return looks + 1
+
+
+def _chunk_s(size: int, shape: CaseShape) -> float:
+    """Return how long a chunk takes: while a case is simulated, the one before is kept."""
+    return shape.run_s + (size - 1) * max(shape.run_s, shape.commit_s) + shape.commit_s
+
+
+def _wall_s(times: Sequence[float], workers: int) -> float:
+    """Return when the last worker ends, where each takes the next chunk as soon as it is free."""
+    ends = [0.0] * workers
+    heapify(ends)
+    for time in times:
+        heapreplace(ends, ends[0] + time)
+    return max(ends)
