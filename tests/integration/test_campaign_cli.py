@@ -78,3 +78,22 @@ def test_a_cancelled_campaign_is_not_worked_on(place: str, capsys: pytest.Captur
 def test_a_study_that_is_not_there_is_named(place: str, study: str, capsys: pytest.CaptureFixture[str]):
     assert run(["sim", "plan", study, place, "--json"]) == 8
     assert repr(study.split(":", maxsplit=1)[0]) in said(capsys)[-1]["error"]["message"]
+
+
+def test_a_forecast_runs_a_few_cases_and_writes_nothing(place: str, capsys: pytest.CaptureFixture[str]):
+    tiny = ["--simulator", "office_study.py:tiny", "--forecast"]
+    assert run(["sim", "plan", "office_study.py:more", place, *tiny, "--probes", "1", "--workers", "2", "--json"]) == 0
+    summary = said(capsys)[-1]["summary"]
+    assert (summary["runs"], summary["workers"], len(summary["probes"]), summary["requests"]) == (2, 2, 1, {})
+    assert run(["sim", "plan", "office_study.py:more", "s3://some-bucket/study", *tiny]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "study: 2 cases, 2 runs, 2 chunks, 1 worker"
+    assert [line.split()[0] for line in lines[1:4]] == ["probe", "probe", "least"]
+    assert lines[-1] == "prices: AWS S3 Standard, us-east-1, 2024"
+    assert not Path(place).exists()
+
+
+def test_a_forecast_whose_probe_fails_says_why_and_ends_so(place: str, capsys: pytest.CaptureFixture[str]):
+    tiny = ["--simulator", "office_study.py:tiny", "--forecast", "--probes", "3"]
+    assert run(["sim", "plan", "office_study.py:study", place, *tiny]) == 1
+    assert "probe 'x=5' failed (engine)" in capsys.readouterr().out

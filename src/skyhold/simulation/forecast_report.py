@@ -89,7 +89,8 @@ class Forecast:
 
     def __str__(self) -> str:
         """Return it as a table for people."""
-        counts = f"{self.name}: {self.labels} cases, {self.runs} runs in {self.chunks} chunks, {self.workers} workers"
+        counted = {"case": self.labels, "run": self.runs, "chunk": self.chunks, "worker": self.workers}
+        counts = f"{self.name}: {', '.join(f'{count} {what}' + 's' * (count != 1) for what, count in counted.items())}"
         lines = [counts, *map(_describe, self.probes)]
         rows = list(self._rows())
         if not rows:
