@@ -225,7 +225,7 @@ def test_head_shows_rows_and_what_is_malformed(say: Say, folder: Path, capsys: p
     assert "row 2 is malformed: the line is no JSON object: [1]" in out
 
 
-@pytest.mark.parametrize(("suffix", "most"), [("csv", 4), ("jsonl", 4), ("parquet", 9), ("arrow", 4)])
+@pytest.mark.parametrize(("suffix", "most"), [("csv", 4), ("jsonl", 4), ("parquet", 9), ("arrow", 5)])
 def test_head_asks_for_no_more_than_it_shows(say: Say, folder: Path, moto: LocalServer, suffix: str, most: int):
     bucket, options = f"s3://{make_bucket(moto)}", options_of(moto)
     text = "x" * 90
