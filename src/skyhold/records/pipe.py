@@ -143,14 +143,19 @@ class Pipe:
         Raises:
             Exception: Whatever made the pipe fail.
         """
-        self.start()
-        self.wait()
+        try:
+            self.start()
+            self.wait()
+        except (KeyboardInterrupt, SystemExit):  # between the two, nobody else would stop it
+            self._told = True
+            self.shutdown()
+            raise
         return self.report
 
     def shutdown(self) -> None:
         """Stop soon, writing nothing, and wait until it has stopped; a complete pipe stays complete."""
         self._stop.set()
-        if self._thread is not None:
+        if self._thread is not None and self._thread.ident is not None:
             self._thread.join()
 
     def explain(self) -> list[FieldRoute]:
