@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from skyhold.execution.waiting import wait_until
 from skyhold.records.formats.adapter import InputStream
 from skyhold.records.rejects import RejectCounts
 from skyhold.records.snapshot import ReportSnapshot, Status
@@ -154,7 +155,7 @@ class Report:
 
     def wait(self, timeout: float | None = None) -> bool:
         """Wait for the end; return whether it came. Does not raise the pipe's error."""
-        return self._ended.wait(timeout)
+        return wait_until(self._ended.wait, timeout)
 
     def mark_ended(self) -> None:
         """Let waiters go on; the pipe calls this once."""

@@ -3,7 +3,7 @@
 import os
 import threading
 from collections.abc import Generator, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
@@ -11,6 +11,7 @@ from pathlib import PurePosixPath
 from typing import Any, overload
 
 from skyhold.errors import BadOptionError, SimulationError, StoppedError
+from skyhold.execution.waiting import wait_for
 from skyhold.runs.journal import Journal
 from skyhold.runs.progress import Event, Listener
 from skyhold.runs.receipt import Artifact, Receipt
@@ -138,7 +139,7 @@ class _Batch:
         with ThreadPoolExecutor(workers, thread_name_prefix="skyhold-simulation") as pool:
             try:
                 futures = [pool.submit(self._make_one, number, job) for number, job in enumerate(self.jobs)]
-                wait(futures)
+                wait_for(futures)
             except BaseException:
                 stop.set()
                 raise

@@ -3,10 +3,11 @@
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import Executor, Future, ThreadPoolExecutor, as_completed
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from typing import Any
 
 from skyhold.errors import BadOptionError
+from skyhold.execution.waiting import completed
 from skyhold.runs.receipt import Receipt
 from skyhold.runs.recording import RunRecorder
 from skyhold.simulation.cache import ResultCache
@@ -77,7 +78,7 @@ def run_workers(
 
 
 def _reports(futures: Iterable[Future[WorkReport]], told: Callable[[WorkReport], None]) -> Iterable[WorkReport]:
-    for future in as_completed(futures):
+    for future in completed(futures):
         report = future.result()
         told(report)
         yield report

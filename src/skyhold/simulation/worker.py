@@ -16,6 +16,7 @@ from typing import Any
 from skyhold.config import cache_folder
 from skyhold.errors import BadOptionError, EngineError, StorageError
 from skyhold.execution.signals import exit_on_terminate
+from skyhold.execution.waiting import wait_for
 from skyhold.runs.event import Listener
 from skyhold.runs.receipt import Receipt
 from skyhold.runs.recording import RunRecorder, record_run
@@ -126,6 +127,7 @@ def work(  # noqa: PLR0913 - each is a choice of whoever starts one
         )
         working = own.submit(worker.run)
         try:
+            wait_for([working])
             working.result()
         except BaseException:
             stop.set()

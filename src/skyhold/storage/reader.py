@@ -92,9 +92,9 @@ class ObjectReader(io.RawIOBase):
         return len(data)
 
     def close(self) -> None:
-        """Drop what was fetched early."""
+        """Drop what was fetched early; what is under way is waited for, so that the meter counts it."""
         if not self.closed and self._pool is not None:
-            self._pool.shutdown(wait=False, cancel_futures=True)
+            self._pool.shutdown(cancel_futures=True)
         self._blocks.clear()
         super().close()
 

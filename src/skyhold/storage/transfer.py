@@ -3,11 +3,12 @@
 import hashlib
 import threading
 from collections.abc import Callable, Generator, Iterable
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 from skyhold.errors import ConflictError, IntegrityError, SkyholdError, StoppedError, TransferError
+from skyhold.execution.waiting import wait_for
 from skyhold.storage.contract import Store
 from skyhold.storage.location import is_same_place
 from skyhold.storage.objects import Attributes, ByteRange, ObjectInfo
@@ -259,9 +260,9 @@ def transfer_all(
                 if not outcomes.admit(transfer):
                     continue
                 if len(waiting) >= (jobs or min(transfer.source.concurrency, transfer.target.concurrency)):
-                    outcomes.settle(wait(waiting, return_when=FIRST_COMPLETED).done)
+                    outcomes.settle(wait_for(waiting, any_of_them=True))
                 waiting[pool.submit(mover.move, transfer)] = (number, transfer)
-            outcomes.settle(wait(waiting).done)
+            outcomes.settle(wait_for(waiting))
         except BaseException:
             mover.stopped.set()
             pool.shutdown(wait=False, cancel_futures=True)

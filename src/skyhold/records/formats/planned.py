@@ -134,10 +134,10 @@ class PlannedReader:
         """Do nothing."""
 
     def close(self) -> None:
-        """Drop what was fetched early."""
+        """Drop what was fetched early; what is under way is waited for, so that the meter counts it."""
         self.closed = True
         if self._pool is not None:
-            self._pool.shutdown(wait=False, cancel_futures=True)
+            self._pool.shutdown(cancel_futures=True)
         self._pieces = self._by_start = []
 
     def _cut(self, spans: Iterable[Span]) -> list[_Piece]:
