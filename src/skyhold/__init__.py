@@ -1,9 +1,9 @@
 """skyhold keeps engineering work in object storage and runs it there."""
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from skyhold._version import __version__
+from skyhold.lazy import load_lazily
 
 if TYPE_CHECKING:
     from skyhold.execution.processes import MultiProcessExecutor
@@ -97,17 +97,4 @@ _HOMES = {
     "open_store": "skyhold.storage.opening",
 }
 
-
-def __getattr__(name: str) -> Any:
-    """Load a public name when it is first used: importing skyhold itself costs next to nothing."""
-    home = _HOMES.get(name)
-    if home is None:
-        raise AttributeError(f"module 'skyhold' has no attribute {name!r}")
-    value = getattr(import_module(home), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    """Return the public names, loaded or not."""
-    return __all__
+__getattr__, __dir__ = load_lazily(__name__, _HOMES)

@@ -1,7 +1,8 @@
 """Many runs of a simulator, whose inputs, state and results live in a store."""
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from skyhold.lazy import load_lazily
 
 if TYPE_CHECKING:
     from skyhold.simulation.batch import BatchResult, simulate_batch
@@ -162,17 +163,4 @@ _HOMES = {
     "work": "skyhold.simulation.worker",
 }
 
-
-def __getattr__(name: str) -> Any:
-    """Load a public name when it is first used."""
-    home = _HOMES.get(name)
-    if home is None:
-        raise AttributeError(f"module 'skyhold.simulation' has no attribute {name!r}")
-    value = getattr(import_module(home), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    """Return the public names, loaded or not."""
-    return __all__
+__getattr__, __dir__ = load_lazily(__name__, _HOMES)

@@ -1,7 +1,8 @@
 """Weather stations, and the EPW files that simulations need."""
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from skyhold.lazy import load_lazily
 
 if TYPE_CHECKING:
     from skyhold.weather.ddy import DesignDay, read_ddy, read_ddy_beside
@@ -41,17 +42,4 @@ _HOMES = {
     "read_epw_header": "skyhold.weather.epw",
 }
 
-
-def __getattr__(name: str) -> Any:
-    """Load a public name when it is first used."""
-    home = _HOMES.get(name)
-    if home is None:
-        raise AttributeError(f"module 'skyhold.weather' has no attribute {name!r}")
-    value = getattr(import_module(home), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    """Return the public names, loaded or not."""
-    return __all__
+__getattr__, __dir__ = load_lazily(__name__, _HOMES)
