@@ -1,6 +1,7 @@
 """Parquet and Arrow on a real S3 server: few requests, the rows and columns that were asked for, nothing lost."""
 
 import os
+import random
 import threading
 from pathlib import Path
 from typing import Any, cast
