@@ -8,6 +8,7 @@
     .skyhold/heads/<component>/@.json              which version counts, and its tags; replaced by compare-and-swap
     .skyhold/versions/<component>/@/<n>.json       what a version is; created once, never changed
     .skyhold/locks/<component>/@.json              who works on a component, and until when
+    .skyhold/clock/<name>                          written, looked at and deleted again: its time is the store's
     .skyhold/blobs/<aa>/<sha256>                   content, whole
     .skyhold/deltas/<aa>/<sha256>.<base>           content, as a zstd frame whose prefix is the content ``base``
     .skyhold/previews/<aa>/<sha256>.png            a picture of content; ``.json`` beside it has its facts
@@ -22,10 +23,12 @@ from skyhold.storage.keys import check_key
 __all__ = [
     "HEADS",
     "LIBRARY",
+    "LOCKS",
     "RESERVED",
     "SCHEMA",
     "blob_key",
     "check_component_id",
+    "clock_key",
     "component_of_head",
     "delta_key",
     "head_key",
@@ -40,6 +43,7 @@ SCHEMA = "skyhold.library/1"
 RESERVED = ".skyhold/"
 LIBRARY = RESERVED + "library.json"
 HEADS = RESERVED + "heads/"
+LOCKS = RESERVED + "locks/"
 
 _HEAD_END = "/@.json"
 
@@ -109,7 +113,12 @@ def version_key(component_id: str, number: int) -> str:
 
 def lock_key(component_id: str) -> str:
     """Return where it says who works on a component."""
-    return f"{RESERVED}locks/{component_id}/@.json"
+    return f"{LOCKS}{component_id}/@.json"
+
+
+def clock_key(name: str) -> str:
+    """Return where an object may be written to read the store's clock; ``name`` is used once."""
+    return f"{RESERVED}clock/{name}"
 
 
 def blob_key(sha256: str) -> str:
