@@ -32,6 +32,7 @@ _COMMANDS = {
     "head": ("skyhold.cli.looking:head", "Show the first rows of anything."),
     "schema": ("skyhold.cli.looking:schema", "Write the model that a file satisfies."),
     "work": ("skyhold.cli.simulating:work", "Work on a campaign until nothing is left to do."),
+    "ui": ("skyhold.cli.dashboard:ui", "Open the dashboard in the browser."),
     "verify": ("skyhold.cli.runs:verify", "Check a receipt against the store."),
     "demo": ("skyhold.cli.demo:demo", "The main job on real flight records."),
 }

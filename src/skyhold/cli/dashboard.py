@@ -1,0 +1,60 @@
+"""``ui``: the dashboard."""
+
+import sys
+import webbrowser
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from skyhold.cli.options import Common
+from skyhold.cli.output import Printer
+from skyhold.config import environment
+from skyhold.errors import MissingExtraError
+from skyhold.runs.journal import default_journal
+
+__all__ = ["ui"]
+
+_DEFAULT = Common()
+
+
+def ui(
+    *,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    name: Annotated[list[str] | None, Parameter(negative="")] = None,
+    browser: bool = True,
+    common: Common = _DEFAULT,
+) -> int:
+    """Open the dashboard: what runs on this machine, in the browser.
+
+    It listens on this machine alone, and is opened by a link that is good once. Where other machines are to reach it,
+    the environment variable SKYHOLD_UI_PASSWORD has to hold a password.
+
+    Args:
+        host: Address to listen on.
+        port: 0 takes a free one.
+        name: A further host name by which browsers may ask for it.
+        browser: Open the browser.
+        common: Options of every command.
+    """
+    try:
+        from skyhold.dashboard.desk import Desk  # noqa: PLC0415 - the extra `dashboard`, for this command alone
+        from skyhold.dashboard.serving import Address, serve  # noqa: PLC0415
+    except ImportError as error:
+        raise MissingExtraError.of("dashboard", "skyhold ui") from error
+    printer = Printer(as_json=common.json)
+    address = Address(host, port, tuple(name or ()))
+
+    def started(link: str) -> None:
+        printer.item(f"The dashboard is open at {link}\n(the link is good once; Ctrl-C stops)", link=link)
+        if not address.is_local:
+            print("warning: other machines reach it, without encryption", file=sys.stderr)
+        sys.stdout.flush()
+        if browser and sys.stdout.isatty():
+            webbrowser.open(link)
+
+    try:
+        serve(Desk(default_journal()), address, password=environment().get("SKYHOLD_UI_PASSWORD", ""), started=started)
+    except KeyboardInterrupt:  # the usual end
+        printer.summary("the dashboard has stopped", stopped=True)
+    return 0

@@ -1,0 +1,1 @@
+"""Pages over public functions of the layers below: server-rendered, live by server-sent events, without logic."""

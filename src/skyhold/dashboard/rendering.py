@@ -1,0 +1,120 @@
+"""From values to pages: the templates, what they may call, and how errors are worded."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+from starlette.requests import Request
+from starlette.responses import HTMLResponse
+
+from skyhold._version import __version__
+from skyhold.errors import (
+    AccessError,
+    ConfigError,
+    ConflictError,
+    InvalidKeyError,
+    NetworkError,
+    NotFoundError,
+    SkyholdError,
+    StorageError,
+    UnsupportedError,
+)
+from skyhold.runs.asked import redact_text
+from skyhold.runs.wording import human_size, human_time
+
+__all__ = ["SECTIONS", "is_fragment", "render", "show", "show_error"]
+
+SECTIONS: tuple[tuple[str, str], ...] = (("Runs", "/runs"),)
+"""The tabs: name and first page."""
+
+_STATUS: tuple[tuple[type[SkyholdError], int], ...] = (
+    (NotFoundError, 404),
+    (AccessError, 403),
+    (ConflictError, 409),
+    (NetworkError, 502),
+    (InvalidKeyError, 400),
+    (UnsupportedError, 400),
+    (ConfigError, 400),
+)
+_HERE = Path(__file__).parent
+
+
+def show(request: Request, template: str, *, status_code: int = 200, **values: Any) -> HTMLResponse:
+    """Return a page made from a template, with what every page has around it."""
+    return HTMLResponse(render(template, path=request.url.path, **values), status_code)
+
+
+def render(template: str, **values: Any) -> str:
+    """Return a template's text; values are escaped wherever they stand."""
+    return _templates().get_template(template).render(sections=SECTIONS, version=__version__, **values)
+
+
+def show_error(request: Request, error: SkyholdError) -> HTMLResponse:
+    """Return the page that says what failed, on what, why, and what to do; or that part of a page."""
+    status_code = next((status for kind, status in _STATUS if isinstance(error, kind)), 500)
+    template = "error_part.html" if is_fragment(request) else "error.html"
+    return show(request, template, status_code=status_code, error=error_words(error))
+
+
+def error_words(error: SkyholdError) -> Mapping[str, str]:
+    """Return an error's parts for templates, without secrets.
+
+    Example:
+        >>> error_words(StorageError("no such bucket", operation="list", uri="s3://b", remedy="Make it"))["cause"]
+        'no such bucket'
+    """
+    of_storage = isinstance(error, StorageError)
+    return {
+        "title": error.code.replace("_", " ").capitalize(),
+        "cause": redact_text(error.reason if of_storage else error.message),
+        "operation": error.operation if of_storage else "",
+        "uri": redact_text(error.uri) if of_storage else "",
+        "identity": redact_text(error.identity) if of_storage else "",
+        "remedy": redact_text(error.remedy),
+    }
+
+
+def is_fragment(request: Request) -> bool:
+    """Return whether a script asks, for a part of a page that is shown already."""
+    return request.headers.get("hx-request") == "true"
+
+
+@cache
+def _templates() -> Environment:
+    templates = Environment(
+        loader=FileSystemLoader(_HERE / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    templates.filters |= {
+        "size": human_size,
+        "span": human_time,
+        "when": _when,
+        "number": _number,
+        "shown": _shown,
+    }
+    return templates
+
+
+def _when(at: datetime) -> Markup:
+    """Return a moment as the reader's machine tells it, with the exact one for whoever points at it."""
+    local = at.astimezone()
+    exact = at.astimezone(UTC).isoformat(timespec="seconds")
+    return Markup('<time datetime="{}" title="{}">{}</time>').format(exact, exact, f"{local:%Y-%m-%d %H:%M:%S}")
+
+
+def _number(number: float) -> str:
+    return f"{number:,}" if isinstance(number, int) else f"{number:,.4g}"
+
+
+def _shown(text: str) -> str:
+    """Return a name whose line ends, controls, and marks that turn the reading direction are seen."""
+    return "".join(
+        each if each.isprintable() else each.encode("unicode_escape", "surrogatepass").decode() for each in text
+    )
