@@ -21,6 +21,8 @@ from skyhold.errors import InvalidKeyError
 from skyhold.storage.keys import check_key
 
 __all__ = [
+    "BLOBS",
+    "DELTAS",
     "HEADS",
     "LIBRARY",
     "LOCKS",
@@ -43,6 +45,8 @@ SCHEMA = "skyhold.library/1"
 RESERVED = ".skyhold/"
 LIBRARY = RESERVED + "library.json"
 HEADS = RESERVED + "heads/"
+BLOBS = RESERVED + "blobs/"
+DELTAS = RESERVED + "deltas/"
 LOCKS = RESERVED + "locks/"
 
 _HEAD_END = "/@.json"
@@ -123,12 +127,12 @@ def clock_key(name: str) -> str:
 
 def blob_key(sha256: str) -> str:
     """Return where content lies whole."""
-    return f"{RESERVED}blobs/{sha256[:2]}/{sha256}"
+    return f"{BLOBS}{sha256[:2]}/{sha256}"
 
 
 def delta_key(sha256: str, base: str) -> str:
     """Return where content lies as what makes it of other content."""
-    return f"{RESERVED}deltas/{sha256[:2]}/{sha256}.{base}"
+    return f"{DELTAS}{sha256[:2]}/{sha256}.{base}"
 
 
 def preview_key(sha256: str, suffix: str) -> str:
