@@ -12,32 +12,49 @@
     .skyhold/blobs/<aa>/<sha256>                   content, whole
     .skyhold/deltas/<aa>/<sha256>.<base>           content, as a zstd frame whose prefix is the content ``base``
     .skyhold/previews/<aa>/<sha256>.png            a picture of content; ``.json`` beside it has its facts
+    .skyhold/needed/<component>/@/<by>/@           that a version of ``by`` has named the component as a dependency
+    .skyhold/trash/<key without .skyhold/>         content that no version named, until it is deleted for good
 
 ``<aa>`` are the first two digits of the hash. Any program may read the plain keys. One that writes them makes a new
 version, which is taken into the history when skyhold sees it.
 """
+
+import re
+from typing import NamedTuple
 
 from skyhold.errors import InvalidKeyError
 from skyhold.storage.keys import check_key
 
 __all__ = [
     "BLOBS",
+    "CLOCK",
     "DELTAS",
     "HEADS",
     "LIBRARY",
     "LOCKS",
+    "NEEDED",
+    "PREVIEWS",
     "RESERVED",
     "SCHEMA",
+    "TRASH",
+    "VERSIONS",
+    "ContentName",
     "blob_key",
     "check_component_id",
     "clock_key",
     "component_of_head",
+    "content_of_key",
     "delta_key",
+    "dependent_of_key",
     "head_key",
     "lock_key",
+    "needed_key",
+    "needed_prefix",
     "plain_key",
     "preview_key",
+    "trash_key",
     "version_key",
+    "version_of_key",
     "versions_prefix",
 ]
 
@@ -45,11 +62,25 @@ SCHEMA = "skyhold.library/1"
 RESERVED = ".skyhold/"
 LIBRARY = RESERVED + "library.json"
 HEADS = RESERVED + "heads/"
+VERSIONS = RESERVED + "versions/"
+LOCKS = RESERVED + "locks/"
+CLOCK = RESERVED + "clock/"
 BLOBS = RESERVED + "blobs/"
 DELTAS = RESERVED + "deltas/"
-LOCKS = RESERVED + "locks/"
+PREVIEWS = RESERVED + "previews/"
+NEEDED = RESERVED + "needed/"
+TRASH = RESERVED + "trash/"
 
 _HEAD_END = "/@.json"
+_VERSION_KEY = re.compile(rf"{re.escape(VERSIONS)}(.+)/@/(\d{{8,}})\.json", re.DOTALL)
+_CONTENT_KEY = re.compile(r"(?:blobs|deltas)/([0-9a-f]{2})/(\1[0-9a-f]{62})(?:\.([0-9a-f]{64}))?")
+
+
+class ContentName(NamedTuple):
+    """What the key of stored content tells; ``base`` is empty where it lies whole."""
+
+    sha256: str
+    base: str = ""
 
 
 def check_component_id(component_id: str, *, operation: str, uri: str) -> None:
@@ -102,7 +133,7 @@ def component_of_head(key: str) -> str | None:
 
 def versions_prefix(component_id: str) -> str:
     """Return under what the versions of a component lie."""
-    return f"{RESERVED}versions/{component_id}/@/"
+    return f"{VERSIONS}{component_id}/@/"
 
 
 def version_key(component_id: str, number: int) -> str:
@@ -115,6 +146,17 @@ def version_key(component_id: str, number: int) -> str:
     return f"{versions_prefix(component_id)}{number:08d}.json"
 
 
+def version_of_key(key: str) -> tuple[str, int] | None:
+    """Return the component and the number of the version that a key is for, or None where it is for none.
+
+    Example:
+        >>> version_of_key(version_key("arm.stl", 3))
+        ('arm.stl', 3)
+    """
+    found = _VERSION_KEY.fullmatch(key)
+    return (found[1], int(found[2])) if found else None
+
+
 def lock_key(component_id: str) -> str:
     """Return where it says who works on a component."""
     return f"{LOCKS}{component_id}/@.json"
@@ -122,7 +164,7 @@ def lock_key(component_id: str) -> str:
 
 def clock_key(name: str) -> str:
     """Return where an object may be written to read the store's clock; ``name`` is used once."""
-    return f"{RESERVED}clock/{name}"
+    return f"{CLOCK}{name}"
 
 
 def blob_key(sha256: str) -> str:
@@ -137,4 +179,50 @@ def delta_key(sha256: str, base: str) -> str:
 
 def preview_key(sha256: str, suffix: str) -> str:
     """Return where a picture (``".png"``) or facts (``".json"``) of content lie."""
-    return f"{RESERVED}previews/{sha256[:2]}/{sha256}{suffix}"
+    return f"{PREVIEWS}{sha256[:2]}/{sha256}{suffix}"
+
+
+def content_of_key(key: str) -> ContentName | None:
+    """Return what content a key is for, also where it lies in the trash, or None where it is for none.
+
+    Example:
+        >>> content_of_key(delta_key("ab" * 32, "cd" * 32)) == ContentName("ab" * 32, "cd" * 32)
+        True
+        >>> content_of_key(trash_key(blob_key("ab" * 32))) == ContentName("ab" * 32)
+        True
+    """
+    found = _CONTENT_KEY.fullmatch(key.removeprefix(TRASH).removeprefix(RESERVED))
+    is_delta = key.removeprefix(TRASH).removeprefix(RESERVED).startswith("deltas/")
+    return ContentName(found[2], found[3] or "") if found and is_delta == bool(found[3]) else None
+
+
+def trash_key(key: str) -> str:
+    """Return where content lies that no version named.
+
+    Example:
+        >>> trash_key(".skyhold/blobs/ab/abcd")
+        '.skyhold/trash/blobs/ab/abcd'
+    """
+    return TRASH + key.removeprefix(RESERVED)
+
+
+def needed_prefix(component_id: str) -> str:
+    """Return under what it says which components have named this one as a dependency."""
+    return f"{NEEDED}{component_id}/@/"
+
+
+def needed_key(component_id: str, by: str) -> str:
+    """Return where it says that a version of ``by`` has named a component as a dependency."""
+    return f"{needed_prefix(component_id)}{by}/@"
+
+
+def dependent_of_key(key: str) -> tuple[str, str] | None:
+    """Return the component that is needed and the one that needs it, or None where the key does not tell.
+
+    Example:
+        >>> dependent_of_key(needed_key("arm.stl", "robot"))
+        ('arm.stl', 'robot')
+    """
+    needed, middle, by = key.removeprefix(NEEDED).partition("/@/")
+    is_one = key.startswith(NEEDED) and middle and by.endswith("/@")
+    return (needed, by.removesuffix("/@")) if is_one else None
