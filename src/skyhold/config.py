@@ -4,6 +4,7 @@ import hashlib
 import os
 import re
 import stat
+import tempfile
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,12 +17,15 @@ __all__ = [
     "Secret",
     "SecretOrigin",
     "cache_folder",
+    "check_private",
     "environment",
     "is_secret_name",
     "load_profile",
     "profiles_path",
     "redact",
+    "secret_by_reference",
     "state_folder",
+    "write_private",
 ]
 
 _REDACTED = "**redacted**"
@@ -268,6 +272,49 @@ def is_secret_name(option: str) -> bool:
     return any(_SECRET_NAME.search(name.lower().replace("-", "_")) for name in spellings)
 
 
+def secret_by_reference(value: Any, folder: Path, what: str) -> Secret | None:
+    """Return the secret that ``{"env": NAME}`` or ``{"file": path}`` refers to, read now; None for anything else.
+
+    Args:
+        value: As it stands in a file.
+        folder: What a path is relative to.
+        what: Where it stands, for messages.
+
+    Raises:
+        ConfigError: It refers to nothing.
+    """
+    table = _as_table(value)
+    if set(table) not in ({"env"}, {"file"}):
+        return None
+    ((kind, place),) = table.items()
+    if not isinstance(place, str) or not place:
+        raise ConfigError(f"{what}: {kind} wants a name")
+    if kind == "file":
+        place = str(folder.absolute() / Path(place).expanduser())
+    origin = SecretOrigin(kind, place)
+    return Secret(origin.read(), origin)
+
+
+def write_private(file: Path, text: str) -> None:
+    """Write a file that nobody else may read; it appears whole or not at all.
+
+    Example:
+        >>> import tempfile
+        >>> file = Path(tempfile.mkdtemp()) / "settings.json"
+        >>> write_private(file, "{}")
+        >>> oct(file.stat().st_mode & 0o777)
+        '0o600'
+    """
+    handle, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")  # nobody else may read it
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as opened:
+            opened.write(text)
+        Path(name).replace(file)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
 def redact(text: str) -> str:
     """Return the text without what looks like a secret; log handlers pass every message through it.
 
@@ -309,17 +356,11 @@ def _tables(file: Path) -> dict[str, Any]:
 
 
 def _value(file: Path, profile: str, option: str, value: Any) -> Any:
-    table = _as_table(value)
-    if set(table) in ({"env"}, {"file"}):
-        ((kind, place),) = table.items()
-        if not isinstance(place, str) or not place:
-            raise ConfigError(f"option {option!r} of profile {profile!r}: {kind} wants a name")
-        if kind == "file":
-            place = str(file.parent.absolute() / Path(place).expanduser())
-        origin = SecretOrigin(kind, place)
-        return Secret(origin.read(), origin)
+    secret = secret_by_reference(value, file.parent, f"option {option!r} of profile {profile!r}")
+    if secret is not None:
+        return secret
     if is_secret_name(option) and isinstance(value, str):
-        _check_private(file, f"profile {profile!r} holds {option!r} in plain text")
+        check_private(file, f"profile {profile!r} holds {option!r} in plain text")
         return Secret(value, SecretOrigin("profile", str(file.absolute()), (profile, option)))
     return value
 
@@ -328,7 +369,12 @@ def _as_table(value: Any) -> dict[str, Any]:
     return cast("dict[str, Any]", value) if isinstance(value, dict) else {}
 
 
-def _check_private(file: Path, what: str) -> None:
+def check_private(file: Path, what: str) -> None:
+    """Refuse a file of secrets that others may read; ``what`` says which secret.
+
+    Raises:
+        ConfigError: They may.
+    """
     mode = stat.S_IMODE(file.stat().st_mode)
     if os.name == "posix" and mode & _OTHERS_MAY_READ:
         raise ConfigError(

@@ -5,9 +5,11 @@ from typing import TYPE_CHECKING
 from skyhold.lazy import load_lazily
 
 if TYPE_CHECKING:
+    from skyhold.components.config import CloudStorageConfig
     from skyhold.components.manifest import Dependency, FileEntry, Head, Version
 
 __all__ = [
+    "CloudStorageConfig",
     "Dependency",
     "FileEntry",
     "Head",
@@ -15,6 +17,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "CloudStorageConfig": "skyhold.components.config",
     "Dependency": "skyhold.components.manifest",
     "FileEntry": "skyhold.components.manifest",
     "Head": "skyhold.components.manifest",
