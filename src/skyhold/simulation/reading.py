@@ -65,6 +65,11 @@ class Outputs(ABC):
     def _tables(self) -> pa.Table:
         return self._load_tables()
 
+    def _cells(self, report: str | None) -> pa.Table:
+        """Return cells among which are all of a report, or all that there are."""
+        del report
+        return self._tables
+
     def list_variables(self) -> tuple[Variable, ...]:
         """Return every variable and meter that was reported, once for each key and frequency."""
         return self._variables
@@ -159,7 +164,7 @@ class Outputs(ABC):
         """
         asked = {"report": report, "for": for_, "table": table, "row": row, "column": column}
         return TabularData(
-            filter_tables(self._tables, {name: text for name, text in asked.items() if text is not None})
+            filter_tables(self._cells(report), {name: text for name, text in asked.items() if text is not None})
         )
 
     def _named(self, variable: str) -> list[Variable]:

@@ -22,16 +22,14 @@ import pyarrow.compute as pc
 from skyhold.errors import ResultError
 from skyhold.simulation.naming import distinct, parse_frequency
 from skyhold.simulation.reading import Outputs
-from skyhold.simulation.series import AXIS, NO_YEAR, Environment, Frequency, Variable, field_of, frequencies_of
+from skyhold.simulation.series import AXIS, Environment, Frequency, Variable, field_of, frequencies_of
 from skyhold.simulation.tabular import TABLE_COLUMNS
+from skyhold.simulation.time_axis import TIMES, build_axis, split_integers
 
 __all__ = ["SqlResults"]
 
 _RUN_PERIOD = 3
 """The environment type of a run period of the weather file; all others size something."""
-
-_MONTH = 3
-"""The interval type of months; smaller ones are of a day or less."""
 
 _ROWS_AT_ONCE = 4_000_000
 """How many rows one text stands for at most: some 60 MB."""
@@ -42,16 +40,11 @@ _VARIABLES = """
     SELECT ReportDataDictionaryIndex, Name, KeyValue, Units, ReportingFrequency, IsMeter, ScheduleName
     FROM ReportDataDictionary ORDER BY ReportDataDictionaryIndex"""
 
-_TIMES = f"""
-    SELECT TimeIndex, EnvironmentPeriodIndex, IntervalType, Interval, Dst, DayType,
-        strftime('%s', printf('%04d-%02d-%02d', CASE WHEN Year > 0 THEN Year ELSE {NO_YEAR} END, Month, Day))
-            + Hour * 3600 + Minute * 60
-    FROM Time WHERE COALESCE(WarmupFlag, 0) = 0 ORDER BY TimeIndex"""  # noqa: S608 - the only thing put in is ours
+_STRINGS = "SELECT StringIndex, TRIM(Value) FROM Strings"
 
-_TABLES = """
-    SELECT TRIM(ReportName), TRIM(ReportForString), TRIM(TableName), TRIM(RowName), TRIM(ColumnName), TRIM(Units),
-        TRIM(Value)
-    FROM TabularDataWithStrings ORDER BY TabularDataIndex"""
+_CELLS = """
+    SELECT ReportNameIndex, ReportForStringIndex, TableNameIndex, RowNameIndex, ColumnNameIndex, UnitsIndex, TRIM(Value)
+    FROM TabularData {where} ORDER BY TabularDataIndex"""
 
 
 class SqlResults(Outputs):
@@ -73,6 +66,7 @@ class SqlResults(Outputs):
         if not self.path.is_file():
             raise ResultError(f"there is no {str(self.path)!r}", remedy=_ASK_FOR_SQL)
         self._lock = threading.RLock()
+        self._reports: dict[str, pa.Table] = {}
         where = f"file:{quote(str(self.path.absolute()))}?mode=ro&immutable=1"
         self._connection = sqlite3.connect(where, uri=True, check_same_thread=False)
         self._closing = weakref.finalize(self, self._connection.close)
@@ -142,37 +136,43 @@ class SqlResults(Outputs):
         return bool(self._ask("SELECT 1 FROM sqlite_master WHERE name = 'TabularDataWithStrings'"))
 
     def _load_tables(self) -> pa.Table:
+        return self._read_cells("")
+
+    def _cells(self, report: str | None) -> pa.Table:
+        """Read a report alone, where the others were not read before: there are many, and most are not asked for."""
+        if report is None or "_tables" in self.__dict__:
+            return self._tables
+        asked = report.casefold()
+        if asked not in self._reports:
+            numbers = self._words.numbers.get(asked)
+            if numbers is None:
+                return self._tables
+            self._reports[asked] = self._read_cells(f"WHERE ReportNameIndex IN ({','.join(map(str, numbers))})")
+        return self._reports[asked]
+
+    @cached_property
+    def _words(self) -> "_Words":
         if not self.has_tables:
             raise ResultError(
                 f"{str(self.path)!r} has no tables: the model asks for Output:SQLite 'Simple'",
                 remedy="Ask for 'SimpleAndTabular' before the run: request_outputs(model, selection) does it",
             )
-        cells = list(zip(*self._ask(_TABLES), strict=True)) or [()] * len(TABLE_COLUMNS)
-        columns = [pa.array([text or "" for text in column], pa.string()) for column in cells]
-        return pa.table({name: column.dictionary_encode() for name, column in zip(TABLE_COLUMNS, columns, strict=True)})
+        return _Words(self._ask(_STRINGS))
+
+    def _read_cells(self, where: str) -> pa.Table:
+        words = self._words
+        cells = list(zip(*self._ask(_CELLS.format(where=where)), strict=True)) or [()] * len(TABLE_COLUMNS)
+        columns = [words.take(each) for each in cells[:-1]]
+        columns.append(pa.array([text or "" for text in cells[-1]], pa.string()))
+        table = pa.table(
+            {name: column.dictionary_encode() for name, column in zip(TABLE_COLUMNS, columns, strict=True)}
+        )
+        return table.drop_null() if any(column.null_count for column in columns) else table
 
     @cached_property
     def _axis(self) -> pa.Table:
         """The rows of time outside the warm-up, with their number in the database."""
-        rows = self._ask(_TIMES)
-        ends: dict[int, int] = {}
-        for _, period, kind, _, _, _, seconds in rows:
-            if seconds is not None and kind < _MONTH:
-                ends[period] = max(seconds, ends.get(period, seconds))
-        for _, period, _, _, _, _, seconds in rows:
-            if seconds is not None:
-                ends.setdefault(period, seconds)
-        stamps = [ends.get(row[1]) if row[6] is None else row[6] for row in rows]
-        millis = pc.multiply(pa.array(stamps, pa.int64()), 1000)
-        columns = [
-            millis.cast(AXIS["timestamp"]),
-            pa.array([self._periods[row[1]].name for row in rows], pa.string()).dictionary_encode(),
-            pa.array([row[3] for row in rows], AXIS["interval_min"]),
-            pa.array([None if row[4] is None else bool(row[4]) for row in rows], pa.bool_()),
-            pa.array([row[5] or None for row in rows], pa.string()).dictionary_encode(),
-        ]
-        table = pa.table(dict(zip(AXIS, columns, strict=True)))
-        return table.append_column("id", pa.array([row[0] for row in rows], pa.int64()))
+        return build_axis(self._ask(TIMES)[0], self._periods)
 
     def read_wide(self, variables: Iterable[Variable]) -> dict[Frequency, pa.Table]:
         wanted = set(variables)
@@ -222,9 +222,9 @@ class SqlResults(Outputs):
             end = start + _ROWS_AT_ONCE - 1
             scope = f"FROM ReportData NOT INDEXED WHERE ReportDataIndex BETWEEN {start} AND {end}{only}"
             text = self._ask(f"SELECT GROUP_CONCAT(TimeIndex * {pack} + ReportDataDictionaryIndex) {scope}")[0][0]
-            pairs.append(pc.split_pattern(pa.array([text] if text else [], pa.large_string()), ",").flatten())
+            pairs.append(split_integers(text))
             self._fill(values, f"SELECT IFNULL(Value, 9e999) {scope}")
-        packed = pa.concat_arrays([each.cast(pa.int64()) for each in pairs])
+        packed = pa.concat_arrays(pairs)
         times = pc.divide(packed, pack)
         series = pc.subtract(packed, pc.multiply(times, pack))
         numbers = pa.Array.from_buffers(pa.float64(), len(values), [None, pa.py_buffer(values)])
@@ -258,6 +258,22 @@ class SqlResults(Outputs):
             fields.append(field_of(variable, pa.float64()))
             columns.append(values if times.equals(shared) else values.take(pc.index_in(shared, times)))
         return pa.table(columns, schema=pa.schema(fields))
+
+
+class _Words:
+    """The words that the tables are made of, by number."""
+
+    def __init__(self, rows: Iterable[tuple[int, str | None]]) -> None:
+        known = {number: text or "" for number, text in rows}
+        self._numbers = pa.array(list(known), pa.int64())
+        self._texts = pa.array(known.values(), pa.string())
+        self.numbers: dict[str, list[int]] = {}
+        for number, text in known.items():
+            self.numbers.setdefault(text.casefold(), []).append(number)
+
+    def take(self, numbers: Sequence[int | None]) -> pa.Array:
+        """Return the words of some numbers; null where there is none."""
+        return self._texts.take(pc.index_in(pa.array(numbers, pa.int64()), self._numbers))
 
 
 def _decode(raw: bytes) -> str:

@@ -77,7 +77,7 @@ class TabularData(Sequence[TabularRow]):
 
     def __iter__(self) -> Iterator[TabularRow]:
         """Yield the cells."""
-        columns = [self._table[name].to_pylist() for name in TABLE_COLUMNS]
+        columns = [self._table[name].cast(pa.string()).to_pylist() for name in TABLE_COLUMNS]
         return (TabularRow(*cell) for cell in zip(*columns, strict=True))
 
     @overload

@@ -5,12 +5,14 @@
 # pyright: reportUnknownArgumentType=false, reportAttributeAccessIssue=false
 
 from collections.abc import Mapping
+from contextlib import suppress
 from decimal import Decimal
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from skyhold.errors import ResultError
+from skyhold.simulation.naming import same
 from skyhold.simulation.reading import Outputs
 from skyhold.simulation.selection import TabularValue
 from skyhold.simulation.series import FREQUENCIES, Frequency, Variable
@@ -118,21 +120,43 @@ def read_values(outputs: Outputs, chosen: Mapping[str, TabularValue], wide: _Wid
         ResultError: A chosen cell is not there.
     """
     is_run = any(each.is_run_period for each in outputs.list_environments())
-    meters = _Meters(outputs, wide or {})
+    meters, cells = _Meters(outputs, wide or {}), _Cells(outputs)
     result: dict[str, Quantity] = {}
     for name, cell in _SINGLE.items():
-        found = _cell(outputs, cell) if is_run or name in _OF_THE_BUILDING else None
+        found = cells.get(cell) if is_run or name in _OF_THE_BUILDING else None
         if found is not None:
-            result[name] = found
+            result[name] = _in_si(found)
     if is_run:
-        result |= _end_uses(outputs, meters)
+        result |= _end_uses(cells, meters)
         result |= _site_energy(result)
         result |= _intensities(result)
-    result |= _peaks(outputs, meters, is_run=is_run)
+    result |= _peaks(cells, meters, is_run=is_run)
     for name, cell in chosen.items():
         row = outputs.get_tabular_data(cell.report, cell.table, cell.row, cell.column, cell.for_)[0]
         result[name] = Quantity(row.value if row.number is None else row.number, row.units)
     return {name: result[name] for name in sorted(result)}
+
+
+class _Cells:
+    """The cells of the reports that values are taken from, each report read once."""
+
+    def __init__(self, outputs: Outputs) -> None:
+        self._outputs = outputs
+        self._reports: dict[str, dict[str, list[TabularRow]]] = {}
+
+    def get(self, cell: TabularValue) -> TabularRow | None:
+        """Return a cell, of the whole facility; None where it is not there."""
+        found = self.table(cell.report, cell.table)
+        return next((each for each in found if same(each.row, cell.row) and same(each.column, cell.column)), None)
+
+    def table(self, report: str, table: str) -> list[TabularRow]:
+        """Return the cells of a table; none where it is not there."""
+        if report not in self._reports:
+            tables = self._reports[report] = {}
+            with suppress(ResultError):
+                for each in self._outputs.get_tabular_data(report, for_="Entire Facility"):
+                    tables.setdefault(each.table.casefold(), []).append(each)
+        return self._reports[report].get(table.casefold(), [])
 
 
 class _Meters:
@@ -141,6 +165,7 @@ class _Meters:
     def __init__(self, outputs: Outputs, wide: _Wide) -> None:
         self._outputs = outputs
         self._wide = wide
+        self._more: dict[Frequency, pa.Table] = {}
         self._known: dict[str, list[Variable]] = {}
         for each in outputs.list_variables():
             if each.is_meter:
@@ -174,8 +199,16 @@ class _Meters:
     def _table(self, variable: Variable) -> pa.Table:
         known = self._wide.get(variable.frequency)
         if known is None or variable.label not in known.column_names:
-            known = self._outputs.read_wide([variable])[variable.frequency]
+            known = self._read(variable.frequency)
         return self._outputs.only(known, None)
+
+    def _read(self, frequency: Frequency) -> pa.Table:
+        """Return all meters of a frequency that may be asked for: each reading goes through all that was reported."""
+        if frequency not in self._more:
+            found = [each for name, meters in self._known.items() if _is_asked_for(name) for each in meters]
+            asked = [each for each in found if each.frequency == frequency]
+            self._more[frequency] = self._outputs.read_wide(asked)[frequency]
+        return self._more[frequency]
 
 
 _FUELS = (
@@ -198,8 +231,17 @@ _FUELS = (
 _FUEL_METERS = {fuel.replace(" ", "").casefold(): fuel for fuel in _FUELS}
 
 
-def _end_uses(outputs: Outputs, meters: _Meters) -> dict[str, Quantity]:
-    cells = {(each.row, each.column): each for each in _cells(outputs, _SUMMARY, "End Uses")}
+_WORDS = frozenset(word.casefold() for word in _METERS_OF_END_USES.values())
+
+
+def _is_asked_for(meter: str) -> bool:
+    """Return whether a value may be taken from the meter of this name, in small letters."""
+    first, _, last = meter.partition(":")
+    return last == "facility" or first in _WORDS
+
+
+def _end_uses(tables: _Cells, meters: _Meters) -> dict[str, Quantity]:
+    cells = {(each.row, each.column): each for each in tables.table(_SUMMARY, "End Uses")}
     columns = list(dict.fromkeys(column for _, column in cells)) or [_FUEL_METERS[name] for name in meters.fuels()]
     result: dict[str, Quantity] = {}
     totals: dict[str, float] = {}
@@ -241,8 +283,8 @@ def _intensities(values: Mapping[str, Quantity]) -> dict[str, Quantity]:
     }
 
 
-def _peaks(outputs: Outputs, meters: _Meters, *, is_run: bool) -> dict[str, Quantity]:
-    cells = _cells(outputs, "DemandEndUseComponentsSummary", "End Uses") if is_run else []
+def _peaks(tables: _Cells, meters: _Meters, *, is_run: bool) -> dict[str, Quantity]:
+    cells = tables.table("DemandEndUseComponentsSummary", "End Uses") if is_run else []
     found = {each.column: _in_si(each) for each in cells if each.row == _TOTAL}
     if not found:
         shown = {_FUEL_METERS[name]: meters.peak(f"{name}:Facility") for name in meters.fuels()}
@@ -252,20 +294,6 @@ def _peaks(outputs: Outputs, meters: _Meters, *, is_run: bool) -> dict[str, Quan
         for fuel, each in found.items()
         if each.unit == "W" and (each.value or fuel == "Electricity")
     }
-
-
-def _cells(outputs: Outputs, report: str, table: str) -> list[TabularRow]:
-    try:
-        return list(outputs.get_tabular_data(report, table, for_="Entire Facility"))
-    except ResultError:
-        return []
-
-
-def _cell(outputs: Outputs, cell: TabularValue) -> Quantity | None:
-    try:
-        return _in_si(outputs.get_tabular_data(cell.report, cell.table, cell.row, cell.column, cell.for_)[0])
-    except ResultError:
-        return None
 
 
 def _in_si(row: TabularRow) -> Quantity:
