@@ -36,6 +36,7 @@ Grouped by what a handler would do::
     │   ├── InvalidRangeError (ValueError)       ask for bytes that exist
     │   ├── UnsupportedError (io.UnsupportedOperation)
     │   ├── IntegrityError                       the bytes are not what was promised
+    │   ├── DependencyError (ValueError)         change what a component needs
     │   └── TransferError                        some of many objects failed
     ├── RecordsError
     │   ├── SchemaError (TypeError)              correct the model
@@ -267,6 +268,12 @@ class UnsupportedError(StorageError, io.UnsupportedOperation):
 
 class IntegrityError(StorageError):
     """Bytes differ from their promised size or hash."""
+
+
+class DependencyError(StorageError, ValueError):
+    """What a component needs is not there, needs the component itself, or cannot go since it is needed."""
+
+    exit_code = 5
 
 
 class TransferError(StorageError):

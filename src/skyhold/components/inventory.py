@@ -16,14 +16,27 @@ from skyhold.components.layout import (
     VERSIONS,
     component_of_head,
     content_of_key,
+    head_key,
+    version_key,
     version_of_key,
 )
 from skyhold.components.manifest import Head, Version
-from skyhold.errors import IntegrityError, KeyNotFoundError, MalformedInputError, StorageError
+from skyhold.errors import ComponentNotFoundError, IntegrityError, KeyNotFoundError, MalformedInputError, StorageError
 from skyhold.storage.contract import Store
 from skyhold.storage.objects import ObjectInfo
 
-__all__ = ["Content", "HeadFound", "Inventory", "Unreadable", "list_contents", "read_versions", "take_inventory"]
+__all__ = [
+    "Content",
+    "HeadFound",
+    "Inventory",
+    "Unreadable",
+    "list_contents",
+    "read_current",
+    "read_head",
+    "read_version",
+    "read_versions",
+    "take_inventory",
+]
 
 _JOBS = 64
 T = TypeVar("T", Head, Version)
@@ -105,6 +118,47 @@ class Inventory:
         """Return the version that counts, or None where there is none."""
         found = self.heads.get(component_id)
         return self.versions.get(component_id, {}).get(found.head.version) if found else None
+
+
+def read_head(store: Store, component_id: str) -> HeadFound | None:
+    """Return the head of a component, or None where there is none: one request.
+
+    Raises:
+        MalformedInputError: It is damaged.
+        IntegrityError: It is another component's.
+    """
+    key = head_key(component_id)
+    try:
+        info, data = store.read_with_info(key)
+    except KeyNotFoundError:
+        return None
+    return HeadFound(_parse_head(key, data), info.e_tag)
+
+
+def read_version(store: Store, component_id: str, number: int) -> Version:
+    """Return a version of a component: one request.
+
+    Raises:
+        ComponentNotFoundError: There is no such version.
+        MalformedInputError: It is damaged.
+        IntegrityError: It is another one.
+    """
+    key = version_key(component_id, number)
+    try:
+        return _parse_version(key, store.read(key))
+    except KeyNotFoundError as error:
+        raise ComponentNotFoundError(
+            f"{component_id!r} has no version {number}",
+            operation="read",
+            uri=store.uri_of(key),
+            remedy=f"Look at the versions that there are: skyhold comp log {component_id}",
+        ) from error
+
+
+def read_current(store: Store, component_id: str) -> Version | None:
+    """Return the version of a component that counts, or None where there never was one: two requests."""
+    found = read_head(store, component_id)
+    return read_version(store, component_id, found.head.version) if found else None
 
 
 def take_inventory(store: Store, *, jobs: int = _JOBS) -> Inventory:
