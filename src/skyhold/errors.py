@@ -50,6 +50,7 @@ Grouped by what a handler would do::
     │   ├── EngineError (RuntimeError)           look at the engine's own messages
     │   │   └── EngineTimeoutError (TimeoutError)
     │   └── ResultError (FileNotFoundError)      run the case, or run it again
+    ├── PreviewError (ValueError)                no picture or facts can be had of this content
     ├── VerificationError                        the store is not what the receipt says
     └── StoppedError (RuntimeError)              somebody asked to stop
 """
@@ -344,6 +345,10 @@ class EngineTimeoutError(EngineError, TimeoutError):
 
 class ResultError(SimulationError, FileNotFoundError):
     """Results are absent or incomplete, or have not what was asked for."""
+
+
+class PreviewError(SkyholdError, ValueError):
+    """No picture, facts or differences can be had of this content: damaged, too large, or of an unknown format."""
 
 
 class VerificationError(SkyholdError):

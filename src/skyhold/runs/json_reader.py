@@ -118,6 +118,29 @@ class JsonReader:
                 raise _wrong(f"{self._path}.{name}[{place}]", "an integer", each)
         return tuple(cast("list[int]", found))
 
+    def numbers(self, name: str) -> tuple[float, ...]:
+        """Return a list of numbers; a missing one is empty."""
+        found = self._typed(name, list, "a list", cast("list[Any]", []))
+        for place, each in enumerate(found):
+            if not isinstance(each, _NUMBER) or isinstance(each, bool):
+                raise _wrong(f"{self._path}.{name}[{place}]", "a number", each)
+        return tuple(map(float, cast("list[float]", found)))
+
+    def texts(self, name: str) -> tuple[str, ...]:
+        """Return a list of texts; a missing one is empty."""
+        found = self._typed(name, list, "a list", cast("list[Any]", []))
+        for place, each in enumerate(found):
+            if not isinstance(each, str):
+                raise _wrong(f"{self._path}.{name}[{place}]", "a text", each)
+        return tuple(cast("list[str]", found))
+
+    def flag(self, name: str) -> bool:
+        """Return a yes or no; a missing one is no."""
+        found = self._content.get(name, False)
+        if not isinstance(found, bool):
+            raise _wrong(f"{self._path}.{name}", "true or false", found)
+        return found
+
     def _typed(self, name: str, kind: type[T] | tuple[type[T], ...], words: str, default: T | None) -> T:
         if name not in self._content:
             if default is None:
