@@ -4,6 +4,7 @@ Any zstd reads them: ``zstd -d --patch-from=BASE --long=31 DELTA -o CONTENT``.
 """
 
 import sys
+from collections.abc import Iterator
 
 from skyhold.errors import IntegrityError
 
@@ -12,7 +13,7 @@ if sys.version_info >= (3, 14):
 else:
     from backports import zstd
 
-__all__ = ["LARGEST_BYTES", "apply_delta", "make_delta"]
+__all__ = ["LARGEST_BYTES", "apply_delta", "make_delta", "read_delta"]
 
 LARGEST_BYTES = 1 << 31
 """What base and content may have together: zstd's window reaches no further."""
@@ -72,6 +73,15 @@ def apply_delta(base: bytes, delta: bytes) -> bytes:
     Raises:
         IntegrityError: ``delta`` is damaged, or ``base`` is not what it was made of.
     """
+    return b"".join(read_delta(base, delta))
+
+
+def read_delta(base: bytes, delta: bytes) -> Iterator[bytes]:
+    """Yield piece by piece what `apply_delta` returns; the end may show that what came before is damaged.
+
+    Raises:
+        IntegrityError: As `apply_delta`.
+    """
     try:
         size_bytes = zstd.get_frame_info(delta).decompressed_size or 0  # None where a damaged frame does not tell
         if len(base) + size_bytes > LARGEST_BYTES:
@@ -79,12 +89,15 @@ def apply_delta(base: bytes, delta: bytes) -> bytes:
         # A damaged frame must not ask for more memory than a sound one would.
         limit: dict[int, int] = {zstd.DecompressionParameter.window_log_max: _window_log(len(base) + size_bytes)}
         decompressor = zstd.ZstdDecompressor(zstd_dict=_prefix(base), options=limit)
-        content = decompressor.decompress(delta, max_length=size_bytes + 1)
+        given, feed = 0, delta
+        while given <= size_bytes and not decompressor.eof and (feed or not decompressor.needs_input):
+            piece, feed = decompressor.decompress(feed, max_length=_BLOCK_BYTES), b""
+            given += len(piece)
+            yield piece
     except zstd.ZstdError as error:
         raise IntegrityError(f"the delta cannot be read: {error}") from error
-    if not decompressor.eof or decompressor.unused_data or len(content) != size_bytes:
-        raise IntegrityError(f"the delta promises {size_bytes} bytes, and gives {len(content)} or does not end there")
-    return content
+    if not decompressor.eof or decompressor.unused_data or given != size_bytes:
+        raise IntegrityError(f"the delta promises {size_bytes} bytes, and gives {given} or does not end there")
 
 
 def _prefix(base: bytes) -> tuple[zstd.ZstdDict, int] | None:
