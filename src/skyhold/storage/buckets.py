@@ -9,6 +9,7 @@ from skyhold.errors import (
     AlreadyExistsError,
     BadCredentialsError,
     BucketNotFoundError,
+    KeyNotFoundError,
     StorageError,
     UnreachableError,
     UnsupportedError,
@@ -96,15 +97,32 @@ _CODES: dict[str, type[StorageError]] = {
     "BucketAlreadyOwnedByYou": AlreadyExistsError,
     "ContainerAlreadyExists": AlreadyExistsError,
     "NoSuchBucket": BucketNotFoundError,
+    "ContainerNotFound": BucketNotFoundError,
+    "NoSuchKey": KeyNotFoundError,
+    "404": KeyNotFoundError,  # an answer without a body, to a question about an object
+    "BlobNotFound": KeyNotFoundError,
     "AccessDenied": AccessDeniedError,
+    "AuthorizationFailure": AccessDeniedError,
+    "AuthorizationPermissionMismatch": AccessDeniedError,
+    "PublicAccessNotPermitted": AccessDeniedError,
+    "NotImplemented": UnsupportedError,
+    "MethodNotAllowed": UnsupportedError,
     "InvalidAccessKeyId": BadCredentialsError,
     "SignatureDoesNotMatch": BadCredentialsError,
     "AuthenticationFailed": BadCredentialsError,
 }
 
 
-def with_errors(verb: str, location: Location, work: Callable[[], Any]) -> Any:
-    """Do what a provider's library does, and raise our errors for its own."""
+def with_errors(verb: str, location: Location, work: Callable[[], Any], *, identity: str = "", key: str = "") -> Any:
+    """Do what a provider's library does, and raise our errors for its own.
+
+    Args:
+        verb: What is done, for the error.
+        location: The bucket.
+        work: Does it.
+        identity: Who asks, for the error.
+        key: The object, where it is about one.
+    """
     try:
         return work()
     except Exception as error:
@@ -115,4 +133,5 @@ def with_errors(verb: str, location: Location, work: Callable[[], Any]) -> Any:
         unreachable = "Connection" in type(error).__name__ or "Timeout" in type(error).__name__
         kind = UnreachableError if unreachable else _CODES.get(code, StorageError)
         first_line = str(error).partition("\n")[0]
-        raise kind(first_line, operation=verb, uri=location.container_uri) from error
+        uri = f"{location.container_uri}/{key}" if key else location.container_uri
+        raise kind(first_line, operation=verb, uri=uri, identity=identity) from error

@@ -1,0 +1,46 @@
+"""Making buckets and setting them up: encryption, who may read, storage classes, lifecycle. One file a provider."""
+
+from typing import Any
+
+from skyhold.storage.bucket_care.azure import AzureCare
+from skyhold.storage.bucket_care.care import ARCHIVES, BucketCare, LifecycleRule, RuleAction
+from skyhold.storage.bucket_care.s3 import S3Care
+from skyhold.storage.buckets import make_bucket
+from skyhold.storage.libraries import connect
+from skyhold.storage.location import parse_location
+
+__all__ = ["ARCHIVES", "BucketCare", "LifecycleRule", "RuleAction", "open_bucket"]
+
+
+def open_bucket(uri: str, **options: Any) -> BucketCare:
+    """Return what looks after the bucket of a URI.
+
+    Args:
+        uri: The bucket, or anything in it.
+        **options: As for `skyhold.storage.opening.open_store`.
+
+    Raises:
+        MissingExtraError: The provider's own library is not installed.
+        CredentialsError: No identity, half of one, or two.
+
+    Example:
+        >>> import tempfile
+        >>> bucket = open_bucket(tempfile.mkdtemp() + "/models")
+        >>> bucket.create()
+    """
+    location = parse_location(uri)
+    if location.scheme == "s3":
+        return S3Care(location, connect(location, options))
+    if location.scheme == "az":
+        return AzureCare(location, connect(location, options))
+    return _OtherCare(location)
+
+
+class _OtherCare(BucketCare):
+    """Folders, and services whose buckets are made elsewhere."""
+
+    def create(self, *, public: bool = False, encryption: str = "", kms_key_id: str = "") -> None:
+        del public, encryption, kms_key_id
+        location = self.location
+        folder = location.scheme in {"file", "mock"}
+        make_bucket(location.container if folder else location.container_uri)
