@@ -6,21 +6,30 @@ from skyhold.lazy import load_lazily
 
 if TYPE_CHECKING:
     from skyhold.components.config import CloudStorageConfig
+    from skyhold.components.library import Library
+    from skyhold.components.listing import ComponentInfo
     from skyhold.components.manifest import Dependency, FileEntry, Head, Version
+    from skyhold.components.publication import ANY
 
 __all__ = [
+    "ANY",
     "CloudStorageConfig",
+    "ComponentInfo",
     "Dependency",
     "FileEntry",
     "Head",
+    "Library",
     "Version",
 ]
 
 _HOMES = {
+    "ANY": "skyhold.components.publication",
     "CloudStorageConfig": "skyhold.components.config",
+    "ComponentInfo": "skyhold.components.listing",
     "Dependency": "skyhold.components.manifest",
     "FileEntry": "skyhold.components.manifest",
     "Head": "skyhold.components.manifest",
+    "Library": "skyhold.components.library",
     "Version": "skyhold.components.manifest",
 }
 

@@ -122,6 +122,7 @@ class PlainFile:
 
     name: str
     sha256: str
+    size_bytes: int
     e_tag: str | None = None
 
 
@@ -177,7 +178,9 @@ def _read_dependency(reader: JsonReader) -> Dependency:
 
 
 def _read_plain(reader: JsonReader) -> PlainFile:
-    return PlainFile(reader.text("name"), reader.text("sha256"), reader.text_or_none("e_tag"))
+    return PlainFile(
+        reader.text("name"), reader.text("sha256"), reader.integer("size_bytes"), reader.text_or_none("e_tag")
+    )
 
 
 def _as_text(moment: datetime) -> str:

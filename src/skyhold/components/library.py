@@ -1,0 +1,403 @@
+"""A library of versioned components in a store."""
+
+import threading
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from skyhold.components.getting import bring
+from skyhold.components.history import DeltaPolicy, History
+from skyhold.components.keeper import Draft, Keeper
+from skyhold.components.layout import LIBRARY, SCHEMA, check_component_id, plain_key
+from skyhold.components.ledger import FoundHead
+from skyhold.components.listing import ComponentInfo, list_components
+from skyhold.components.locks import Locks, this_person
+from skyhold.components.manifest import Dependency, Head, Version
+from skyhold.components.parallel import do_all
+from skyhold.components.publication import ANY, Deletion, Expected, Publication, Restoration
+from skyhold.components.sources import Content, Source, list_sources
+from skyhold.components.tags import check_tag, number_of
+from skyhold.errors import AlreadyExistsError, ComponentNotFoundError, ConflictError, KeyNotFoundError, NotFoundError
+from skyhold.runs.event import Listener
+from skyhold.runs.json_reader import JsonReader
+from skyhold.runs.recording import RunRecorder, record_run
+from skyhold.storage.contract import Store
+from skyhold.storage.objects import ObjectInfo
+from skyhold.storage.opening import open_store
+
+__all__ = ["ANY", "Library"]
+
+_TRIES = 100
+
+
+class Library:
+    """Components in a store, each with its history. May be used from many threads.
+
+    The newest version of each lies under its plain key too, for any program to read; what another program writes there
+    becomes a version. `skyhold.components.layout` says where everything lies.
+
+    Args:
+        store: A store, or its URI.
+        author: Who publishes; ``user@host`` if not given.
+        policy: When contents are stored as deltas.
+        **options: As for `skyhold.storage.opening.open_store`.
+
+    Attributes:
+        store: Where everything lies.
+        author: Who publishes.
+        history: The contents of all versions.
+        locks: Who works on what.
+
+    Example:
+        >>> library = Library("memory://library-example", author="ann")
+        >>> library.publish("arm.stl", b"solid arm", message="first").number
+        1
+        >>> library.publish("arm.stl", b"solid longer arm", message="longer").parents
+        (1,)
+        >>> library.store.read("arm.stl"), library.read("arm.stl", version=1)
+        (b'solid longer arm', b'solid arm')
+        >>> [version.message for version in library.log("arm.stl")]
+        ['longer', 'first']
+    """
+
+    def __init__(
+        self, store: Store | str, *, author: str | None = None, policy: DeltaPolicy | None = None, **options: Any
+    ) -> None:
+        self.store = open_store(store, **options) if isinstance(store, str) else store
+        self.author = author or this_person()
+        self.history = History(self.store, policy=policy)
+        self.locks = Locks(self.store, self.author)
+        self._keeper = Keeper(self.store, self.history)
+        self._checked = threading.Event()
+        self._checking = threading.Lock()
+
+    @property
+    def uri(self) -> str:
+        """Where it is."""
+        return self.store.uri
+
+    def publish(  # noqa: PLR0913 - what there is to say of a version
+        self,
+        component_id: str,
+        content: Content,
+        *,
+        message: str = "",
+        metadata: Mapping[str, str] | None = None,
+        dependencies: Iterable[Dependency | str] | None = None,
+        expected: Expected = ANY,
+        ignore_lock: bool = False,
+        on_progress: Listener | None = None,
+        run: RunRecorder | None = None,
+    ) -> Version:
+        """Publish content as the next version of a component, and return it.
+
+        Where the newest version has this very content, it is returned instead, unless message, metadata or
+        dependencies say something new.
+
+        Args:
+            component_id: Which component; it begins to be with its first version.
+            content: A file, bytes, a folder, or files by their names in the component.
+            message: Why.
+            metadata: The user's own entries; those of the version before stay if not given.
+            dependencies: What it needs; that of the version before stays if not given.
+            expected: The number of the version that this content was made from, None for no version: another newest
+                version is refused. If not given, whatever is the newest is followed.
+            ignore_lock: Publish even if somebody else holds the component's lock.
+            on_progress: Told how it goes on.
+            run: The run that this is part of; it is recorded as one of its own if not given.
+
+        Raises:
+            VersionConflictError: The newest version is not the expected one.
+            LockedError: Somebody else holds the lock.
+            InvalidKeyError: No component or file can have this name.
+            ConflictError: A file changed while it was read.
+        """
+        check_component_id(component_id, operation="publish", uri=self.uri)
+        sources = list_sources(content, uri=self.store.uri_of(component_id))
+        asked = {"component": component_id, "library": self.uri, "message": message}
+        total = sum(source.size_bytes for source in sources)
+        with self._recorded("publish", component_id, asked, total, on_progress, run) as (recorder, keeper, moved):
+            for source in sources:
+                if source.path is not None:
+                    recorder.add_input(str(source.path))
+            publication = Publication(
+                keeper, component_id, sources, self.author, message, metadata, dependencies, expected, moved
+            )
+            version = self._append(
+                component_id, publication, sources=publication.by_hash, keeper=keeper, ignore_lock=ignore_lock
+            )
+            for entry in version.files:
+                recorder.add_output(self.store.uri_of(plain_key(component_id, entry.name)), sha256=entry.sha256)
+        return version
+
+    def get(
+        self,
+        component_id: str,
+        target: Path | str,
+        *,
+        version: int | str = "latest",
+        on_progress: Listener | None = None,
+        run: RunRecorder | None = None,
+    ) -> Version:
+        """Bring a version to disk, verified, whole or not at all, and never outside ``target``; return the version.
+
+        Args:
+            component_id: Which component.
+            target: The file that it becomes, or the folder that it goes to; a component of several files becomes this
+                folder.
+            version: A number or a tag.
+            on_progress: Told how it goes on.
+            run: The run that this is part of; it is recorded as one of its own if not given.
+
+        Raises:
+            ComponentNotFoundError: There is no such component or version, or it was deleted.
+            IntegrityError: The content is damaged or missing.
+            InvalidKeyError: A file's name leads out of the target.
+        """
+        found = self._living(component_id, version)
+        asked = {"component": component_id, "library": self.uri, "version": found.number, "target": str(target)}
+        with self._recorded("get", component_id, asked, found.size_bytes, on_progress, run) as (
+            recorder,
+            keeper,
+            moved,
+        ):
+            for entry in found.files:
+                recorder.add_input(self.store.uri_of(plain_key(component_id, entry.name)), sha256=entry.sha256)
+            recorder.add_output(str(bring(keeper.history, found, Path(target), on_moved=moved)))
+        return found
+
+    def read(self, component_id: str, file: str = "", *, version: int | str = "latest") -> bytes:
+        """Return one file of a version, of modest size.
+
+        Raises:
+            ComponentNotFoundError: There is no such component, version or file, or it was deleted.
+            IntegrityError: The content is damaged or missing.
+        """
+        found = self._living(component_id, version)
+        for entry in found.files:
+            if entry.name == file:
+                return self.history.read(entry.sha256)
+        raise ComponentNotFoundError(
+            f"version {found.number} of {component_id!r} has no file {file!r}; it has "
+            f"{', '.join(repr(entry.name) for entry in found.files)}",
+            operation="read",
+            uri=self.store.uri_of(component_id),
+        )
+
+    def head(self, component_id: str) -> FoundHead:
+        """Return which version of a component counts, and the e-tag of the object that says it.
+
+        Raises:
+            ComponentNotFoundError: There is no such component.
+        """
+        self._check_format()
+        return self._keeper.ledger.head(component_id)
+
+    def info(self, component_id: str, version: int | str = "latest") -> Version:
+        """Return what a version is.
+
+        Args:
+            component_id: Which component.
+            version: A number or a tag.
+
+        Raises:
+            ComponentNotFoundError: There is no such component, version or tag.
+        """
+        head = self.head(component_id)[0]
+        return self._keeper.ledger.version(component_id, number_of(head, version, uri=self.uri))
+
+    def log(self, component_id: str) -> list[Version]:
+        """Return all versions of a component, newest first.
+
+        Raises:
+            ComponentNotFoundError: There is no such component.
+        """
+        self.head(component_id)
+        ledger = self._keeper.ledger
+        numbers = reversed(ledger.numbers(component_id))
+        return do_all(lambda number: ledger.version(component_id, number), numbers, size_bytes=lambda _: 0)
+
+    def list(self, prefix: str = "", *, deleted: bool = False) -> Iterator[ComponentInfo]:
+        """Yield the components whose id starts with ``prefix``, by id; one request for each, many at a time.
+
+        Args:
+            prefix: Any text.
+            deleted: Tell those that were deleted too.
+        """
+        self._check_format()
+        return list_components(self._keeper.ledger, prefix, deleted=deleted)
+
+    def list_heads(self, prefix: str = "") -> Iterator[tuple[str, ObjectInfo]]:
+        """Yield the ids that start with ``prefix``, deleted ones too, each with its head's object: listing alone.
+
+        An e-tag that is the same as before means that nothing was published or tagged since.
+        """
+        self._check_format()
+        return self._keeper.ledger.list_heads(prefix)
+
+    def tag(self, component_id: str, name: str, version: int | str = "latest") -> Version:
+        """Give a version a name; the name leaves the version that had it before. Return the version.
+
+        Raises:
+            ComponentNotFoundError: There is no such component, version or tag.
+            BadOptionError: No tag can have this name.
+        """
+        check_tag(name)
+        found = self.info(component_id, version)
+        self._change_tags(component_id, name, found.number)
+        return found
+
+    def untag(self, component_id: str, name: str) -> None:
+        """Take a name away from whichever version has it."""
+        check_tag(name)
+        self._change_tags(component_id, name, None)
+
+    def restore(
+        self, component_id: str, version: int | str, *, message: str = "", ignore_lock: bool = False
+    ) -> Version:
+        """Publish an old version's files, metadata and dependencies as the next version; no content moves.
+
+        Raises:
+            ComponentNotFoundError: There is no such component or version, or it was deleted in that version.
+            LockedError: Somebody else holds the lock.
+        """
+        old = self._living(component_id, version)
+        message = message or f"restore version {old.number}"
+        draft = Restoration(self._keeper, old, self.author, message)
+        return self._append(component_id, draft, ignore_lock=ignore_lock)
+
+    def delete(
+        self, component_id: str, *, message: str = "", expected: Expected = ANY, ignore_lock: bool = False
+    ) -> Version:
+        """Delete a component: its next version has no files, and its plain keys go. All versions before stay.
+
+        Raises:
+            ComponentNotFoundError: There is no such component.
+            VersionConflictError: The newest version is not the expected one.
+            LockedError: Somebody else holds the lock.
+        """
+        draft = Deletion(component_id, self.author, message, expected, self.store.uri_of(component_id))
+        return self._append(component_id, draft, ignore_lock=ignore_lock)
+
+    def undelete(self, component_id: str, *, message: str = "") -> Version:
+        """Publish what a deleted component was before as its next version; one that is not deleted stays as it is.
+
+        Raises:
+            ComponentNotFoundError: There is no such component, or nothing is left of it.
+        """
+        newest = self.info(component_id)
+        if not newest.is_deleted:
+            return newest
+        before = next((version for version in self.log(component_id) if not version.is_deleted), None)
+        if before is None:
+            raise ComponentNotFoundError(
+                f"no version of {component_id!r} has files", operation="undelete", uri=self.store.uri_of(component_id)
+            )
+        return self.restore(component_id, before.number, message=message or f"undelete version {before.number}")
+
+    def reconcile(self, component_id: str, *, gone_is_deleted: bool = True) -> Version | None:
+        """Take over what another program wrote under the plain keys, or bring them up to date; return the newest.
+
+        Args:
+            component_id: Which component; an object that is none yet becomes one.
+            gone_is_deleted: Whether plain objects that another program deleted become a version without them; they
+                are written again otherwise.
+
+        Returns:
+            The newest version; None where there is neither a component nor an object of this name.
+        """
+        check_component_id(component_id, operation="reconcile", uri=self.uri)
+        self._check_format(create=True)
+        return self._keeper.settle(component_id, gone_is_deleted=gone_is_deleted)
+
+    def _append(
+        self,
+        component_id: str,
+        draft: Draft,
+        *,
+        ignore_lock: bool,
+        sources: Mapping[str, Source] | None = None,
+        keeper: Keeper | None = None,
+    ) -> Version:
+        self._check_format(create=True)
+        if not ignore_lock:
+            self.locks.check(component_id)
+        version = (keeper or self._keeper).append(component_id, draft, sources)
+        assert version is not None  # a draft of nothing leaves what there is
+        return version
+
+    def _living(self, component_id: str, version: int | str) -> Version:
+        found = self.info(component_id, version)
+        if found.is_deleted:
+            raise ComponentNotFoundError(
+                f"the component {component_id!r} was deleted in version {found.number}, by {found.author!r}",
+                operation="read",
+                uri=self.store.uri_of(component_id),
+                remedy=f"Run: skyhold comp restore {self.uri} {component_id}; or ask for an older version",
+            )
+        return found
+
+    def _change_tags(self, component_id: str, name: str, version: int | None) -> None:
+        for _ in range(_TRIES):
+            head, e_tag = self.head(component_id)
+            changed: Head = head.tagged(name, version)
+            if changed == head:
+                return
+            try:
+                self._keeper.ledger.replace_head(changed, (head, e_tag))
+            except ConflictError:
+                continue
+            return
+        raise ConflictError(
+            f"others changed the component {_TRIES} times meanwhile",
+            operation="tag",
+            uri=self.store.uri_of(component_id),
+            remedy="Try it again",
+        )
+
+    def _check_format(self, *, create: bool = False) -> None:
+        """Find out once whether this is a library that we can read; make it one where something is to be written."""
+        if self._checked.is_set():
+            return
+        with self._checking:
+            try:
+                text = self.store.read(LIBRARY)
+            except NotFoundError as error:
+                if not create:
+                    if isinstance(error, KeyNotFoundError):
+                        return
+                    raise
+                text = self._create()  # a folder that is missing is made by that; a bucket is not
+            JsonReader.parse(text).one_of("schema", SCHEMA)
+            self._checked.set()
+
+    def _create(self) -> bytes:
+        text = f'{{"schema": "{SCHEMA}"}}\n'.encode()
+        try:
+            self.store.write(LIBRARY, text, if_absent=True)
+        except AlreadyExistsError:
+            return self.store.read(LIBRARY)
+        return text
+
+    @contextmanager
+    def _recorded(
+        self,
+        kind: str,
+        component_id: str,
+        asked: Mapping[str, Any],
+        total: int,
+        on_progress: Listener | None,
+        run: RunRecorder | None,
+    ) -> Generator[tuple[RunRecorder, Keeper, Callable[[int], None]]]:
+        if run is not None:
+            yield run, self._metered(run), lambda moved: run.progress.advance(0, bytes=moved)
+            return
+        listeners: Sequence[Listener] = [on_progress] if on_progress else []
+        name = f"{kind} {component_id}"
+        with record_run(kind, name, asked=asked, unit="bytes", total=total, listeners=listeners) as own:
+            yield own, self._metered(own), own.progress.advance
+
+    def _metered(self, run: RunRecorder) -> Keeper:
+        store = run.metered(self.store)
+        return Keeper(store, History(store, policy=self.history.policy))

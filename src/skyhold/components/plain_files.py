@@ -1,0 +1,166 @@
+"""The objects under the plain keys, which any program may read and write."""
+
+import hashlib
+import tempfile
+from collections.abc import Generator, Iterable, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from skyhold.components.history import History
+from skyhold.components.layout import blob_key, plain_key
+from skyhold.components.manifest import FileEntry
+from skyhold.components.sources import Source
+from skyhold.errors import KeyNotFoundError, PreconditionFailedError
+from skyhold.storage.contract import Store
+from skyhold.storage.objects import Attributes, ObjectInfo
+from skyhold.storage.transfer import SHA256
+
+__all__ = ["Found", "PlainFiles"]
+
+CONDITIONAL_BYTES = 64 * 1024 * 1024
+"""Objects up to this size are replaced by one conditional write, which holds them in memory."""
+
+_COPY_LIMIT_BYTES = 5 * 1024**3
+_BLOCK_BYTES = 8 * 1024 * 1024
+_VERSION = "version"
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What lies under a plain key, after it was read."""
+
+    info: ObjectInfo
+    sha256: str
+
+
+class PlainFiles:
+    """The plain keys of a library.
+
+    Args:
+        store: The library's.
+        history: Where contents come from, and where those from outside go.
+    """
+
+    def __init__(self, store: Store, history: History) -> None:
+        self.store = store
+        self.history = history
+
+    def look(self, component_id: str, names: Iterable[str]) -> dict[str, ObjectInfo]:
+        """Return what lies under the plain keys of a component, by name.
+
+        Where the component has files with names, whatever else lies in its folder is told too.
+        """
+        names = set(names)
+        found: dict[str, ObjectInfo] = {}
+        if not names or "" in names:
+            with suppress(KeyNotFoundError):
+                found[""] = self.store.info(plain_key(component_id, ""))
+        if names - {""}:
+            folder = f"{component_id}/"
+            found |= {info.key.removeprefix(folder): info for info in self.store.list(folder)}
+        return found
+
+    def read(self, component_id: str, name: str) -> Found | None:
+        """Read and hash what lies under a plain key, in bounded memory; None where it is gone meanwhile."""
+        digest = hashlib.sha256()
+        try:
+            with self.store.open_reader(plain_key(component_id, name), read_ahead=1) as reader:
+                while block := reader.read(_BLOCK_BYTES):
+                    digest.update(block)
+                return Found(reader.info, digest.hexdigest())
+        except (KeyNotFoundError, PreconditionFailedError):
+            return None
+
+    def take_in(self, component_id: str, name: str, found: Found, base: str | None) -> FileEntry:
+        """Put what lies under a plain key into the history.
+
+        Raises:
+            PreconditionFailedError: It is something else by now.
+        """
+        info = found.info
+        with self._on_disk(plain_key(component_id, name), info) as path:
+            stored = self.history.put(path, base=base)
+        if stored.sha256 != found.sha256:
+            raise PreconditionFailedError(
+                "the object was replaced while it was read", operation="read", uri=self.store.uri_of(info.key)
+            )
+        return FileEntry(name, stored.size_bytes, stored.sha256, info.modified)
+
+    def write(
+        self,
+        component_id: str,
+        entry: FileEntry,
+        version: int,
+        lying: ObjectInfo | None,
+        sources: Mapping[str, Source],
+    ) -> ObjectInfo:
+        """Write a file of a version under its plain key, in place of what was seen there.
+
+        Up to 64 MiB that is one conditional write. A larger object is looked at once more and then copied from the
+        history by the store itself: another program's write in the moment between is overwritten.
+
+        Raises:
+            ConflictError: Something else lies there by now.
+        """
+        key = plain_key(component_id, entry.name)
+        stamp = Attributes(metadata={SHA256: entry.sha256, _VERSION: str(version)})
+        if entry.size_bytes <= CONDITIONAL_BYTES:
+            source = sources.get(entry.sha256)
+            data = source.read(entry.sha256) if source else None
+            content = self.history.read(entry.sha256) if data is None else data
+            if lying is None:
+                return self.store.write(key, content, if_absent=True, attributes=stamp)
+            return self.store.write(key, content, if_match=lying.e_tag, attributes=stamp)
+        self._check_still(key, lying)
+        if entry.size_bytes > _COPY_LIMIT_BYTES or not self._copy(entry.sha256, key):
+            self._stream(entry, key, stamp)
+        return self.store.info(key)
+
+    def delete(self, component_id: str, name: str, lying: ObjectInfo) -> None:
+        """Delete what was seen under a plain key; nothing keeps another program from writing it just before.
+
+        Raises:
+            ConflictError: Something else lies there by now.
+        """
+        key = plain_key(component_id, name)
+        self._check_still(key, lying)
+        self.store.delete(key)
+
+    def _check_still(self, key: str, lying: ObjectInfo | None) -> None:
+        try:
+            e_tag, is_there = self.store.info(key).e_tag, True
+        except KeyNotFoundError:
+            e_tag, is_there = None, False
+        if is_there != (lying is not None) or (lying is not None and e_tag != lying.e_tag):
+            raise PreconditionFailedError(
+                "the object was replaced meanwhile", operation="write", uri=self.store.uri_of(key)
+            )
+
+    def _copy(self, sha256: str, key: str) -> bool:
+        try:
+            self.store.copy(blob_key(sha256), key)
+        except KeyNotFoundError:
+            return False  # it is kept as a delta
+        return True
+
+    def _stream(self, entry: FileEntry, key: str, stamp: Attributes) -> None:
+        with tempfile.TemporaryDirectory(prefix="skyhold-") as folder:
+            path = Path(folder) / "content"
+            self.history.fetch(entry.sha256, path, size_bytes=entry.size_bytes)
+            with path.open("rb") as file, self.store.open_writer(key, attributes=stamp) as writer:
+                while block := file.read(_BLOCK_BYTES):
+                    writer.write(block)
+
+    @contextmanager
+    def _on_disk(self, key: str, info: ObjectInfo) -> Generator[Path]:
+        with tempfile.TemporaryDirectory(prefix="skyhold-") as folder:
+            path = Path(folder) / "content"
+            with self.store.open_reader(key, read_ahead=1) as reader, path.open("wb") as file:
+                if reader.info.e_tag != info.e_tag:
+                    raise PreconditionFailedError(
+                        "the object was replaced while it was read", operation="read", uri=self.store.uri_of(key)
+                    )
+                while block := reader.read(_BLOCK_BYTES):
+                    file.write(block)
+            yield path

@@ -1,0 +1,185 @@
+"""What the next version of a component is made of."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from enum import Enum
+from typing import Final, Literal
+
+from skyhold.components.ancestors import check_place
+from skyhold.components.keeper import Keeper
+from skyhold.components.manifest import Dependency, FileEntry, Version
+from skyhold.components.parallel import do_all
+from skyhold.components.sources import Source
+from skyhold.errors import BadOptionError, ComponentNotFoundError, VersionConflictError
+
+__all__ = ["ANY", "Deletion", "Expected", "Publication", "Restoration"]
+
+
+class _Any(Enum):
+    ANY = "any"
+
+
+ANY: Final = _Any.ANY
+"""Whatever version is the newest."""
+
+Expected = int | Literal[_Any.ANY] | None
+"""Which version the caller has seen as the newest; None where it has seen none, or a deleted component."""
+
+
+@dataclass(slots=True)
+class Publication:
+    """New contents as the next version.
+
+    Attributes:
+        keeper: Publishes it.
+        component_id: Of which component.
+        sources: Its files.
+        author: Who.
+        message: Why.
+        metadata: The user's entries; None keeps those there are.
+        dependencies: What it needs; None keeps those there are.
+        expected: What the newest version must be.
+        on_kept: Told of bytes that the history has taken.
+        by_hash: The sources, once they were read.
+    """
+
+    keeper: Keeper
+    component_id: str
+    sources: list[Source]
+    author: str = ""
+    message: str = ""
+    metadata: Mapping[str, str] | None = None
+    dependencies: Iterable[Dependency | str] | None = None
+    expected: Expected = ANY
+    on_kept: Callable[[int], None] | None = None
+    by_hash: dict[str, Source] = field(default_factory=dict[str, Source])
+
+    def __post_init__(self) -> None:
+        wrong = [name for name, value in (self.metadata or {}).items() if not _is_text(name) or not _is_text(value)]
+        if wrong:
+            raise BadOptionError(f"the metadata {wrong[0]!r} of {self.component_id!r} is not text")
+        if self.dependencies is not None:
+            self.dependencies = tuple(Dependency(each) if isinstance(each, str) else each for each in self.dependencies)
+
+    def __call__(self, newest: Version | None) -> Version | None:
+        """Keep the contents, and return the version that they make; None where they are what there is."""
+        if newest is None or newest.is_deleted:
+            check_place(self.keeper.ledger, self.component_id)
+        before = {entry.name: entry for entry in newest.files} if newest else {}
+
+        def keep(source: Source) -> FileEntry:
+            is_first = source.entry is None
+            base = before.get(source.name)
+            entry = source.keep(self.keeper.history, base.sha256 if base else None)
+            self.by_hash[entry.sha256] = source
+            if is_first and self.on_kept is not None:
+                self.on_kept(entry.size_bytes)
+            return entry
+
+        files = do_all(keep, self.sources, size_bytes=lambda source: source.size_bytes)
+        version = _next(newest, self.component_id, files=tuple(files), author=self.author, message=self.message)
+        if self.metadata is not None:
+            version = replace(version, metadata=dict(self.metadata))
+        if self.dependencies is not None:
+            version = replace(version, dependencies=tuple(self.dependencies))
+        if newest is not None and _says_the_same(newest, version):
+            return None
+        check_expected(newest, self.expected, self.component_id, uri=self.keeper.store.uri_of(self.component_id))
+        return version
+
+
+@dataclass(slots=True)
+class Deletion:
+    """A version without files."""
+
+    component_id: str
+    author: str
+    message: str
+    expected: Expected
+    uri: str
+
+    def __call__(self, newest: Version | None) -> Version | None:
+        """Return the version; None where the component is deleted already."""
+        if newest is None:
+            raise ComponentNotFoundError(
+                f"there is no component {self.component_id!r}", operation="delete", uri=self.uri
+            )
+        if newest.is_deleted:
+            return None
+        check_expected(newest, self.expected, self.component_id, uri=self.uri)
+        return _next(newest, self.component_id, files=(), author=self.author, message=self.message)
+
+
+@dataclass(slots=True)
+class Restoration:
+    """An old version's files, metadata and dependencies once more."""
+
+    keeper: Keeper
+    old: Version
+    author: str
+    message: str
+
+    def __call__(self, newest: Version | None) -> Version | None:
+        """Return the version; None where the newest is the same as the old one."""
+        if newest is None or newest.is_deleted:
+            check_place(self.keeper.ledger, self.old.component)
+        version = _next(newest, self.old.component, files=self.old.files, author=self.author, message=self.message)
+        version = replace(version, metadata=self.old.metadata, dependencies=self.old.dependencies)
+        version = replace(version, parents=(*version.parents, self.old.number))
+        same = newest is not None and _content_of(newest) == _content_of(version)
+        return None if same else version
+
+
+def check_expected(newest: Version | None, expected: Expected, component_id: str, *, uri: str) -> None:
+    """Refuse to publish after a version that the caller has not seen.
+
+    Raises:
+        VersionConflictError: With who published it.
+    """
+    if expected is ANY or (newest.number if newest else None) == expected:
+        return
+    if expected is None and newest is not None and newest.is_deleted:
+        return
+    wanted = "none" if expected is None else str(expected)
+    if newest is None:
+        found = "there is no version"
+    else:
+        who = newest.author or "another program"
+        found = f"the newest is {newest.number}, by {who} at {newest.created:%Y-%m-%d %H:%M:%S %Z}"
+    raise VersionConflictError(
+        f"the newest version of {component_id!r} was to be {wanted}; {found}",
+        operation="publish",
+        uri=uri,
+        remedy="Get the newest version, and bring the changes together; nothing was published",
+    )
+
+
+def _next(
+    newest: Version | None, component_id: str, *, files: tuple[FileEntry, ...], author: str, message: str
+) -> Version:
+    return Version(
+        component=component_id,
+        number=newest.number + 1 if newest else 1,
+        files=files,
+        created=datetime.now(UTC),
+        author=author,
+        message=message,
+        metadata=newest.metadata if newest else {},
+        parents=(newest.number,) if newest else (),
+        dependencies=newest.dependencies if newest else (),
+    )
+
+
+def _says_the_same(newest: Version, version: Version) -> bool:
+    """Whether nothing would be new: the same content, and no other reason for it."""
+    return _content_of(newest) == _content_of(version) and version.message in {"", newest.message}
+
+
+def _content_of(version: Version) -> tuple[object, ...]:
+    files = [(entry.name, entry.sha256) for entry in version.files]
+    return files, dict(version.metadata), version.dependencies
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)

@@ -1,0 +1,346 @@
+"""A library keeps the same promises on every store."""
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from conftest import AZURITE_KEY, make_bucket, make_container
+from skyhold.components.library import ANY, Library
+from skyhold.components.manifest import Dependency
+from skyhold.errors import (
+    BadOptionError,
+    ComponentNotFoundError,
+    InvalidKeyError,
+    LockedError,
+    MalformedInputError,
+    VersionConflictError,
+)
+from skyhold.storage.opening import open_store
+from skyhold.testing.servers import LocalServer
+
+KINDS = ["memory", "file", "mock", "moto", "azurite"]
+
+
+@pytest.fixture(params=KINDS)
+def library(request: pytest.FixtureRequest, tmp_path: Path) -> Library:
+    return _open(request.param, request, tmp_path)
+
+
+@pytest.fixture
+def here() -> Library:
+    return Library(f"memory://library-{uuid4().hex}", author="ann")
+
+
+def _open(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> Library:
+    if kind == "memory":
+        return Library(f"memory://library-{uuid4().hex}/models", author="ann")
+    if kind in {"file", "mock"}:
+        return Library(f"{kind}://{tmp_path}/store/models", author="ann")
+    server: LocalServer = request.getfixturevalue(kind)
+    if kind == "azurite":
+        store = open_store(
+            f"az://{make_container(server)}/models",
+            account_name="devstoreaccount1",
+            account_key=AZURITE_KEY,
+            endpoint=server.endpoint,
+        )
+    else:
+        store = open_store(f"s3://{make_bucket(server)}/models", **server.options)
+    return Library(store, author="ann")
+
+
+def test_versions_are_numbered_told_and_read(library: Library, tmp_path: Path) -> None:
+    path = tmp_path / "arm.stl"
+    path.write_bytes(b"solid arm")
+    first = library.publish("robot/arm.stl", path, message="first", metadata={"mass": "2 kg", "Prüfer": "Ann ✓"})
+    path.write_bytes(b"solid longer arm")
+    second = library.publish("robot/arm.stl", path, message="longer")
+    assert (first.number, second.number, second.parents, second.author) == (1, 2, (1,), "ann")
+    assert second.metadata == first.metadata
+    assert library.info("robot/arm.stl") == second
+    assert library.info("robot/arm.stl", 1) == first
+    assert library.log("robot/arm.stl") == [second, first]
+    assert library.store.read("robot/arm.stl") == b"solid longer arm"
+    (listed,) = library.list()
+    assert (listed.component, listed.version, listed.size_bytes, listed.files) == ("robot/arm.stl", 2, 16, 1)
+    assert [component_id for component_id, _ in library.list_heads("robot/")] == ["robot/arm.stl"]
+    assert library.get("robot/arm.stl", tmp_path / "old" / "arm.stl", version=1) == first
+    assert (tmp_path / "old" / "arm.stl").read_bytes() == b"solid arm"
+    library.get("robot/arm.stl", tmp_path)
+    assert path.read_bytes() == b"solid longer arm"
+
+
+def test_equal_content_makes_no_version_unless_there_is_something_to_say(library: Library) -> None:
+    first = library.publish("arm.stl", b"solid arm", message="first")
+    assert library.publish("arm.stl", b"solid arm") == first
+    assert library.publish("arm.stl", b"solid arm", message="first", expected=0) == first
+    assert library.publish("arm.stl", b"solid arm", message="checked").number == 2
+    assert library.publish("arm.stl", b"solid arm", metadata={"mass": "2 kg"}).number == 3
+    assert library.publish("arm.stl", b"solid arm", dependencies=["bolt.stl"]).number == 4
+    assert library.info("arm.stl").dependencies == (Dependency("bolt.stl"),)
+    assert library.info("arm.stl").metadata == {"mass": "2 kg"}
+
+
+def test_a_folder_is_a_component_of_several_files(library: Library, tmp_path: Path) -> None:
+    folder = tmp_path / "robot"
+    (folder / "parts").mkdir(parents=True)
+    (folder / "robot.gltf").write_bytes(b"{}")
+    (folder / "parts" / "arm.bin").write_bytes(b"1234")
+    first = library.publish("robot", folder)
+    assert [entry.name for entry in first.files] == ["parts/arm.bin", "robot.gltf"]
+    (folder / "parts" / "arm.bin").unlink()
+    (folder / "robot.png").write_bytes(b"png")
+    library.publish("robot", folder)
+    plain = [info.key for info in library.store.list() if not info.key.startswith(".skyhold/")]
+    assert plain == ["robot/robot.gltf", "robot/robot.png"]
+    library.get("robot", tmp_path / "old", version=1)
+    assert sorted(path.relative_to(tmp_path / "old").as_posix() for path in (tmp_path / "old").rglob("*.*")) == [
+        "parts/arm.bin",
+        "robot.gltf",
+    ]
+    (tmp_path / "new").mkdir()
+    (tmp_path / "new" / "mine.txt").write_text("mine")
+    library.get("robot", tmp_path / "new")
+    assert sorted(path.name for path in (tmp_path / "new").iterdir()) == ["mine.txt", "robot.gltf", "robot.png"]
+    assert library.read("robot", "robot.png") == b"png"
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_a_component_may_become_a_folder_and_one_file_again(library: Library, tmp_path: Path) -> None:
+    path = tmp_path / "arm"
+    path.write_bytes(b"one")
+    library.publish("arm", path)
+    library.publish("arm", {"a/b": path, "c": path})
+    assert library.read("arm", "a/b") == b"one"
+    library.publish("arm", b"two")
+    assert [info.key for info in library.store.list("arm")] == ["arm"]
+    assert library.log("arm")[1].size_bytes == 6
+
+
+def test_a_deleted_component_is_gone_and_comes_back(library: Library, tmp_path: Path) -> None:
+    library.publish("arm.stl", b"one")
+    library.publish("arm.stl", b"two")
+    deleted = library.delete("arm.stl", message="not needed")
+    assert (deleted.number, deleted.is_deleted) == (3, True)
+    assert library.delete("arm.stl") == deleted
+    assert not library.store.exists("arm.stl")
+    assert list(library.list()) == []
+    assert [(each.component, each.is_deleted) for each in library.list(deleted=True)] == [("arm.stl", True)]
+    with pytest.raises(ComponentNotFoundError, match=r"deleted in version 3, by 'ann'"):
+        library.get("arm.stl", tmp_path / "arm.stl")
+    assert library.read("arm.stl", version=2) == b"two"
+    assert library.undelete("arm.stl").number == 4
+    assert library.store.read("arm.stl") == b"two"
+    assert library.undelete("arm.stl").number == 4
+    restored = library.restore("arm.stl", 1)
+    assert (restored.number, restored.parents) == (5, (4, 1))
+    assert library.store.read("arm.stl") == b"one"
+    assert library.restore("arm.stl", 1) == restored
+
+
+def test_tags_name_versions(library: Library) -> None:
+    library.publish("arm.stl", b"one")
+    library.publish("arm.stl", b"two")
+    library.tag("arm.stl", "approved", 1)
+    assert library.info("arm.stl", "approved").number == 1
+    library.publish("arm.stl", b"three")
+    assert library.tag("arm.stl", "approved").number == 3
+    assert library.read("arm.stl", version="approved") == b"three"
+    library.tag("arm.stl", "released", "approved")
+    assert next(library.list()).tags == {"approved": 3, "released": 3}
+    library.untag("arm.stl", "approved")
+    library.untag("arm.stl", "approved")
+    with pytest.raises(ComponentNotFoundError, match="the tags are: released"):
+        library.info("arm.stl", "approved")
+    assert library.info("arm.stl", "2").number == 2
+
+
+def test_what_another_program_writes_becomes_a_version(library: Library) -> None:
+    library.publish("arm.stl", b"one")
+    library.store.write("arm.stl", b"edited elsewhere")
+    third = library.publish("arm.stl", b"ours")
+    outside = library.info("arm.stl", 2)
+    assert (third.number, third.parents, outside.origin, outside.parents) == (3, (2,), "outside", (1,))
+    assert library.read("arm.stl", version=2) == b"edited elsewhere"
+    assert library.store.read("arm.stl") == b"ours"
+    library.store.write("arm.stl", b"edited again")
+    with pytest.raises(VersionConflictError, match="the newest is 4, by another program"):
+        library.publish("arm.stl", b"ours again", expected=3)
+    assert library.store.read("arm.stl") == b"edited again"
+    library.store.write("arm.stl", b"one")
+    reverted = library.reconcile("arm.stl")
+    assert reverted is not None
+    assert (reverted.number, library.read("arm.stl")) == (5, b"one")
+    assert library.reconcile("arm.stl") == reverted
+
+
+def test_what_another_program_deletes_is_a_deletion_or_is_written_again(library: Library, tmp_path: Path) -> None:
+    path = tmp_path / "part"
+    path.write_bytes(b"part")
+    library.publish("robot", {"a": path, "b": path})
+    library.store.delete("robot/a")
+    assert library.reconcile("robot", gone_is_deleted=False) == library.info("robot", 1)
+    assert library.store.read("robot/a") == b"part"
+    library.store.delete("robot/a")
+    library.store.write("robot/c", b"new")
+    version = library.reconcile("robot")
+    assert version is not None
+    assert [entry.name for entry in version.files] == ["b", "c"]
+    library.store.delete(["robot/b", "robot/c"])
+    version = library.reconcile("robot")
+    assert version is not None
+    assert (version.is_deleted, version.origin) == (True, "outside")
+
+
+def test_an_object_that_was_there_before_is_the_first_version(library: Library) -> None:
+    library.store.write("arm.stl", b"old")
+    assert library.publish("arm.stl", b"new").number == 2
+    assert library.read("arm.stl", version=1) == b"old"
+    library.store.write("leg.stl", b"leg")
+    found = library.reconcile("leg.stl")
+    assert found is not None
+    assert (found.number, found.origin, library.read("leg.stl")) == (1, "outside", b"leg")
+    assert library.reconcile("head.stl") is None
+
+
+def test_a_publisher_who_has_not_seen_the_newest_version_is_refused(library: Library) -> None:
+    library.publish("arm.stl", b"one", expected=None)
+    library.publish("arm.stl", b"two", expected=1)
+    with pytest.raises(VersionConflictError, match=r"was to be 1; the newest is 2, by ann"):
+        library.publish("arm.stl", b"three", expected=1)
+    with pytest.raises(VersionConflictError, match=r"was to be none"):
+        library.publish("arm.stl", b"three", expected=None)
+    with pytest.raises(VersionConflictError, match=r"was to be 1"):
+        library.delete("arm.stl", expected=1)
+    library.delete("arm.stl", expected=2)
+    assert library.publish("arm.stl", b"three", expected=None).number == 4
+
+
+def test_a_lock_of_somebody_else_is_respected(here: Library) -> None:
+    here.publish("arm.stl", b"one")
+    bob = Library(here.store, author="bob")
+    with bob.locks.take("arm.stl"):
+        for refused in (
+            lambda: here.publish("arm.stl", b"two"),
+            lambda: here.delete("arm.stl"),
+            lambda: here.restore("arm.stl", 1),
+        ):
+            with pytest.raises(LockedError, match="held by 'bob'"):
+                refused()
+        bob.publish("arm.stl", b"two")
+        assert here.publish("arm.stl", b"three", ignore_lock=True).number == 3
+
+
+@pytest.mark.parametrize("component", ["arm", "arm/left/hand.stl"])
+def test_a_component_is_neither_in_another_nor_around_one(here: Library, component: str) -> None:
+    here.publish("arm/left", b"one")
+    with pytest.raises(InvalidKeyError, match="no component can be made here"):
+        here.publish(component, b"two")
+    here.delete("arm/left")
+    assert here.publish(component, b"two").number == 1
+    with pytest.raises(InvalidKeyError, match="no component can be made here"):
+        here.undelete("arm/left")
+
+
+@pytest.mark.parametrize(
+    "component", ["", "/a", "a/", "a//b", "../a", "a/../b", ".skyhold/a", "a/@/b", "@.json", "a\0b"]
+)
+def test_a_name_that_cannot_be_kept_is_refused_before_anything_is_written(here: Library, component: str) -> None:
+    with pytest.raises(InvalidKeyError):
+        here.publish(component, b"one")
+    assert list(here.store.list()) == []
+
+
+def test_missing_things_are_told_by_name(here: Library, tmp_path: Path) -> None:
+    here.publish("arm.stl", b"one")
+    for missing, words in (
+        (lambda: here.info("leg.stl"), "no component 'leg.stl'"),
+        (lambda: here.log("leg.stl"), "no component 'leg.stl'"),
+        (lambda: here.delete("leg.stl"), "no component 'leg.stl'"),
+        (lambda: here.tag("leg.stl", "approved"), "no component 'leg.stl'"),
+        (lambda: here.info("arm.stl", 7), "no version 7; the newest are: 1"),
+        (lambda: here.get("arm.stl", tmp_path / "a", version="approved"), "tagged 'approved'; the tags are: none"),
+        (lambda: here.read("arm.stl", "hand"), "no file 'hand'"),
+    ):
+        with pytest.raises(ComponentNotFoundError, match=words):
+            missing()
+    with pytest.raises(FileNotFoundError):
+        here.publish("leg.stl", tmp_path / "leg.stl")
+    with pytest.raises(BadOptionError, match="no file to publish"):
+        here.publish("leg", tmp_path)
+
+
+@pytest.mark.parametrize("name", ["", "latest", "12", " a", "a\nb"])
+def test_a_tag_that_means_something_else_is_refused(here: Library, name: str) -> None:
+    here.publish("arm.stl", b"one")
+    with pytest.raises(BadOptionError, match="a tag cannot be called"):
+        here.tag("arm.stl", name)
+
+
+def test_a_library_of_another_format_is_left_alone(here: Library) -> None:
+    here.store.write(".skyhold/library.json", b'{"schema": "skyhold.library/9"}')
+    uses: list[Callable[[], object]] = [
+        lambda: here.publish("a", b""),
+        lambda: list(here.list()),
+        lambda: here.log("a"),
+    ]
+    for use in uses:
+        with pytest.raises(MalformedInputError, match=r"skyhold\.library/9"):
+            use()
+    assert len(list(here.store.list())) == 1
+
+
+@pytest.mark.parametrize("name", ["../stolen", "/etc/stolen", "a/../../stolen", "", "link/stolen"])
+def test_a_name_from_a_bucket_never_leads_out_of_the_folder(here: Library, tmp_path: Path, name: str) -> None:
+    path = tmp_path / "part"
+    path.write_bytes(b"part")
+    here.publish("robot", {"a": path, "b": path})
+    key = ".skyhold/versions/robot/@/00000001.json"
+    content = json.loads(here.store.read(key))
+    content["files"][0]["name"] = name
+    here.store.write(key, json.dumps(content).encode())
+    target = tmp_path / "deep" / "robot"
+    target.mkdir(parents=True)
+    (target / "link").symlink_to(tmp_path)
+    with pytest.raises(InvalidKeyError, match="leads out of the folder"):
+        here.get("robot", target)
+    assert sorted(found.name for found in tmp_path.iterdir()) == ["deep", "part"]
+    assert [found.name for found in target.iterdir()] == ["link"]
+
+
+def test_large_objects_are_copied_by_the_store_itself(
+    library: Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("skyhold.components.plain_files.CONDITIONAL_BYTES", 1000)
+    path = tmp_path / "large"
+    contents = [os.urandom(9_000_000), os.urandom(9_000_000)]
+    for content in contents:
+        path.write_bytes(content)
+        library.publish("large", path)
+    assert library.store.read("large") == contents[1]
+    assert library.restore("large", 1).number == 3
+    assert library.store.read("large") == contents[0]
+    library.get("large", path)
+    assert path.read_bytes() == contents[0]
+    library.store.write("large", b"edited elsewhere" * 100)
+    assert library.publish("large", contents[1]).number == 5
+    assert library.read("large", version=4) == b"edited elsewhere" * 100
+
+
+def test_a_publication_is_recorded_and_told(here: Library, tmp_path: Path) -> None:
+    path = tmp_path / "arm.stl"
+    path.write_bytes(b"solid arm")
+    told: list[tuple[str, int]] = []
+    here.publish("arm.stl", path, on_progress=lambda event: told.append((event.kind, event.done)))
+    here.get("arm.stl", tmp_path / "b", on_progress=lambda event: told.append((event.kind, event.done)))
+    assert (told[0], told[-1]) == (("publish", 0), ("get", 9))
+    assert ("publish", 9) in told
+
+
+def test_any_newest_version_is_followed_unless_one_is_named(here: Library) -> None:
+    here.publish("arm.stl", b"one")
+    assert here.publish("arm.stl", b"two", expected=ANY).number == 2
