@@ -86,6 +86,7 @@ class StoreContract:
         assert data == b"\x00hello\xff"
         assert (info.key, info.size_bytes, info.e_tag) == ("folder/a.bin", 7, written.e_tag)
         assert store.info("folder/a.bin").size_bytes == 7
+        assert next(store.list()).e_tag == store.info("folder/a.bin").e_tag == written.e_tag
         assert info.modified.tzinfo is not None
 
     def test_any_buffer_can_be_written(self, store: Store) -> None:

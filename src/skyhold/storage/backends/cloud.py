@@ -26,7 +26,7 @@ from skyhold.errors import (
 from skyhold.storage.attempts import Result
 from skyhold.storage.backends.azure_links import AzureLinks
 from skyhold.storage.backends.clients import CloudSettings, connect_client
-from skyhold.storage.backends.conditions import check_match
+from skyhold.storage.backends.conditions import check_match, quote_e_tag
 from skyhold.storage.backends.listing import folder_and_offset, matches, past
 from skyhold.storage.backends.metadata import decode_attributes, encode_attributes
 from skyhold.storage.backends.template import WRITE_ID, Backend
@@ -177,7 +177,7 @@ class CloudBackend(Backend):
             put = obstore.put(self._client, key, cast("bytes", data), mode=mode, use_multipart=False, **encoded)
         self._bucket_seen = True
         size_bytes = memoryview(data).nbytes
-        return ObjectInfo(key, size_bytes, datetime.now(UTC), put["e_tag"], attributes)
+        return ObjectInfo(key, size_bytes, datetime.now(UTC), quote_e_tag(put["e_tag"]), attributes)
 
     def _generation(self, key: str, e_tag: str) -> str:
         """Return the generation that has this e-tag: Google's conditional writes know nothing else."""
@@ -363,9 +363,9 @@ def _range_of(byte_range: ByteRange) -> Any:
 def _info_of(key: str, result: Any) -> ObjectInfo:
     meta = result.meta
     return ObjectInfo(
-        key, meta["size"], meta["last_modified"], meta["e_tag"], decode_attributes(dict(result.attributes))
+        key, meta["size"], meta["last_modified"], quote_e_tag(meta["e_tag"]), decode_attributes(dict(result.attributes))
     )
 
 
 def _listed(meta: Any) -> ObjectInfo:
-    return ObjectInfo(meta["path"], meta["size"], meta["last_modified"], meta["e_tag"])
+    return ObjectInfo(meta["path"], meta["size"], meta["last_modified"], quote_e_tag(meta["e_tag"]))

@@ -3,7 +3,7 @@
 from skyhold.errors import AlreadyExistsError, InvalidRangeError, PreconditionFailedError
 from skyhold.storage.objects import ByteRange, ObjectInfo
 
-__all__ = ["check_conditions", "check_match", "fold", "resolve_range"]
+__all__ = ["check_conditions", "check_match", "fold", "quote_e_tag", "resolve_range"]
 
 
 def fold(keys: list[str], prefix: str, delimiter: str | None) -> tuple[list[str], list[str]]:
@@ -61,3 +61,13 @@ def resolve_range(info: ObjectInfo, byte_range: ByteRange | None, *, uri: str) -
             f"bytes from {start} were asked for, and the object has {info.size_bytes}", operation="read", uri=uri
         )
     return start, end
+
+
+def quote_e_tag(e_tag: str | None) -> str | None:
+    """Return an e-tag as headers have it; Azure's listings leave out the quotes.
+
+    Example:
+        >>> quote_e_tag("0x8DE2"), quote_e_tag('"0x8DE2"'), quote_e_tag('W/"1"')
+        ('"0x8DE2"', '"0x8DE2"', 'W/"1"')
+    """
+    return e_tag if e_tag is None or e_tag.endswith('"') else f'"{e_tag}"'
