@@ -4,7 +4,8 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path, PurePath, PureWindowsPath
 
-from skyhold.components.history import History, hash_file
+from skyhold.components.hashing import hash_file
+from skyhold.components.history import History
 from skyhold.components.manifest import FileEntry, Version
 from skyhold.components.parallel import do_all
 from skyhold.errors import InvalidKeyError

@@ -8,7 +8,6 @@ from typing import Any
 
 from skyhold.components.getting import bring
 from skyhold.components.history import DeltaPolicy, History
-from skyhold.components.keeper import Draft, Keeper
 from skyhold.components.layout import LIBRARY, SCHEMA, check_component_id, plain_key
 from skyhold.components.ledger import FoundHead
 from skyhold.components.listing import ComponentInfo, list_components
@@ -16,6 +15,7 @@ from skyhold.components.locks import Locks, this_person
 from skyhold.components.manifest import Dependency, Head, Version
 from skyhold.components.parallel import do_all
 from skyhold.components.publication import ANY, Deletion, Expected, Publication, Restoration
+from skyhold.components.publisher import Draft, Publisher
 from skyhold.components.sources import Content, Source, list_sources
 from skyhold.components.tags import check_tag, number_of
 from skyhold.errors import AlreadyExistsError, ComponentNotFoundError, ConflictError, KeyNotFoundError, NotFoundError
@@ -68,7 +68,7 @@ class Library:
         self.author = author or this_person()
         self.history = History(self.store, policy=policy)
         self.locks = Locks(self.store, self.author)
-        self._keeper = Keeper(self.store, self.history)
+        self._publisher = Publisher(self.store, self.history)
         self._checked = threading.Event()
         self._checking = threading.Lock()
 
@@ -117,15 +117,15 @@ class Library:
         sources = list_sources(content, uri=self.store.uri_of(component_id))
         asked = {"component": component_id, "library": self.uri, "message": message}
         total = sum(source.size_bytes for source in sources)
-        with self._recorded("publish", component_id, asked, total, on_progress, run) as (recorder, keeper, moved):
+        with self._recorded("publish", component_id, asked, total, on_progress, run) as (recorder, publisher, moved):
             for source in sources:
                 if source.path is not None:
                     recorder.add_input(str(source.path))
             publication = Publication(
-                keeper, component_id, sources, self.author, message, metadata, dependencies, expected, moved
+                publisher, component_id, sources, self.author, message, metadata, dependencies, expected, moved
             )
             version = self._append(
-                component_id, publication, sources=publication.by_hash, keeper=keeper, ignore_lock=ignore_lock
+                component_id, publication, sources=publication.by_hash, publisher=publisher, ignore_lock=ignore_lock
             )
             for entry in version.files:
                 recorder.add_output(self.store.uri_of(plain_key(component_id, entry.name)), sha256=entry.sha256)
@@ -159,12 +159,12 @@ class Library:
         asked = {"component": component_id, "library": self.uri, "version": found.number, "target": str(target)}
         with self._recorded("get", component_id, asked, found.size_bytes, on_progress, run) as (
             recorder,
-            keeper,
+            publisher,
             moved,
         ):
             for entry in found.files:
                 recorder.add_input(self.store.uri_of(plain_key(component_id, entry.name)), sha256=entry.sha256)
-            recorder.add_output(str(bring(keeper.history, found, Path(target), on_moved=moved)))
+            recorder.add_output(str(bring(publisher.history, found, Path(target), on_moved=moved)))
         return found
 
     def read(self, component_id: str, file: str = "", *, version: int | str = "latest") -> bytes:
@@ -192,7 +192,7 @@ class Library:
             ComponentNotFoundError: There is no such component.
         """
         self._check_format()
-        return self._keeper.ledger.head(component_id)
+        return self._publisher.ledger.head(component_id)
 
     def info(self, component_id: str, version: int | str = "latest") -> Version:
         """Return what a version is.
@@ -205,7 +205,7 @@ class Library:
             ComponentNotFoundError: There is no such component, version or tag.
         """
         head = self.head(component_id)[0]
-        return self._keeper.ledger.version(component_id, number_of(head, version, uri=self.uri))
+        return self._publisher.ledger.version(component_id, number_of(head, version, uri=self.uri))
 
     def log(self, component_id: str) -> list[Version]:
         """Return all versions of a component, newest first.
@@ -214,7 +214,7 @@ class Library:
             ComponentNotFoundError: There is no such component.
         """
         self.head(component_id)
-        ledger = self._keeper.ledger
+        ledger = self._publisher.ledger
         numbers = reversed(ledger.numbers(component_id))
         return do_all(lambda number: ledger.version(component_id, number), numbers, size_bytes=lambda _: 0)
 
@@ -226,7 +226,7 @@ class Library:
             deleted: Tell those that were deleted too.
         """
         self._check_format()
-        return list_components(self._keeper.ledger, prefix, deleted=deleted)
+        return list_components(self._publisher.ledger, prefix, deleted=deleted)
 
     def list_heads(self, prefix: str = "") -> Iterator[tuple[str, ObjectInfo]]:
         """Yield the ids that start with ``prefix``, deleted ones too, each with its head's object: listing alone.
@@ -234,7 +234,7 @@ class Library:
         An e-tag that is the same as before means that nothing was published or tagged since.
         """
         self._check_format()
-        return self._keeper.ledger.list_heads(prefix)
+        return self._publisher.ledger.list_heads(prefix)
 
     def tag(self, component_id: str, name: str, version: int | str = "latest") -> Version:
         """Give a version a name; the name leaves the version that had it before. Return the version.
@@ -264,7 +264,7 @@ class Library:
         """
         old = self._living(component_id, version)
         message = message or f"restore version {old.number}"
-        draft = Restoration(self._keeper, old, self.author, message)
+        draft = Restoration(self._publisher, old, self.author, message)
         return self._append(component_id, draft, ignore_lock=ignore_lock)
 
     def delete(
@@ -309,7 +309,7 @@ class Library:
         """
         check_component_id(component_id, operation="reconcile", uri=self.uri)
         self._check_format(create=True)
-        return self._keeper.settle(component_id, gone_is_deleted=gone_is_deleted)
+        return self._publisher.settle(component_id, gone_is_deleted=gone_is_deleted)
 
     def _append(
         self,
@@ -318,12 +318,12 @@ class Library:
         *,
         ignore_lock: bool,
         sources: Mapping[str, Source] | None = None,
-        keeper: Keeper | None = None,
+        publisher: Publisher | None = None,
     ) -> Version:
         self._check_format(create=True)
         if not ignore_lock:
             self.locks.check(component_id)
-        version = (keeper or self._keeper).append(component_id, draft, sources)
+        version = (publisher or self._publisher).append(component_id, draft, sources)
         assert version is not None  # a draft of nothing leaves what there is
         return version
 
@@ -345,7 +345,7 @@ class Library:
             if changed == head:
                 return
             try:
-                self._keeper.ledger.replace_head(changed, (head, e_tag))
+                self._publisher.ledger.replace_head(changed, (head, e_tag))
             except ConflictError:
                 continue
             return
@@ -389,7 +389,7 @@ class Library:
         total: int,
         on_progress: Listener | None,
         run: RunRecorder | None,
-    ) -> Generator[tuple[RunRecorder, Keeper, Callable[[int], None]]]:
+    ) -> Generator[tuple[RunRecorder, Publisher, Callable[[int], None]]]:
         if run is not None:
             yield run, self._metered(run), lambda moved: run.progress.advance(0, bytes=moved)
             return
@@ -398,6 +398,6 @@ class Library:
         with record_run(kind, name, asked=asked, unit="bytes", total=total, listeners=listeners) as own:
             yield own, self._metered(own), own.progress.advance
 
-    def _metered(self, run: RunRecorder) -> Keeper:
+    def _metered(self, run: RunRecorder) -> Publisher:
         store = run.metered(self.store)
-        return Keeper(store, History(store, policy=self.history.policy))
+        return Publisher(store, History(store, policy=self.history.policy))

@@ -1,39 +1,31 @@
-"""Many pieces of one component at a time."""
+"""The files of one component, many at a time."""
 
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
-from skyhold.execution.waiting import wait_for
+from skyhold.components.in_parallel import in_parallel
 
 __all__ = ["do_all"]
 
 A = TypeVar("A")
 T = TypeVar("T")
-_WORKERS = 16
+_JOBS = 16
 _SMALL_BYTES = 8 * 1024 * 1024
 
 
 def do_all(work: Callable[[A], T], items: Iterable[A], *, size_bytes: Callable[[A], int]) -> list[T]:
-    """Do the work for all, in their order; small ones side by side, large ones (which fill memory) one by one.
+    """Do the work for all, and return what comes of it in their order.
+
+    Small ones are done side by side, large ones (which fill memory, and the line) one by one.
 
     Raises:
-        Exception: That of the first that failed; the others are done all the same.
+        Exception: That of the first that failed.
 
     Example:
         >>> do_all(str.upper, ["a", "b"], size_bytes=len)
         ['A', 'B']
     """
     listed = list(items)
-    small = [place for place, item in enumerate(listed) if size_bytes(item) <= _SMALL_BYTES]
-    results: dict[int, T] = {}
-    if len(small) > 1:
-        with ThreadPoolExecutor(_WORKERS, thread_name_prefix="skyhold-component") as pool:
-            waiting = {place: pool.submit(work, listed[place]) for place in small}
-            try:
-                wait_for(waiting.values())
-                results = {place: future.result() for place, future in waiting.items()}
-            except BaseException:
-                pool.shutdown(wait=False, cancel_futures=True)
-                raise
-    return [results[place] if place in results else work(item) for place, item in enumerate(listed)]
+    places = [place for place, item in enumerate(listed) if size_bytes(item) <= _SMALL_BYTES]
+    small = dict(in_parallel(lambda place: work(listed[place]), places, jobs=_JOBS)) if len(places) > 1 else {}
+    return [small[place] if place in small else work(item) for place, item in enumerate(listed)]

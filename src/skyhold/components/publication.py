@@ -7,9 +7,9 @@ from enum import Enum
 from typing import Final, Literal
 
 from skyhold.components.ancestors import check_place
-from skyhold.components.keeper import Keeper
 from skyhold.components.manifest import Dependency, FileEntry, Version
 from skyhold.components.parallel import do_all
+from skyhold.components.publisher import Publisher
 from skyhold.components.sources import Source
 from skyhold.errors import BadOptionError, ComponentNotFoundError, VersionConflictError
 
@@ -32,7 +32,7 @@ class Publication:
     """New contents as the next version.
 
     Attributes:
-        keeper: Publishes it.
+        publisher: Publishes it.
         component_id: Of which component.
         sources: Its files.
         author: Who.
@@ -44,7 +44,7 @@ class Publication:
         by_hash: The sources, once they were read.
     """
 
-    keeper: Keeper
+    publisher: Publisher
     component_id: str
     sources: list[Source]
     author: str = ""
@@ -65,13 +65,13 @@ class Publication:
     def __call__(self, newest: Version | None) -> Version | None:
         """Keep the contents, and return the version that they make; None where they are what there is."""
         if newest is None or newest.is_deleted:
-            check_place(self.keeper.ledger, self.component_id)
+            check_place(self.publisher.ledger, self.component_id)
         before = {entry.name: entry for entry in newest.files} if newest else {}
 
         def keep(source: Source) -> FileEntry:
             is_first = source.entry is None
             base = before.get(source.name)
-            entry = source.keep(self.keeper.history, base.sha256 if base else None)
+            entry = source.keep(self.publisher.history, base.sha256 if base else None)
             self.by_hash[entry.sha256] = source
             if is_first and self.on_kept is not None:
                 self.on_kept(entry.size_bytes)
@@ -85,7 +85,7 @@ class Publication:
             version = replace(version, dependencies=tuple(self.dependencies))
         if newest is not None and _says_the_same(newest, version):
             return None
-        check_expected(newest, self.expected, self.component_id, uri=self.keeper.store.uri_of(self.component_id))
+        check_expected(newest, self.expected, self.component_id, uri=self.publisher.store.uri_of(self.component_id))
         return version
 
 
@@ -115,7 +115,7 @@ class Deletion:
 class Restoration:
     """An old version's files, metadata and dependencies once more."""
 
-    keeper: Keeper
+    publisher: Publisher
     old: Version
     author: str
     message: str
@@ -123,7 +123,7 @@ class Restoration:
     def __call__(self, newest: Version | None) -> Version | None:
         """Return the version; None where the newest is the same as the old one."""
         if newest is None or newest.is_deleted:
-            check_place(self.keeper.ledger, self.old.component)
+            check_place(self.publisher.ledger, self.old.component)
         version = _next(newest, self.old.component, files=self.old.files, author=self.author, message=self.message)
         version = replace(version, metadata=self.old.metadata, dependencies=self.old.dependencies)
         version = replace(version, parents=(*version.parents, self.old.number))

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from skyhold.components.history import History, hash_file
+from skyhold.components.hashing import hash_file
+from skyhold.components.history import History
 from skyhold.components.manifest import FileEntry
 from skyhold.errors import BadOptionError, ConflictError
 from skyhold.storage.keys import check_key

@@ -21,7 +21,7 @@ from skyhold.storage.contract import Store
 from skyhold.storage.objects import ObjectInfo
 from skyhold.storage.transfer import SHA256
 
-__all__ = ["Draft", "Keeper"]
+__all__ = ["Draft", "Publisher"]
 
 _TRIES = 100
 
@@ -58,7 +58,7 @@ class _Seen:
         return self.head_is_newest and not self.gone and self.hashes.keys() == self.lying.keys()
 
 
-class Keeper:
+class Publisher:
     """Publishes versions of a library, and keeps its plain keys in step.
 
     Args:
