@@ -4,10 +4,10 @@ A program, not a module: ``python -I -S engine_child.py PARENT CONTROL [FOLDER]`
 nothing but the standard library and, where ``FOLDER`` holds it, pyenergyplus. ``PARENT`` is the process that asked,
 ``CONTROL`` a socket. Each byte on it brings a socket of its own for one run. On that one comes a line of JSON,
 
-    {"arguments": [...], "folder": "...", "log": "...", "program": null}
+    {"arguments": [...], "folder": "...", "log": "...", "program": null, "progress": true}
 
-and there go lines of JSON: ``{"share": 0.25, "at": "04/01"}`` as the run gets on, ``{"exit": 0}`` at its end. Closing
-either socket ends what was asked there.
+and there go lines of JSON: ``{"share": 0.25, "at": "04/01"}`` as the run gets on, if that is asked for, and
+``{"exit": 0}`` at its end. Closing either socket ends what was asked there.
 
 It has one thread: the library is loaded once, and forked for each run with nothing else going on.
 """
@@ -110,7 +110,9 @@ class Supervisor:
         for number in (1, 2):
             os.dup2(log, number)
         os.chdir(request["folder"])
-        progress = Progress(_teller(channel), design_days_only="-D" in request["arguments"])
+        progress = None
+        if request["progress"]:
+            progress = Progress(_teller(channel), design_days_only="-D" in request["arguments"])
         if request["program"]:
             os._exit(run_program(request["program"], request["arguments"], progress))
         assert self.library, "asked for a program or a library"
@@ -197,29 +199,37 @@ class Library:
         self.api = importlib.import_module("pyenergyplus.api").EnergyPlusAPI()
         self.state = self.api.state_manager.new_state()
 
-    def run(self, arguments: list[str], progress: Progress) -> int:
+    def run(self, arguments: list[str], progress: "Progress | None") -> int:
         """Run the engine in this process, and return its code."""
-        runtime, exchange, state = self.api.runtime, self.api.exchange, self.state
-
-        def on_progress(percent: int) -> None:
-            month, day = exchange.month(state), exchange.day_of_month(state)
-            if month:
-                progress.on_percent(percent, f"{month:02d}/{day:02d}")
+        runtime, state = self.api.runtime, self.state
 
         def on_message(line: bytes) -> None:
             # The engine's own way is buffered, and a crash would lose the last lines.
             os.write(1, line + b"\n")
-            progress.on_line(line.decode("utf-8", "replace"))
+            if progress:
+                progress.on_line(line.decode("utf-8", "replace"))
 
-        runtime.callback_progress(state, on_progress)
+        if progress:
+            self.follow(progress)
         runtime.callback_message(state, on_message)
         runtime.set_console_output_status(state, False)
         code = runtime.run_energyplus(state, arguments)
         ctypes.CDLL(None).fflush(None)
         return code
 
+    def follow(self, progress: Progress) -> None:
+        """Let the engine tell each day."""
+        exchange, state = self.api.exchange, self.state
 
-def run_program(program: str, arguments: list[str], progress: Progress) -> int:
+        def on_progress(percent: int) -> None:
+            month, day = exchange.month(state), exchange.day_of_month(state)
+            if month:
+                progress.on_percent(percent, f"{month:02d}/{day:02d}")
+
+        self.api.runtime.callback_progress(state, on_progress)
+
+
+def run_program(program: str, arguments: list[str], progress: "Progress | None") -> int:
     """Run an installed engine below this process, and end as it does."""
     # To a terminal it writes line by line; to a file or a pipe, by kilobytes.
     reader, writer = pty.openpty()
@@ -237,7 +247,8 @@ def run_program(program: str, arguments: list[str], progress: Progress) -> int:
         for line in lines:
             text = line.rstrip(b"\r\n")
             os.write(1, text + b"\n")
-            progress.on_line(text.decode("utf-8", "replace"))
+            if progress:
+                progress.on_line(text.decode("utf-8", "replace"))
     code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
     if code < 0:
         os.kill(os.getpid(), -code)

@@ -96,6 +96,7 @@ class EngineProcess:
             "folder": str(folder.absolute()),
             "log": str(log.absolute()),
             "program": self._program,
+            "progress": watch.on_progress is not None,
         }
         with self._channel(request) as channel:
             return self._follow(channel, watch)

@@ -6,6 +6,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from functools import cached_property
 from typing import Any, Literal
 
@@ -15,7 +16,7 @@ import pyarrow.compute as pc
 from skyhold.errors import ResultError
 from skyhold.simulation.naming import nearest, parse_frequency, same
 from skyhold.simulation.series import AXIS, Environment, Frequency, TimeSeries, Variable, frequencies_of
-from skyhold.simulation.tabular import TabularData, filter_tables
+from skyhold.simulation.tabular import TabularData, TabularRow, filter_tables
 
 __all__ = ["Outputs"]
 
@@ -65,10 +66,18 @@ class Outputs(ABC):
     def _tables(self) -> pa.Table:
         return self._load_tables()
 
-    def _cells(self, report: str | None) -> pa.Table:
-        """Return cells among which are all of a report, or all that there are."""
-        del report
-        return self._tables
+    def list_cells(self, tables: Iterable[tuple[str, str]], for_: str) -> list[TabularRow]:
+        """Return the cells of some tables, in the engine's order; none of a table that is not there.
+
+        Args:
+            tables: Which, each by report and table.
+            for_: What the reports are of.
+        """
+        found: list[TabularRow] = []
+        for report, table in tables:
+            with suppress(ResultError):
+                found += self.get_tabular_data(report, table, for_=for_)
+        return found
 
     def list_variables(self) -> tuple[Variable, ...]:
         """Return every variable and meter that was reported, once for each key and frequency."""
@@ -164,7 +173,7 @@ class Outputs(ABC):
         """
         asked = {"report": report, "for": for_, "table": table, "row": row, "column": column}
         return TabularData(
-            filter_tables(self._cells(report), {name: text for name, text in asked.items() if text is not None})
+            filter_tables(self._tables, {name: text for name, text in asked.items() if text is not None})
         )
 
     def _named(self, variable: str) -> list[Variable]:

@@ -23,7 +23,7 @@ from skyhold.errors import ResultError
 from skyhold.simulation.naming import distinct, parse_frequency
 from skyhold.simulation.reading import Outputs
 from skyhold.simulation.series import AXIS, Environment, Frequency, Variable, field_of, frequencies_of
-from skyhold.simulation.tabular import TABLE_COLUMNS
+from skyhold.simulation.tabular import TABLE_COLUMNS, TabularRow
 from skyhold.simulation.time_axis import TIMES, build_axis, split_integers
 
 __all__ = ["SqlResults"]
@@ -44,7 +44,20 @@ _STRINGS = "SELECT StringIndex, TRIM(Value) FROM Strings"
 
 _CELLS = """
     SELECT ReportNameIndex, ReportForStringIndex, TableNameIndex, RowNameIndex, ColumnNameIndex, UnitsIndex, TRIM(Value)
-    FROM TabularData {where} ORDER BY TabularDataIndex"""
+    FROM TabularData ORDER BY TabularDataIndex"""
+
+_SOME_CELLS = """
+    SELECT TRIM(a.Value), TRIM(b.Value), TRIM(c.Value), TRIM(d.Value), TRIM(e.Value), TRIM(f.Value), TRIM(cell.Value)
+    FROM TabularData AS cell CROSS JOIN Strings AS a ON a.StringIndex = ReportNameIndex
+        CROSS JOIN Strings AS b ON b.StringIndex = ReportForStringIndex
+        CROSS JOIN Strings AS c ON c.StringIndex = TableNameIndex
+        CROSS JOIN Strings AS d ON d.StringIndex = RowNameIndex
+        CROSS JOIN Strings AS e ON e.StringIndex = ColumnNameIndex
+        CROSS JOIN Strings AS f ON f.StringIndex = UnitsIndex
+    WHERE ReportNameIndex IN (SELECT StringIndex FROM Strings WHERE TRIM(Value) COLLATE NOCASE IN ({}))
+        AND TableNameIndex IN (SELECT StringIndex FROM Strings WHERE TRIM(Value) COLLATE NOCASE IN ({}))
+        AND TRIM(b.Value) = ? COLLATE NOCASE
+    ORDER BY TabularDataIndex"""
 
 
 class SqlResults(Outputs):
@@ -66,7 +79,6 @@ class SqlResults(Outputs):
         if not self.path.is_file():
             raise ResultError(f"there is no {str(self.path)!r}", remedy=_ASK_FOR_SQL)
         self._lock = threading.RLock()
-        self._reports: dict[str, pa.Table] = {}
         where = f"file:{quote(str(self.path.absolute()))}?mode=ro&immutable=1"
         self._connection = sqlite3.connect(where, uri=True, check_same_thread=False)
         self._closing = weakref.finalize(self, self._connection.close)
@@ -88,15 +100,15 @@ class SqlResults(Outputs):
         """Close the file."""
         self.close()
 
-    def _ask(self, query: str) -> list[Any]:
+    def _ask(self, query: str, *values: str) -> list[Any]:
         with self._lock:
             try:
-                return self._connection.execute(query).fetchall()
+                return self._connection.execute(query, values).fetchall()
             except sqlite3.OperationalError as error:
                 if "decode" not in str(error) or self._connection.text_factory is _decode:
                     raise self._broken(error) from error
                 self._connection.text_factory = _decode  # only where it must: it is slow
-                return self._ask(query)
+                return self._ask(query, *values)
             except sqlite3.Error as error:
                 raise self._broken(error) from error
 
@@ -136,38 +148,28 @@ class SqlResults(Outputs):
         return bool(self._ask("SELECT 1 FROM sqlite_master WHERE name = 'TabularDataWithStrings'"))
 
     def _load_tables(self) -> pa.Table:
-        return self._read_cells("")
-
-    def _cells(self, report: str | None) -> pa.Table:
-        """Read a report alone, where the others were not read before: there are many, and most are not asked for."""
-        if report is None or "_tables" in self.__dict__:
-            return self._tables
-        asked = report.casefold()
-        if asked not in self._reports:
-            numbers = self._words.numbers.get(asked)
-            if numbers is None:
-                return self._tables
-            self._reports[asked] = self._read_cells(f"WHERE ReportNameIndex IN ({','.join(map(str, numbers))})")
-        return self._reports[asked]
-
-    @cached_property
-    def _words(self) -> "_Words":
         if not self.has_tables:
             raise ResultError(
                 f"{str(self.path)!r} has no tables: the model asks for Output:SQLite 'Simple'",
                 remedy="Ask for 'SimpleAndTabular' before the run: request_outputs(model, selection) does it",
             )
-        return _Words(self._ask(_STRINGS))
-
-    def _read_cells(self, where: str) -> pa.Table:
-        words = self._words
-        cells = list(zip(*self._ask(_CELLS.format(where=where)), strict=True)) or [()] * len(TABLE_COLUMNS)
-        columns = [words.take(each) for each in cells[:-1]]
+        words = {number: text or "" for number, text in self._ask(_STRINGS)}
+        numbers, texts = pa.array(list(words), pa.int64()), pa.array(words.values(), pa.string())
+        cells = list(zip(*self._ask(_CELLS), strict=True)) or [()] * len(TABLE_COLUMNS)
+        columns = [texts.take(pc.index_in(pa.array(each, pa.int64()), numbers)) for each in cells[:-1]]
         columns.append(pa.array([text or "" for text in cells[-1]], pa.string()))
-        table = pa.table(
-            {name: column.dictionary_encode() for name, column in zip(TABLE_COLUMNS, columns, strict=True)}
-        )
-        return table.drop_null() if any(column.null_count for column in columns) else table
+        table = pa.table(dict(zip(TABLE_COLUMNS, (each.dictionary_encode() for each in columns), strict=True)))
+        return table.drop_null() if any(each.null_count for each in columns) else table
+
+    def list_cells(self, tables: Iterable[tuple[str, str]], for_: str) -> list[TabularRow]:
+        """Read these tables alone: most are never asked for."""
+        asked = {(report.casefold(), table.casefold()) for report, table in tables}
+        if not self.has_tables:
+            return []
+        names = [sorted(each) for each in zip(*asked, strict=True)] or [[], []]
+        rows = self._ask(_SOME_CELLS.format(*(",".join("?" * len(each)) for each in names)), *names[0], *names[1], for_)
+        cells = (TabularRow(*(text or "" for text in row)) for row in rows)
+        return [each for each in cells if (each.report.casefold(), each.table.casefold()) in asked]
 
     @cached_property
     def _axis(self) -> pa.Table:
@@ -258,22 +260,6 @@ class SqlResults(Outputs):
             fields.append(field_of(variable, pa.float64()))
             columns.append(values if times.equals(shared) else values.take(pc.index_in(shared, times)))
         return pa.table(columns, schema=pa.schema(fields))
-
-
-class _Words:
-    """The words that the tables are made of, by number."""
-
-    def __init__(self, rows: Iterable[tuple[int, str | None]]) -> None:
-        known = {number: text or "" for number, text in rows}
-        self._numbers = pa.array(list(known), pa.int64())
-        self._texts = pa.array(known.values(), pa.string())
-        self.numbers: dict[str, list[int]] = {}
-        for number, text in known.items():
-            self.numbers.setdefault(text.casefold(), []).append(number)
-
-    def take(self, numbers: Sequence[int | None]) -> pa.Array:
-        """Return the words of some numbers; null where there is none."""
-        return self._texts.take(pc.index_in(pa.array(numbers, pa.int64()), self._numbers))
 
 
 def _decode(raw: bytes) -> str:

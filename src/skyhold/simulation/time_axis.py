@@ -5,6 +5,7 @@
 # pyright: reportUnknownArgumentType=false, reportAttributeAccessIssue=false
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -21,6 +22,9 @@ _RADIX = (16, 32, 32, 64)
 
 _MOMENT = f"""(((CASE WHEN Year > 0 THEN Year ELSE {NO_YEAR} END * {_RADIX[0]} + Month) * {_RADIX[1]} + Day)
     * {_RADIX[2]} + Hour) * {_RADIX[3]} + Minute"""
+
+_REMEMBERED = 4_000_000
+"""Letters that are kept in memory: ten times an hourly year. The cases of a study mostly have the same times."""
 
 TIMES = f"""
     SELECT GROUP_CONCAT(TimeIndex), GROUP_CONCAT(EnvironmentPeriodIndex), GROUP_CONCAT(IFNULL({_MOMENT}, -1)),
@@ -40,6 +44,12 @@ def build_axis(columns: Sequence[str | None], periods: Mapping[int, Environment]
         columns: What `TIMES` gave.
         periods: The environments by their number.
     """
+    build = _build_once if sum(len(text or "") for text in columns) < _REMEMBERED else _build
+    return build(tuple(columns), tuple(periods.items()))
+
+
+def _build(columns: tuple[str | None, ...], environments: tuple[tuple[int, Environment], ...]) -> pa.Table:
+    periods = dict(environments)
     ids, period, moment, kind, interval, dst = (split_integers(text) for text in columns[:-1])
     names = period.dictionary_encode()
     words = pa.array([periods[number].name for number in names.dictionary.to_pylist()], pa.string())
@@ -52,6 +62,9 @@ def build_axis(columns: Sequence[str | None], periods: Mapping[int, Environment]
         pc.if_else(pc.equal(day_type, ""), None, day_type).dictionary_encode(),
     ]
     return pa.table({**dict(zip(AXIS, arrays, strict=True)), "id": ids})
+
+
+_build_once = lru_cache(2)(_build)
 
 
 def split_integers(text: str | None) -> pa.Array:

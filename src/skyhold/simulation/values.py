@@ -5,13 +5,11 @@
 # pyright: reportUnknownArgumentType=false, reportAttributeAccessIssue=false
 
 from collections.abc import Mapping
-from contextlib import suppress
 from decimal import Decimal
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from skyhold.errors import ResultError
 from skyhold.simulation.naming import same
 from skyhold.simulation.reading import Outputs
 from skyhold.simulation.selection import TabularValue
@@ -94,6 +92,14 @@ _SINGLE = {
 _ROUNDING_J = 1e7
 """What the engine's tables of energies show at least: 0.01 GJ."""
 
+_DEMAND = "DemandEndUseComponentsSummary"
+
+_TABLES = tuple(
+    dict.fromkeys(
+        [*((each.report, each.table) for each in _SINGLE.values()), (_SUMMARY, "End Uses"), (_DEMAND, "End Uses")]
+    )
+)
+
 _OF_THE_BUILDING = ("floor_area", "conditioned_area")
 
 _Wide = Mapping[Frequency, pa.Table]
@@ -138,25 +144,21 @@ def read_values(outputs: Outputs, chosen: Mapping[str, TabularValue], wide: _Wid
 
 
 class _Cells:
-    """The cells of the reports that values are taken from, each report read once."""
+    """The cells of the tables that values are taken from, of the whole facility, read at once."""
 
     def __init__(self, outputs: Outputs) -> None:
-        self._outputs = outputs
-        self._reports: dict[str, dict[str, list[TabularRow]]] = {}
+        self._tables: dict[tuple[str, str], list[TabularRow]] = {}
+        for each in outputs.list_cells(_TABLES, "Entire Facility"):
+            self._tables.setdefault((each.report.casefold(), each.table.casefold()), []).append(each)
 
     def get(self, cell: TabularValue) -> TabularRow | None:
-        """Return a cell, of the whole facility; None where it is not there."""
+        """Return a cell; None where it is not there."""
         found = self.table(cell.report, cell.table)
         return next((each for each in found if same(each.row, cell.row) and same(each.column, cell.column)), None)
 
     def table(self, report: str, table: str) -> list[TabularRow]:
         """Return the cells of a table; none where it is not there."""
-        if report not in self._reports:
-            tables = self._reports[report] = {}
-            with suppress(ResultError):
-                for each in self._outputs.get_tabular_data(report, for_="Entire Facility"):
-                    tables.setdefault(each.table.casefold(), []).append(each)
-        return self._reports[report].get(table.casefold(), [])
+        return self._tables.get((report.casefold(), table.casefold()), [])
 
 
 class _Meters:
@@ -284,7 +286,7 @@ def _intensities(values: Mapping[str, Quantity]) -> dict[str, Quantity]:
 
 
 def _peaks(tables: _Cells, meters: _Meters, *, is_run: bool) -> dict[str, Quantity]:
-    cells = tables.table("DemandEndUseComponentsSummary", "End Uses") if is_run else []
+    cells = tables.table(_DEMAND, "End Uses") if is_run else []
     found = {each.column: _in_si(each) for each in cells if each.row == _TOTAL}
     if not found:
         shown = {_FUEL_METERS[name]: meters.peak(f"{name}:Facility") for name in meters.fuels()}
