@@ -4,11 +4,12 @@ import json
 import os
 import pickle
 import signal
+import socket
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +19,7 @@ import pytest
 from pyenergyplus.dataset import ref_models, weather_files
 
 from skyhold.errors import BadOptionError
+from skyhold.simulation import engine_process
 from skyhold.simulation.energyplus import EnergyPlus, RunOptions
 from skyhold.simulation.engine import Engine, find_engine
 from skyhold.simulation.simulator import Job, Verdict, Watch
@@ -179,6 +181,25 @@ def test_an_installed_engine_gives_the_same_bits_and_its_own_progress(
     assert _results(tmp_path / "program") == _results(tmp_path / "library")
     assert told == [(0.0, "01/21"), (0.5, "07/21"), (1.0, "done")]
     assert "Warming up" in (tmp_path / "program" / "engine.log").read_text()
+
+
+@pytest.mark.parametrize("is_watched", [True, False])
+def test_days_are_told_only_where_somebody_listens(
+    engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_watched: bool
+):
+    told: list[dict[str, Any]] = []
+    events = engine_process._events
+
+    def listen(channel: socket.socket) -> Iterator[dict[str, Any]]:
+        for event in events(channel):
+            told.append(event)
+            yield event
+
+    monkeypatch.setattr(engine_process, "_events", listen)
+    watch = Watch(on_progress=(lambda *_: None) if is_watched else None)
+    assert _simulate(EnergyPlus(engine), tmp_path, watch=watch).is_success
+    assert any("share" in event for event in told) == is_watched
+    assert told[-1] == {"exit": 0}
 
 
 @pytest.mark.parametrize("kind", ["cold", "warm", "installed"])
