@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from uuid import uuid4
 
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from skyhold.components.library import Library
@@ -77,7 +77,6 @@ def _check(store: Store, made: list[tuple[str, Version]]) -> None:
 
 @given(order=ORDERS, steps=st.lists(st.lists(STEPS, min_size=1, max_size=3), min_size=2, max_size=3))
 @example(order=[], steps=[["one"], ["two"]])
-@settings(max_examples=150)
 def test_publishers_who_meet_anywhere_leave_all_versions_in_one_order(order: list[int], steps: list[list[str]]) -> None:
     store = _begun()
     stage = Stage(order)
@@ -94,7 +93,6 @@ def test_publishers_who_meet_anywhere_leave_all_versions_in_one_order(order: lis
 
 
 @given(order=ORDERS, outside=st.lists(st.sampled_from([b"x", b"y", b"begin", b"ann one"]), min_size=1, max_size=3))
-@settings(max_examples=150)
 def test_what_another_program_writes_meanwhile_is_never_lost(order: list[int], outside: list[bytes]) -> None:
     store = _begun()
     stage = Stage(order)

@@ -160,23 +160,18 @@ class Publisher:
                 return True
             seen.lying[name], seen.hashes[name] = found.info, found.sha256
             strange[name] = found
-        lost = seen.gone if gone_is_deleted and seen.head_is_newest else ()
-        if not strange and not lost:
-            return False
-        if self._is_ahead(component_id, seen):
-            return True
         outside = {name: found for name, found in strange.items() if not self._is_late(seen, name, found)}
+        lost = seen.gone if gone_is_deleted and seen.head_is_newest else ()
         if outside or lost:
             self.ledger.create_version(self._outside_version(component_id, seen, outside, lost))
         return bool(outside or lost)
 
-    def _is_ahead(self, component_id: str, seen: _Seen) -> bool:
-        """Whether there are versions that we did not know when we looked at the plain keys."""
-        newest = self.ledger.newest(component_id, seen.newest.number if seen.newest else None)
-        return newest != seen.newest
-
     def _is_late(self, seen: _Seen, name: str, found: Found) -> bool:
-        """Whether an object is one of ours that is out of date (or early), not another program's."""
+        """Whether an object is one of ours that is out of date, not another program's.
+
+        One that belongs to a version newer than those we know looks like another program's; but then the number of the
+        version that it would become is taken, and we look again.
+        """
         newest = seen.newest
         if newest is None:
             return False
