@@ -5,16 +5,23 @@ from typing import TYPE_CHECKING
 from skyhold.lazy import load_lazily
 
 if TYPE_CHECKING:
+    from skyhold.components.batch_run import BatchItem, BatchResult
+    from skyhold.components.component_facts import ComponentMetadata
     from skyhold.components.config import CloudStorageConfig
     from skyhold.components.library import Library
     from skyhold.components.listing import ComponentInfo
+    from skyhold.components.manager import CloudStorageManager
     from skyhold.components.manifest import Dependency, FileEntry, Head, Version
     from skyhold.components.publication import ANY
 
 __all__ = [
     "ANY",
+    "BatchItem",
+    "BatchResult",
     "CloudStorageConfig",
+    "CloudStorageManager",
     "ComponentInfo",
+    "ComponentMetadata",
     "Dependency",
     "FileEntry",
     "Head",
@@ -24,8 +31,12 @@ __all__ = [
 
 _HOMES = {
     "ANY": "skyhold.components.publication",
+    "BatchItem": "skyhold.components.batch_run",
+    "BatchResult": "skyhold.components.batch_run",
     "CloudStorageConfig": "skyhold.components.config",
+    "CloudStorageManager": "skyhold.components.manager",
     "ComponentInfo": "skyhold.components.listing",
+    "ComponentMetadata": "skyhold.components.component_facts",
     "Dependency": "skyhold.components.manifest",
     "FileEntry": "skyhold.components.manifest",
     "Head": "skyhold.components.manifest",
