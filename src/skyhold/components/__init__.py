@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from skyhold.components.manager import CloudStorageManager
     from skyhold.components.manifest import Dependency, FileEntry, Head, Version
     from skyhold.components.publication import ANY
+    from skyhold.components.sync_config import SyncConfig, SyncResult
+    from skyhold.components.sync_watching import keep_synchronized
+    from skyhold.components.synchronizing import StorageSynchronizer
 
 __all__ = [
     "ANY",
@@ -26,7 +29,11 @@ __all__ = [
     "FileEntry",
     "Head",
     "Library",
+    "StorageSynchronizer",
+    "SyncConfig",
+    "SyncResult",
     "Version",
+    "keep_synchronized",
 ]
 
 _HOMES = {
@@ -41,7 +48,11 @@ _HOMES = {
     "FileEntry": "skyhold.components.manifest",
     "Head": "skyhold.components.manifest",
     "Library": "skyhold.components.library",
+    "StorageSynchronizer": "skyhold.components.synchronizing",
+    "SyncConfig": "skyhold.components.sync_config",
+    "SyncResult": "skyhold.components.sync_config",
     "Version": "skyhold.components.manifest",
+    "keep_synchronized": "skyhold.components.sync_watching",
 }
 
 __getattr__, __dir__ = load_lazily(__name__, _HOMES)

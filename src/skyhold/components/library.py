@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from copy import copy
 from pathlib import Path
 from typing import Any
 
@@ -310,6 +311,15 @@ class Library:
         check_component_id(component_id, operation="reconcile", uri=self.uri)
         self._check_format(create=True)
         return self._publisher.settle(component_id, gone_is_deleted=gone_is_deleted)
+
+    def over(self, store: Store) -> "Library":
+        """Return this very library through another view of its store, such as one that counts requests."""
+        view = copy(self)
+        view.store = store
+        view.history = History(store, policy=self.history.policy)
+        view.locks = Locks(store, self.author)
+        view._publisher = Publisher(store, view.history)  # noqa: SLF001 - a copy of this very object
+        return view
 
     def _append(
         self,

@@ -1,12 +1,14 @@
 """What a folder and a store last agreed on, kept in the folder: one SQLite file, written item by item.
 
 It is a memory, not a truth: where it is lost or damaged, nothing is known to be agreed, so nothing is deleted and
-nothing overwritten until both sides have been compared by content. One file remembers any number of stores.
+nothing overwritten until both sides have been compared by content. One file remembers any number of stores. Many
+threads may use it at a time.
 """
 
 import fcntl
 import os
 import sqlite3
+import threading
 from collections.abc import Iterable
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -92,6 +94,7 @@ class SyncState:
         self.uri = uri
         self.rebuilt = ""
         self._file = folder / STATE_NAME
+        self._turn = threading.RLock()
         self._lock = self._take_lock() if alone else None
         try:
             self._open()
@@ -112,20 +115,21 @@ class SyncState:
     def remember(self, path: str, item: Remembered) -> None:
         """Note what is agreed now; it is safe when this returns."""
         query = "INSERT OR REPLACE INTO item VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
-        self._database.execute(query, (self._place, path, *item))
+        self._execute(query, path, *item)
 
     def remember_all(self, items: Iterable[tuple[str, Remembered]]) -> None:
         """Note much at once."""
-        self._database.execute("BEGIN")
-        try:
-            for path, item in items:
-                self.remember(path, item)
-        finally:
-            self._database.execute("COMMIT")
+        with self._turn:
+            self._database.execute("BEGIN")
+            try:
+                for path, item in items:
+                    self.remember(path, item)
+            finally:
+                self._database.execute("COMMIT")
 
     def forget(self, path: str) -> None:
         """Note that nothing is agreed any more."""
-        self._database.execute("DELETE FROM item WHERE place = ? AND path = ?", (self._place, path))
+        self._execute("DELETE FROM item WHERE place = ? AND path = ?", path)
 
     def choices(self) -> dict[str, ConflictChoice]:
         """Return what somebody has chosen for single conflicts that are not settled yet."""
@@ -135,9 +139,9 @@ class SyncState:
     def choose(self, path: str, choice: ConflictChoice | None) -> None:
         """Note what becomes of one conflict at the next synchronization; None takes it back."""
         if choice is None:
-            self._database.execute("DELETE FROM choice WHERE place = ? AND path = ?", (self._place, path))
+            self._execute("DELETE FROM choice WHERE place = ? AND path = ?", path)
         else:
-            self._database.execute("INSERT OR REPLACE INTO choice VALUES (?, ?, ?)", (self._place, path, choice))
+            self._execute("INSERT OR REPLACE INTO choice VALUES (?, ?, ?)", path, choice)
 
     def close(self) -> None:
         """Let others have it."""
@@ -151,6 +155,10 @@ class SyncState:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def _execute(self, query: str, *values: object) -> None:
+        with self._turn:
+            self._database.execute(query, (self._place, *values))
 
     def _open(self) -> None:
         try:
@@ -166,7 +174,7 @@ class SyncState:
             self._start_again()
 
     def _connect(self) -> None:
-        self._database = sqlite3.connect(self._file, isolation_level=None, timeout=30.0)
+        self._database = sqlite3.connect(self._file, isolation_level=None, timeout=30.0, check_same_thread=False)
         try:
             self._prepare()
         except BaseException:

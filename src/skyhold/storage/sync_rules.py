@@ -16,7 +16,17 @@ from typing import Literal, get_args
 
 from skyhold.errors import BadOptionError
 
-__all__ = ["ActionKind", "Change", "ConflictChoice", "Decision", "Direction", "SyncRules", "decide"]
+__all__ = [
+    "MAX_DELETES",
+    "MAX_DELETE_SHARE",
+    "ActionKind",
+    "Change",
+    "ConflictChoice",
+    "Decision",
+    "Direction",
+    "SyncRules",
+    "decide",
+]
 
 Direction = Literal["upload", "download", "both"]
 ConflictChoice = Literal["keep-both", "local", "remote", "newest", "ask"]
@@ -33,6 +43,10 @@ ActionKind = Literal[
     "leave",
     "nothing",
 ]
+
+
+MAX_DELETES = 1000
+MAX_DELETE_SHARE = 0.5
 
 
 class Change(StrEnum):
@@ -65,8 +79,8 @@ class SyncRules:
     delete_files: bool = False
     overwrite: bool = True
     conflict: ConflictChoice = "keep-both"
-    max_deletes: int = 1000
-    max_delete_share: float = 0.5
+    max_deletes: int = MAX_DELETES
+    max_delete_share: float = MAX_DELETE_SHARE
 
     def __post_init__(self) -> None:
         _check_one_of("direction", self.direction, get_args(Direction))

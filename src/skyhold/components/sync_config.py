@@ -1,0 +1,183 @@
+"""What is asked of a synchronization, and what came of it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from skyhold.components.folder_scan import Matches, compile_patterns
+from skyhold.errors import BadOptionError
+from skyhold.runs.wording import human_size, human_time
+from skyhold.storage.keys import check_prefix
+from skyhold.storage.sync import ConflictChoice, Direction, SyncAction, SyncPlan, SyncRules
+from skyhold.storage.sync_rules import MAX_DELETE_SHARE, MAX_DELETES
+
+__all__ = ["SyncConfig", "SyncResult"]
+
+
+@dataclass(frozen=True, slots=True)
+class SyncConfig:
+    """What is asked of a synchronization.
+
+    Args:
+        local_dir: The folder. It is made where it is missing, unless it is only to be uploaded.
+        direction: ``"upload"``, ``"download"`` or ``"both"``.
+        delete_files: Whether a deletion on one side is followed on the other.
+        overwrite: Whether a side that is what was last agreed is replaced by the other one's edit.
+        file_patterns: Only files whose name or path matches one of these; all if not given.
+        conflict: What becomes of a file that both sides changed: ``"keep-both"``, ``"local"``, ``"remote"``,
+            ``"newest"`` or ``"ask"``.
+        prefix: Where in the library the folder's files are; a folder of its own ends in ``/``.
+        max_deletes: More deletions than this on one side stop the plan.
+        max_delete_share: So does this share of all files, or more.
+        confirmed: Whether a plan that the guard would stop is carried out.
+
+    Raises:
+        BadOptionError: A value cannot be used.
+
+    Example:
+        >>> SyncConfig("agent_outputs", direction="both", file_patterns=["*.stl"]).rules.direction
+        'both'
+    """
+
+    local_dir: str | Path
+    direction: Direction = "both"
+    delete_files: bool = False
+    overwrite: bool = True
+    file_patterns: Sequence[str] | None = None
+    conflict: ConflictChoice = "keep-both"
+    prefix: str = ""
+    max_deletes: int = MAX_DELETES
+    max_delete_share: float = MAX_DELETE_SHARE
+    confirmed: bool = False
+
+    def __post_init__(self) -> None:
+        check_prefix(self.prefix, operation="sync", uri=self.prefix)
+        if isinstance(self.file_patterns, str):
+            raise BadOptionError(
+                f"file_patterns={self.file_patterns!r} is a text", remedy=f"Give a list: [{self.file_patterns!r}]"
+            )
+        _ = self.rules, self.matches
+
+    @property
+    def folder(self) -> Path:
+        """The folder."""
+        return Path(self.local_dir)
+
+    @property
+    def rules(self) -> SyncRules:
+        """What may be done."""
+        return SyncRules(
+            direction=self.direction,
+            delete_files=self.delete_files,
+            overwrite=self.overwrite,
+            conflict=self.conflict,
+            max_deletes=self.max_deletes,
+            max_delete_share=self.max_delete_share,
+        )
+
+    @property
+    def matches(self) -> Matches | None:
+        """What tells whether a path is asked for; None means all are."""
+        return None if self.file_patterns is None else compile_patterns(self.file_patterns)
+
+
+@dataclass(slots=True)
+class SyncResult:
+    """What a synchronization has done.
+
+    Attributes:
+        plan: What was planned first.
+        done: What was done, in all rounds.
+        unchanged: How many files agreed already.
+        kept: The paths under which the local content of conflicts lies now, by path.
+        left: What was left as it is, with the reason.
+        problems: Paths that could not be synchronized, each with the reason.
+        failures: The error of each path that failed.
+        notes: What else is worth knowing.
+        seconds: How long it took.
+        dry_run: Whether nothing was to be done.
+    """
+
+    plan: SyncPlan
+    done: list[SyncAction] = field(default_factory=list[SyncAction])
+    unchanged: int = 0
+    kept: dict[str, str] = field(default_factory=dict[str, str])
+    left: dict[str, str] = field(default_factory=dict[str, str])
+    problems: dict[str, str] = field(default_factory=dict[str, str])
+    failures: dict[str, Exception] = field(default_factory=dict[str, Exception])
+    notes: list[str] = field(default_factory=list[str])
+    seconds: float = 0.0
+    dry_run: bool = False
+
+    @property
+    def success(self) -> bool:
+        """Whether nothing failed."""
+        return not self.failures
+
+    @property
+    def conflicts(self) -> list[str]:
+        """The paths that both sides had changed."""
+        return sorted({action.path for action in (*self.done, *self.plan.conflicts) if action.conflict})
+
+    def paths(self, *kinds: str) -> list[str]:
+        """Return the files with which this was done: ``"upload"``, ``"download"``, ``"delete_local"`` and so on."""
+        return sorted(action.path for action in self.done if action.kind in kinds)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many files of each kind."""
+        return {
+            "uploaded": len(self.paths("upload")),
+            "downloaded": len(self.paths("download")),
+            "renamed": len(self.paths("rename_local", "rename_remote")),
+            "deleted_local": len(self.paths("delete_local")),
+            "deleted_remote": len(self.paths("delete_remote")),
+            "conflicts": len(self.conflicts),
+            "unchanged": self.unchanged,
+            "left": len(self.left),
+            "problems": len(self.problems),
+            "failed": len(self.failures),
+        }
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it for JSON."""
+        return {
+            "success": self.success,
+            "dry_run": self.dry_run,
+            "seconds": round(self.seconds, 3),
+            **self.counts,
+            "kept_aside": dict(self.kept),
+            "left_alone": dict(self.left),
+            "problem_paths": dict(self.problems),
+            "failures": {path: str(error) for path, error in self.failures.items()},
+            "notes": list(self.notes),
+            "plan": self.plan.as_dict(),
+        }
+
+    def get_summary_string(self) -> str:
+        """Return it for people: one line of counts, then whatever wants to be looked at.
+
+        Example:
+            >>> print(SyncResult(SyncPlan(()), unchanged=3, seconds=0.5).get_summary_string())
+            Synchronized in 0.5 s: 3 unchanged
+        """
+        words = [f"{count:,} {name.replace('_', ' ')}" for name, count in self.counts.items() if count]
+        size_bytes = sum(action.size_bytes for action in self.done)
+        moved = f" ({human_size(size_bytes)})" if size_bytes else ""
+        begin = "Planned" if self.dry_run else "Synchronized"
+        lines = [f"{begin} in {human_time(self.seconds)}: {', '.join(words) or 'nothing to do'}{moved}"]
+        if self.dry_run:
+            lines += [f"  {line}" for line in self.plan.lines()]
+        lines += [
+            f"  conflict: {path}, the local content is kept as {kept}" for path, kept in sorted(self.kept.items())
+        ]
+        if not self.dry_run:
+            lines += _told("left", self.left) + _told("problem", self.problems)
+        lines += _told("failed", {path: str(error) for path, error in self.failures.items()})
+        lines += [f"  {note}" for note in self.notes]
+        return "\n".join(lines)
+
+
+def _told(word: str, reasons: Mapping[str, str]) -> list[str]:
+    return [f"  {word}: {path}: {reason}" for path, reason in sorted(reasons.items())]

@@ -1,0 +1,212 @@
+"""The local hand of a synchronization: files appear whole, replace only what was seen, and never leave the folder.
+
+What the plan saw is compared once more in the moment before a file is replaced or removed. Another program that writes
+in the few microseconds between that and the rename is not seen; a file that it replaces by a rename of its own is.
+"""
+
+import hashlib
+import os
+from collections.abc import Iterator
+from contextlib import suppress
+from datetime import datetime
+from pathlib import Path, PurePosixPath
+
+from skyhold.components.folder_scan import OWN_PREFIX, Stamp, stamp_of
+from skyhold.components.getting import inside
+from skyhold.errors import ConflictError, InvalidKeyError
+
+__all__ = ["SyncFiles", "conflict_name"]
+
+_MANY = 1000
+
+
+def conflict_name(path: str, host: str, moment: datetime) -> str:
+    """Return under what name the local content of a conflict lives on; it keeps its suffix, by which viewers go.
+
+    Example:
+        >>> from datetime import UTC
+        >>> conflict_name("arm/left.stl", "desk", datetime(2026, 11, 21, 14, 5, tzinfo=UTC))
+        'arm/left.conflict-desk-20261121T140500Z.stl'
+    """
+    pure = PurePosixPath(path)
+    host = "".join(letter if letter.isalnum() or letter in "-_" else "-" for letter in host)
+    end = f".conflict-{host}-{moment:%Y%m%dT%H%M%SZ}{pure.suffix}"
+    room = 255 - len(end.encode())
+    stem = pure.stem.encode()[:room].decode(errors="ignore")
+    return str(pure.with_name(stem + end))
+
+
+class SyncFiles:
+    """The files of a folder.
+
+    Args:
+        root: The folder.
+        host: This machine, for the names of conflicts.
+        moment: When the synchronization began, for the same.
+    """
+
+    def __init__(self, root: Path, *, host: str, moment: datetime) -> None:
+        self.root = root
+        self._host = host
+        self._moment = moment
+        self._parts = root / f"{OWN_PREFIX}.parts"
+        self._trash = root / f"{OWN_PREFIX}.trash" / f"{moment:%Y%m%dT%H%M%SZ}"
+
+    def at(self, name: str) -> Path:
+        """Return where a file of the folder lies.
+
+        Raises:
+            InvalidKeyError: It would lie outside, or below a file.
+        """
+        return inside(self.root, name)
+
+    def part_of(self, name: str, token: str) -> Path:
+        """Return where content is gathered before it takes its place; the same after an interruption."""
+        self._parts.mkdir(exist_ok=True)
+        return self._parts / hashlib.sha256(f"{name}\n{token}".encode()).hexdigest()[:32]
+
+    def gather(self, part: Path, content: bytes) -> None:
+        """Write content where it is gathered."""
+        part.write_bytes(content)
+
+    def put(self, part: Path, name: str, seen: Stamp | None) -> Stamp:
+        """Let what was gathered take its place; return its stamp.
+
+        Raises:
+            ConflictError: What lies there is not what was seen.
+        """
+        target = self.at(name)
+        self._make_room(target)
+        if stamp_of(target) != seen:
+            raise _changed(target)
+        if seen is None:
+            self._link(part, target)
+            part.unlink()
+        else:
+            part.replace(target)
+        now = stamp_of(target)
+        if now is None:
+            raise _changed(target)
+        return now
+
+    def remove(self, name: str, seen: Stamp) -> None:
+        """Remove a file that is what was seen, and the folders that it leaves empty.
+
+        Raises:
+            ConflictError: It is not.
+        """
+        target = self.at(name)
+        if stamp_of(target) != seen:
+            raise _changed(target)
+        target.unlink()
+        self._drop_empty(target)
+
+    def rename(self, name: str, to: str, seen: Stamp) -> Stamp:
+        """Rename a file that is what was seen; return its new stamp.
+
+        Raises:
+            ConflictError: It is not, or the new name is taken.
+        """
+        old, new = self.at(name), self.at(to)
+        if stamp_of(old) != seen:
+            raise _changed(old)
+        self._make_room(new)
+        self._link(old, new)
+        old.unlink()
+        self._drop_empty(old)
+        now = stamp_of(new)
+        if now is None:
+            raise _changed(new)
+        return now
+
+    def set_aside(self, path: str, name: str, seen: Stamp) -> tuple[str, Stamp]:
+        """Give a file that is what was seen a second name, that of a conflict; return the name, and the stamp of both.
+
+        Raises:
+            ConflictError: It is not.
+        """
+        source = self.at(name)
+        if stamp_of(source) != seen:
+            raise _changed(source)
+        for further in self._names(conflict_name(path, self._host, self._moment)):
+            with suppress(FileExistsError):
+                os.link(source, self.at(further))
+                return further, self._linked(source, seen)
+        raise _changed(source)
+
+    def keep_in_trash(self, name: str, seen: Stamp) -> tuple[Path, Stamp]:
+        """Keep a file that is what was seen in the trash, beside where it lies; return where, and the stamp of both.
+
+        Raises:
+            ConflictError: It is not.
+        """
+        source = self.at(name)
+        if stamp_of(source) != seen:
+            raise _changed(source)
+        self._trash.mkdir(parents=True, exist_ok=True)
+        for further in self._names(name):
+            kept = inside(self._trash, further)
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            with suppress(FileExistsError):
+                os.link(source, kept)
+                return kept, self._linked(source, seen)
+        raise _changed(source)
+
+    def drop_parts(self) -> None:
+        """Remove what was gathered and is no longer wanted."""
+        if self._parts.is_dir():
+            for part in self._parts.iterdir():
+                part.unlink()
+            self._parts.rmdir()
+
+    def _linked(self, source: Path, seen: Stamp) -> Stamp:
+        """Return the stamp after a link was made, which is a change of its status; content must be as it was."""
+        now = stamp_of(source)
+        if now is None or now._replace(ctime_ns=seen.ctime_ns) != seen:
+            raise _changed(source)
+        return now
+
+    def _link(self, source: Path, target: Path) -> None:
+        """Give a file another name, which must be free."""
+        try:
+            os.link(source, target)
+        except FileExistsError as error:
+            raise _changed(target) from error
+
+    def _make_room(self, target: Path) -> None:
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+        except (FileExistsError, NotADirectoryError) as error:
+            raise _cannot_hold(target, "a folder on the way is a file here") from error
+        if target.is_dir() and not target.is_symlink():
+            raise _cannot_hold(target, "it is a folder here")
+
+    def _drop_empty(self, target: Path) -> None:
+        for folder in target.parents:
+            if folder == self.root:
+                return
+            try:
+                folder.rmdir()
+            except OSError:
+                return
+
+    def _names(self, name: str) -> Iterator[str]:
+        pure = PurePosixPath(name)
+        yield name
+        for number in range(2, _MANY):
+            yield str(pure.with_name(f"{pure.stem}-{number}{pure.suffix}"))
+
+
+def _changed(target: Path) -> ConflictError:
+    return ConflictError(
+        "the file changed since the folder was looked at",
+        operation="sync",
+        uri=str(target),
+        remedy="Synchronize again; nothing was lost",
+    )
+
+
+def _cannot_hold(target: Path, reason: str) -> InvalidKeyError:
+    return InvalidKeyError(
+        f"the folder cannot hold it: {reason}", operation="sync", uri=str(target), remedy="Rename one of them"
+    )

@@ -1,0 +1,326 @@
+"""What both sides of a synchronization look like, compared with what they last agreed on: the input of the planner.
+
+The folder is scanned while the store is listed; only paths of which a stamp or an e-tag is not what was agreed are
+looked at any closer: a file is hashed, an object's head is asked for its hash. Nothing is asked for one by one else.
+"""
+
+import unicodedata
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import TypeVar
+
+from skyhold.components.folder_scan import (
+    FolderScan,
+    Matches,
+    Stamp,
+    hash_unchanged,
+    is_case_sensitive,
+    name_fault,
+    scan_folder,
+)
+from skyhold.components.layout import RESERVED
+from skyhold.components.library import Library
+from skyhold.components.sync_config import SyncConfig
+from skyhold.components.sync_state import STATE_NAME, Remembered, SyncState
+from skyhold.errors import (
+    ComponentNotFoundError,
+    ConflictError,
+    IntegrityError,
+    MalformedInputError,
+    SkyholdError,
+    StorageError,
+)
+from skyhold.execution.waiting import wait_for
+from skyhold.storage.contract import Store
+from skyhold.storage.objects import ObjectInfo
+from skyhold.storage.sync import LocalFile, RemoteFile, SyncPlan, plan_sync
+
+__all__ = ["View", "ask_for", "look", "token_of"]
+
+_HASHING = 8
+_ASKING = 64
+_LAST_RESERVED = RESERVED + "~~~~"
+_CHUNK = 2048
+
+A = TypeVar("A")
+T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class View:
+    """Both sides, and what was agreed.
+
+    Attributes:
+        scan: The folder.
+        listed: The store's objects, by path.
+        agreed: What was agreed, by path.
+        unchanged: How many paths agree.
+        differing: The others.
+        local: Of these, the files with their hashes.
+        stamps: The stamps that those had when they were hashed.
+        remote: Of these, the objects.
+        names: How the store spells a path, where that differs.
+        problems: Paths to be left alone, each with the reason.
+    """
+
+    scan: FolderScan
+    listed: dict[str, ObjectInfo]
+    agreed: dict[str, Remembered]
+    unchanged: int = 0
+    differing: set[str] = field(default_factory=set[str])
+    local: dict[str, LocalFile] = field(default_factory=dict[str, LocalFile])
+    stamps: dict[str, Stamp] = field(default_factory=dict[str, Stamp])
+    remote: dict[str, RemoteFile] = field(default_factory=dict[str, RemoteFile])
+    names: dict[str, str] = field(default_factory=dict[str, str])
+    problems: dict[str, str] = field(default_factory=dict[str, str])
+
+
+def token_of(info: ObjectInfo) -> str:
+    """Return what changes whenever an object changes."""
+    return info.e_tag or f"{info.size_bytes}-{info.modified.isoformat()}"
+
+
+def look(
+    library: Library,
+    config: SyncConfig,
+    state: SyncState,
+    *,
+    suspects: Iterable[str] = (),
+    read_only: bool = False,
+) -> tuple[View, SyncPlan]:
+    """Return what both sides look like, and the plan that follows.
+
+    Args:
+        library: The remote side.
+        config: What is asked.
+        state: What was agreed.
+        suspects: Paths whose objects turned out to be another version than was thought.
+        read_only: Take nothing over into the library, and note nothing.
+
+    Raises:
+        KeyNotFoundError: The folder is missing.
+        AccessDeniedError: The folder cannot be read.
+    """
+    matches = config.matches
+    with ThreadPoolExecutor(2, thread_name_prefix="skyhold-look") as pool:
+        listing = pool.submit(_list, library.store, config.prefix, matches)
+        scanning = pool.submit(scan_folder, config.folder, matches)
+        agreed = state.load()
+        wait_for((listing, scanning))
+    listed, names, problems = listing.result()
+    view = View(scanning.result(), listed, agreed, names=names, problems=problems)
+    _compare(view, matches)
+    _set_aside(view, config)
+    _hash(view, config, state, read_only=read_only)
+    suspected = set(suspects)
+    for path in view.differing & listed.keys():
+        info = listed[path]
+        view.remote[path] = RemoteFile(
+            info.size_bytes, token_of(info), modified=info.modified, name=names.get(path, "")
+        )
+    asked = [path for path in sorted(view.remote) if path in suspected or _must_know(view, config, path)]
+    for path, found in _each(lambda path: _ask(library, config, view, path, read_only=read_only), asked, _ASKING):
+        if isinstance(found, RemoteFile):
+            view.remote[path] = found
+        elif isinstance(found, ConflictError | IntegrityError | MalformedInputError):
+            view.problems[path] = str(found)
+        else:
+            raise found
+    plan = plan_sync(
+        view.local,
+        view.remote,
+        {path: agreed[path].agreed for path in view.differing if path in agreed},
+        config.rules,
+        choices=state.choices(),
+        problems=view.problems,
+        unchanged=view.unchanged,
+    )
+    return view, plan
+
+
+def _list(
+    store: Store, prefix: str, matches: Matches | None
+) -> tuple[dict[str, ObjectInfo], dict[str, str], dict[str, str]]:
+    """List the plain keys: objects by path, how the store spells a path where that differs, and what clashes."""
+    found: dict[str, ObjectInfo] = {}
+    names: dict[str, str] = {}
+    problems: dict[str, str] = {}
+    begin = len(prefix)
+    for info in _list_plain(store, prefix):
+        name = info.key[begin:]
+        path = name if name.isascii() else unicodedata.normalize("NFC", name)
+        if matches is not None and not matches(path):
+            continue
+        if path in found:
+            problems[path] = "several objects differ only in how Unicode composes their names"
+        if path != name:
+            names[path] = name
+        found[path] = info
+    return found, names, problems
+
+
+def _list_plain(store: Store, prefix: str) -> Iterator[ObjectInfo]:
+    """List without the history: up to where it begins, and on from where it ends."""
+    if prefix:
+        yield from store.list(prefix)
+        return
+    for info in store.list():
+        if info.key >= RESERVED:
+            break
+        yield info
+    for info in store.list(start_after=_LAST_RESERVED):
+        if not info.key.startswith(RESERVED):
+            yield info
+
+
+def _compare(view: View, matches: Matches | None) -> None:
+    """Find the paths of which a stamp or an e-tag is not what was agreed: of very many, mostly none."""
+    files, listed, agreed = view.scan.files, view.listed, view.agreed
+    differing: set[str] = {*files.keys() - agreed.keys(), *listed.keys() - agreed.keys()}
+    unchanged = 0
+    for path, item in agreed.items():
+        info = listed.get(path)
+        if info is not None and files.get(path) == item[:4] and (info.e_tag or token_of(info)) == item[5]:
+            unchanged += 1
+        elif matches is None or matches(path):
+            differing.add(path)
+    view.differing = differing
+    view.unchanged = unchanged
+
+
+def _set_aside(view: View, config: SyncConfig) -> None:
+    """Leave out what cannot be looked at, or could not be held by the other side."""
+    problems = view.problems
+    problems.update(view.scan.problems)
+    blocked = {path.rstrip("/") for path in view.scan.problems}
+    for path in view.differing - problems.keys():
+        above = next((folder for folder in _folders_of(path) if folder in blocked), "")
+        if above:
+            problems[path] = f"it lies in {above!r}: {view.scan.problems.get(above) or view.scan.problems[above + '/']}"
+        elif path not in view.agreed and (fault := name_fault(config.prefix + path) or name_fault(path)):
+            problems[path] = fault
+    if not is_case_sensitive(config.folder, STATE_NAME):
+        _set_case_clashes_aside(view)
+    view.differing -= problems.keys()
+
+
+def _folders_of(path: str) -> Iterator[str]:
+    at = path.find("/")
+    while at >= 0:
+        yield path[:at]
+        at = path.find("/", at + 1)
+
+
+def _set_case_clashes_aside(view: View) -> None:
+    """Leave out objects that the folder, which does not tell capitals apart, could not hold beside others."""
+    spelled: dict[str, str] = {path.casefold(): path for path in view.scan.files}
+    for path in sorted(view.listed):
+        first = spelled.setdefault(path.casefold(), path)
+        if first != path and path not in view.scan.files:
+            view.problems[path] = f"the folder does not tell it from {first!r}"
+
+
+def _hash(view: View, config: SyncConfig, state: SyncState, *, read_only: bool) -> None:
+    """Find out the content of files whose stamp is not the agreed one."""
+    files = view.scan.files
+    to_read: list[str] = []
+    for path in view.differing & files.keys():
+        item = view.agreed.get(path)
+        if item is not None and files[path] == item.stamp:
+            view.local[path] = _local(view, path, item.sha256, item.stamp)
+            view.stamps[path] = item.stamp
+        else:
+            to_read.append(path)
+    touched: list[tuple[str, Remembered]] = []
+    for path, found in _each(lambda path: hash_unchanged(config.folder / view.scan.name_of(path)), to_read, _HASHING):
+        if isinstance(found, Exception):
+            view.problems[path] = found.reason if isinstance(found, StorageError) else str(found)
+            continue
+        sha256, stamp = found
+        item, info = view.agreed.get(path), view.listed.get(path)
+        if item is not None and item.sha256 == sha256:
+            touched.append((path, item._replace(**stamp._asdict())))
+            if info is not None and token_of(info) == item.token:
+                view.differing.discard(path)
+                view.unchanged += 1
+                continue
+        view.local[path] = _local(view, path, sha256, stamp)
+        view.stamps[path] = stamp
+    if touched and not read_only:
+        state.remember_all(touched)
+    view.differing -= view.problems.keys()
+
+
+def _local(view: View, path: str, sha256: str, stamp: Stamp) -> LocalFile:
+    modified = datetime.fromtimestamp(stamp.mtime_ns / 1e9, UTC)
+    return LocalFile(stamp.size_bytes, sha256, modified, view.scan.names.get(path, ""))
+
+
+def _must_know(view: View, config: SyncConfig, path: str) -> bool:
+    """Whether the plan depends on what an object's content is; a plain download finds it out by itself."""
+    item, local, remote = view.agreed.get(path), view.local.get(path), view.remote[path]
+    if item is None:
+        return local is not None or _may_be_renamed(view, config, remote)
+    if remote.token == item.token:
+        return False
+    return local is None or local.sha256 != item.sha256
+
+
+def _may_be_renamed(view: View, config: SyncConfig, remote: RemoteFile) -> bool:
+    """Whether an object that is new may be one that is gone: they have one size."""
+    if not config.delete_files or not config.rules.downloads:
+        return False
+    gone = (path for path in view.local if path in view.agreed and path not in view.remote)
+    return any(view.agreed[path].size_bytes == remote.size_bytes for path in gone)
+
+
+def _ask(library: Library, config: SyncConfig, view: View, path: str, *, read_only: bool) -> RemoteFile:
+    return ask_for(library, config.prefix + view.names.get(path, path), view.remote[path], read_only=read_only)
+
+
+def ask_for(library: Library, component_id: str, seen: RemoteFile, *, read_only: bool = False) -> RemoteFile:
+    """Return what an object is, as its head says; one that another program wrote becomes a version first.
+
+    Args:
+        library: Where it is.
+        component_id: Its component.
+        seen: What a listing says of it; it is returned as it is where there is nothing more to know.
+        read_only: Take nothing over.
+    """
+    for take_over in (False, True):
+        if take_over and (read_only or library.reconcile(component_id) is None):
+            break
+        try:
+            head, _ = library.head(component_id)
+        except ComponentNotFoundError:
+            continue
+        for plain in head.plain:
+            if plain.name == "" and plain.e_tag and (take_over or plain.e_tag == seen.token):
+                return replace(
+                    seen, token=plain.e_tag, sha256=plain.sha256, version=head.version, size_bytes=plain.size_bytes
+                )
+    return seen
+
+
+def _each(work: Callable[[A], T], items: Iterable[A], workers: int) -> Iterator[tuple[A, "T | SkyholdError | OSError"]]:
+    """Do the work for all, many at a time; an error is given, not raised."""
+
+    def safely(item: A) -> "T | SkyholdError | OSError":
+        try:
+            return work(item)
+        except (SkyholdError, OSError) as error:
+            return error
+
+    listed = list(items)
+    with ThreadPoolExecutor(workers, thread_name_prefix="skyhold-look") as pool:
+        try:
+            for begin in range(0, len(listed), _CHUNK):
+                chunk = listed[begin : begin + _CHUNK]
+                futures = [pool.submit(safely, item) for item in chunk]
+                wait_for(futures)
+                yield from ((item, future.result()) for item, future in zip(chunk, futures, strict=True))
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
