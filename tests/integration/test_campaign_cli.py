@@ -66,6 +66,21 @@ def test_a_table_for_people_has_units(place: str, capsys: pytest.CaptureFixture[
     assert capsys.readouterr().out.splitlines()[:3] == ["x  sum [kWh]", "1  276", "2  552"]
 
 
+def test_a_table_is_compared_and_judged_by_command(place: str, capsys: pytest.CaptureFixture[str]):
+    tiny = ["--simulator", "office_study.py:tiny", "--json"]
+    run(["sim", "plan", "office_study.py:study", place, *tiny])
+    run(["sim", "work", place, *tiny])
+    capsys.readouterr()
+    compared = ["--deltas", "sum", "--changes", "sum", "--baseline", "x=1", "--gate", "--json"]
+    assert run(["sim", "table", place, *compared, "--cases", "x=2", "x=5"]) == 0
+    rows = said(capsys)[:2]
+    names = ("delta.sum", "change.sum", "is_sound", "quality")
+    assert [[row[name] for name in names] for row in rows] == [
+        [276.0, pytest.approx(100.0), True, None],
+        [None, None, False, "failed: engine"],
+    ]
+
+
 def test_a_cancelled_campaign_is_not_worked_on(place: str, capsys: pytest.CaptureFixture[str]):
     tiny = ["--simulator", "office_study.py:tiny", "--json"]
     run(["sim", "plan", "office_study.py:study", place, *tiny])

@@ -216,16 +216,33 @@ def cancel(uri: str, /, *, common: Common = _DEFAULT) -> int:
     return 0
 
 
-def show_table(uri: str, /, *, columns: Names = [], cases: Names = [], common: Common = _DEFAULT) -> int:  # noqa: B006 - cyclopts reads it
+def show_table(
+    uri: str,
+    /,
+    *,
+    columns: Names = [],  # noqa: B006 - cyclopts reads them
+    cases: Names = [],  # noqa: B006
+    deltas: Names = [],  # noqa: B006
+    changes: Names = [],  # noqa: B006
+    baseline: str = "",
+    gate: bool = False,
+    common: Common = _DEFAULT,
+) -> int:
     """Print parameters and results, a row for each case; needs no engine.
 
     Args:
         uri: The campaign.
         columns: Which; all if not given.
         cases: Labels; all if not given.
+        deltas: Values to compare with the baseline: what they differ by is called delta.NAME.
+        changes: The same in percent, called change.NAME.
+        baseline: The label of the case that all are compared with; each with its own if not given.
+        gate: Say in is_sound and quality whether a result may be used: no severe messages, at most 300 unmet hours.
         common: Options of every command.
     """
-    table = Campaign.open(uri, **common.options_for(uri)).table(columns or None, cases or None)
+    table = Campaign.open(uri, **common.options_for(uri)).table(
+        columns or None, cases or None, deltas=deltas, changes=changes, baseline=baseline or None, gate=gate
+    )
     rows: list[dict[str, Any]] = table.to_pylist()
     printer = Printer(as_json=common.json)
     if common.json:

@@ -1,10 +1,10 @@
 """Many runs whose plan, state and results lie in a store, and nowhere else."""
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import replace
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from skyhold.errors import AlreadyExistsError, BadOptionError, ResultError, StoppedError
 from skyhold.execution.signals import exit_on_terminate
@@ -26,6 +26,9 @@ from skyhold.simulation.worker import find_simulator
 from skyhold.storage.contract import Store
 from skyhold.storage.opening import open_store
 from skyhold.storage.wrappers.prefixed import PrefixedStore
+
+if TYPE_CHECKING:
+    from skyhold.simulation.table import QualityGate  # pyarrow
 
 __all__ = ["Campaign"]
 
@@ -245,7 +248,17 @@ class Campaign:
         )
         return sum(label.case in results for label in self._board.labels.values())
 
-    def table(self, columns: Sequence[str] | None = None, cases: Sequence[str] | None = None) -> Any:
+    def table(
+        self,
+        columns: Sequence[str] | None = None,
+        cases: Sequence[str] | None = None,
+        *,
+        values: Mapping[str, Callable[[Mapping[str, Any]], Any]] | None = None,
+        deltas: bool | Sequence[str] = False,
+        changes: bool | Sequence[str] = False,
+        baseline: str | None = None,
+        gate: "QualityGate | bool" = False,
+    ) -> Any:
         """Return parameters and results as an Arrow table, a row for each label; once collected, by two requests.
 
         Units are in the fields' metadata. Rows whose case is not finished have parameters alone. What a chunk asked of
@@ -253,14 +266,21 @@ class Campaign:
         What workers ask after their last chunk, or before they are killed, is not in it; see their receipts.
 
         Args:
-            columns: Which; all if not given.
-            cases: Labels; all if not given.
+            columns: Which, those that are asked for below too; all if not given.
+            cases: Labels; all if not given. What they are compared with need not be among them.
+            values: Values of one's own by name, as for `skyhold.simulation.add_values`; called for the rows that have
+                results.
+            deltas: True, or the names of values: what each differs by from the baseline, as ``"delta.site_energy"``.
+            changes: The same in %, as ``"change.site_energy"``.
+            baseline: The label of the case that all are compared with; each with its own if not given.
+            gate: What a result may have and still be used: ``is_sound`` says whether it may, and ``quality`` why not.
+                True for `QualityGate()`.
 
         Raises:
-            BadOptionError: There is no such column or label.
+            BadOptionError: There is no such column, label or value.
             ResultError: There is no campaign.
         """
-        from skyhold.simulation.campaign_table import read_table, select  # noqa: PLC0415 - pyarrow
+        from skyhold.simulation.campaign_table import compare, read_table, select  # noqa: PLC0415 - pyarrow
 
         head = read_head(self.store)
         if head is None or not head.is_complete:
@@ -268,7 +288,8 @@ class Campaign:
             head = read_head(self.store)
         if head is None:
             raise ResultError(f"the campaign at {self.uri!r} has no table", remedy="Collect it: campaign.collect()")
-        return select(read_table(self.store, head), columns, cases)
+        found = compare(read_table(self.store, head), values or {}, deltas, changes, baseline, gate)
+        return select(found, columns, cases)
 
     def folder(self, label: str) -> Store:
         """Return what was kept of a case, as a store of its own: files by the names that the engine gave them.

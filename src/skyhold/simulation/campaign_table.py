@@ -15,13 +15,13 @@ from skyhold.errors import BadOptionError
 from skyhold.simulation.layout import table_part_key
 from skyhold.simulation.outcome import Outcome
 from skyhold.simulation.spending import price_of, requests_in
-from skyhold.simulation.table import TableBuilder, names_of
+from skyhold.simulation.table import QualityGate, TableBuilder, add_deltas, add_quality, add_values, names_of
 from skyhold.simulation.table_head import TableHead, put_head
 from skyhold.simulation.tasks import Label
 from skyhold.storage.contract import Store
 from skyhold.storage.pricing import AWS_2024
 
-__all__ = ["build_table", "publish_table", "read_table", "select"]
+__all__ = ["build_table", "compare", "publish_table", "read_table", "select"]
 
 _SEVERITIES = ("warning", "severe", "fatal")
 
@@ -91,6 +91,34 @@ def publish_table(store: Store, table: Any, *, chunks: int, parts: int, is_compl
 def read_table(store: Store, head: TableHead) -> Any:
     """Return a table that was written."""
     return pq.read_table(pa.BufferReader(store.read(head.part)))
+
+
+def compare(
+    table: Any,
+    values: Mapping[str, Callable[[Mapping[str, Any]], Any]],
+    deltas: bool | Sequence[str],
+    changes: bool | Sequence[str],
+    baseline: str | None,
+    gate: QualityGate | bool,
+) -> Any:
+    """Return a table with what `Campaign.table` was asked for beside the results.
+
+    Raises:
+        BadOptionError: There is no such label or value.
+    """
+    if values:
+        table = add_values(table, {name: _where_done(function) for name, function in values.items()})
+    for asked, is_percent in ((deltas, False), (changes, True)):
+        if asked:
+            names = None if asked is True else [asked] if isinstance(asked, str) else asked
+            table = add_deltas(table, baseline, names=names, percent=is_percent)
+    if baseline is not None and not (deltas or changes):
+        raise BadOptionError(f"baseline={baseline!r} compares nothing", remedy="Say deltas=True or changes=True too")
+    return add_quality(table, None if gate is True else gate) if gate else table
+
+
+def _where_done(function: Callable[[Mapping[str, Any]], Any]) -> Callable[[Mapping[str, Any]], Any]:
+    return lambda row: function(row) if row["state"] == "done" else None
 
 
 def select(table: Any, columns: Sequence[str] | None, cases: Sequence[str] | None) -> Any:

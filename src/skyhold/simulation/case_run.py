@@ -17,7 +17,7 @@ from skyhold.errors import AlreadyExistsError, IntegrityError, MissingExtraError
 from skyhold.runs.hashing import HashingWriter
 from skyhold.simulation.known_cases import KnownCases
 from skyhold.simulation.layout import blob_key, done_key, out_key
-from skyhold.simulation.outcome import KeptFile, Outcome, read_outcomes, write_outcomes
+from skyhold.simulation.outcome import KeptFile, Outcome, finite_values, read_outcomes, write_outcomes
 from skyhold.simulation.patches import apply_patch
 from skyhold.simulation.result_record import ResultRecord
 from skyhold.simulation.simulator import Job, Kept, OutputRequester, Simulator, Verdict, Watch
@@ -181,7 +181,7 @@ class CaseRunner:
             "keep_s": round(kept_at - begun, 4),
             "upload_s": round(time.monotonic() - kept_at, 4),
         }
-        return self._publish(replace(outcome, files=files, values=kept.values, spent=spent), home)
+        return self._publish(replace(outcome, files=files, values=finite_values(kept.values), spent=spent), home)
 
     def _keep(self, attempt: Attempt, target: Path) -> Kept:
         if attempt.known is not None:

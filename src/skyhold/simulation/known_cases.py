@@ -1,10 +1,8 @@
 """Cases of a campaign whose results this machine knows already, from another campaign or from a single run."""
 
 import logging
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from math import isfinite
 from pathlib import Path
 
 from skyhold.errors import BadOptionError
@@ -12,10 +10,11 @@ from skyhold.simulation.cache import ResultCache
 from skyhold.simulation.case import case_key
 from skyhold.simulation.engine_messages import EngineMessages
 from skyhold.simulation.layout import blob_key
+from skyhold.simulation.outcome import finite_values
 from skyhold.simulation.patches import apply_patch
 from skyhold.simulation.plain import hash_json
 from skyhold.simulation.result_record import RECORD, ResultRecord, record_files
-from skyhold.simulation.simulator import Kept, Quantity, Simulator, Verdict
+from skyhold.simulation.simulator import Kept, Simulator, Verdict
 from skyhold.simulation.tasks import Task
 from skyhold.storage.contract import Store
 
@@ -77,7 +76,7 @@ class KnownCases:
             verdict=verdict,
             message_counts=EngineMessages(verdict.messages).counts,
             files=record_files(folder, taken.files),
-            values=_finite(taken.values),
+            values=finite_values(taken.values),
         )
         try:
             (folder / RECORD).parent.mkdir(exist_ok=True)
@@ -93,11 +92,3 @@ class KnownCases:
         sha256 = hash_json(apply_patch(model, task.patch))
         build = self.simulator.build
         return sha256, case_key(sha256, [], task.weather, build, task.options, task.selection)
-
-
-def _finite(values: Mapping[str, Quantity]) -> dict[str, Quantity]:
-    """Return values as a record can hold them: JSON has no NaN."""
-    return {
-        name: replace(each, value=None) if isinstance(each.value, float) and not isfinite(each.value) else each
-        for name, each in values.items()
-    }

@@ -3,14 +3,14 @@
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from math import isfinite
 from typing import Any
 
 from skyhold.simulation.result_record import ResultRecord
 from skyhold.simulation.simulator import FailureClass, Quantity, Verdict
 
-__all__ = ["KeptFile", "Outcome", "read_outcomes", "write_outcomes"]
+__all__ = ["KeptFile", "Outcome", "finite_values", "read_outcomes", "write_outcomes"]
 
 _MESSAGES = 5
 _MESSAGE_LENGTH = 500
@@ -90,7 +90,7 @@ class Outcome:
 
     def as_dict(self) -> dict[str, Any]:
         """Return it for JSON."""
-        values = {name: [_plain(each.value), each.unit] for name, each in self.values.items()}
+        values = {name: [each.value, each.unit] for name, each in finite_values(self.values).items()}
         return {**asdict(self), "values": values}
 
     @staticmethod
@@ -113,5 +113,14 @@ def read_outcomes(data: bytes) -> list[Outcome]:
     return [Outcome.from_dict(content) for content in json.loads(data)["outcomes"]]
 
 
-def _plain(value: float | str | None) -> float | str | None:
-    return None if isinstance(value, float) and not isfinite(value) else value  # JSON has no NaN
+def finite_values(values: Mapping[str, Quantity]) -> dict[str, Quantity]:
+    """Return values as every store holds them: JSON has neither NaN nor infinity, and None stands for them.
+
+    Example:
+        >>> finite_values({"x": Quantity(float("nan"), "J")})
+        {'x': Quantity(value=None, unit='J')}
+    """
+    return {
+        name: replace(each, value=None) if isinstance(each.value, float) and not isfinite(each.value) else each
+        for name, each in values.items()
+    }
