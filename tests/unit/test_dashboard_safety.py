@@ -6,14 +6,12 @@ from pathlib import Path
 import pytest
 from starlette.testclient import TestClient
 
-from skyhold.dashboard.application import make_application
+from dashboard_client import HERE, client_for
 from skyhold.dashboard.desk import Desk
-from skyhold.dashboard.safety import Keyring, local_hosts
+from skyhold.dashboard.safety import Keyring
 from skyhold.dashboard.serving import Address
 from skyhold.errors import BadOptionError
 from skyhold.runs.journal import Journal
-
-_HERE = "http://127.0.0.1:8000"
 
 
 @pytest.fixture
@@ -21,19 +19,14 @@ def keys() -> Keyring:
     return Keyring(8000)
 
 
-def _client(keys: Keyring, tmp_path: Path) -> TestClient:
-    application = make_application(Desk(Journal(tmp_path)), keys=keys, hosts=local_hosts(8000))
-    return TestClient(application, base_url=_HERE, follow_redirects=False, raise_server_exceptions=False)
-
-
 @pytest.fixture
 def stranger(keys: Keyring, tmp_path: Path) -> TestClient:
-    return _client(keys, tmp_path)
+    return client_for(Desk(Journal(tmp_path)), keys)
 
 
 @pytest.fixture
 def user(keys: Keyring, tmp_path: Path) -> TestClient:
-    client = _client(keys, tmp_path)
+    client = client_for(Desk(Journal(tmp_path)), keys)
     assert client.get(f"/enter?token={keys.token}").status_code == 200
     return client
 
@@ -91,7 +84,7 @@ def test_a_name_that_was_pointed_at_this_machine_is_refused(user: TestClient, ho
         {"Origin": "http://localhost:8000"},
         {"Sec-Fetch-Site": "cross-site"},
         {"Sec-Fetch-Site": "none"},
-        {"Origin": _HERE, "Sec-Fetch-Site": "cross-site"},
+        {"Origin": HERE, "Sec-Fetch-Site": "cross-site"},
     ],
 )
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "OPTIONS"])
@@ -100,7 +93,7 @@ def test_other_sites_change_nothing(user: TestClient, method: str, headers: Mapp
     assert user.get("/runs").status_code == 200, "the session is still there"
 
 
-@pytest.mark.parametrize("headers", [{"Origin": _HERE}, {"Sec-Fetch-Site": "same-origin"}])
+@pytest.mark.parametrize("headers", [{"Origin": HERE}, {"Sec-Fetch-Site": "same-origin"}])
 def test_the_pages_own_forms_are_heard(user: TestClient, headers: Mapping[str, str]):
     assert user.post("/leave", headers=dict(headers)).status_code == 200
     assert user.get("/runs").status_code == 401
@@ -153,13 +146,13 @@ def test_pages_hold_no_script_and_no_style_of_their_own(user: TestClient):
 
 def test_a_password_opens_the_dashboard_as_often_as_wanted_but_not_to_those_who_guess(tmp_path: Path):
     keys = Keyring(8000, "correct horse")
-    headers = {"Origin": _HERE}
+    headers = {"Origin": HERE}
     for _ in range(2):
-        client = _client(keys, tmp_path)
+        client = client_for(Desk(Journal(tmp_path)), keys)
         answer = client.post("/enter", data={"password": "correct horse"}, headers=headers)
         assert (answer.status_code, answer.headers["location"]) == (303, "/")
         assert client.get("/runs").status_code == 200
-    guesser = _client(keys, tmp_path)
+    guesser = client_for(Desk(Journal(tmp_path)), keys)
     answers = [guesser.post("/enter", data={"password": f"{number}"}, headers=headers) for number in range(12)]
     assert [answer.status_code for answer in answers] == [403] * 9 + [429] * 3
     assert guesser.post("/enter", data={"password": "correct horse"}, headers=headers).status_code == 429
@@ -168,7 +161,7 @@ def test_a_password_opens_the_dashboard_as_often_as_wanted_but_not_to_those_who_
 
 
 def test_without_a_password_no_password_is_right(stranger: TestClient):
-    assert stranger.post("/enter", data={"password": ""}, headers={"Origin": _HERE}).status_code == 403
+    assert stranger.post("/enter", data={"password": ""}, headers={"Origin": HERE}).status_code == 403
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.7", "my-machine"])

@@ -16,7 +16,7 @@ class Desk:
 
     Attributes:
         journal: Where runs are listed.
-        closing: Set when the dashboard stops, so that what streams to pages ends.
+        closing: Set when the dashboard stops, so that what streams to pages ends; setting it stops the dashboard.
     """
 
     journal: Journal

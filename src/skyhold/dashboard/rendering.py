@@ -89,6 +89,7 @@ def _templates() -> Environment:
         loader=FileSystemLoader(_HERE / "templates"),
         autoescape=True,
         undefined=StrictUndefined,
+        finalize=_seen,
         trim_blocks=True,
         lstrip_blocks=True,
     )
@@ -96,6 +97,7 @@ def _templates() -> Environment:
         "size": human_size,
         "span": human_time,
         "when": _when,
+        "clock": _clock,
         "number": _number,
         "shown": _shown,
     }
@@ -105,8 +107,15 @@ def _templates() -> Environment:
 def _when(at: datetime) -> Markup:
     """Return a moment as the reader's machine tells it, with the exact one for whoever points at it."""
     local = at.astimezone()
+    year = "" if local.year == datetime.now(UTC).astimezone().year else f" {local.year}"
     exact = at.astimezone(UTC).isoformat(timespec="seconds")
-    return Markup('<time datetime="{}" title="{}">{}</time>').format(exact, exact, f"{local:%Y-%m-%d %H:%M:%S}")
+    return Markup('<time datetime="{}" title="{}">{}</time>').format(
+        exact, exact, f"{local.day} {local:%b}{year} {local:%H:%M:%S}"
+    )
+
+
+def _clock(at: datetime) -> str:
+    return f"{at.astimezone():%H:%M:%S}"
 
 
 def _number(number: float) -> str:
@@ -114,7 +123,15 @@ def _number(number: float) -> str:
 
 
 def _shown(text: str) -> str:
-    """Return a name whose line ends, controls, and marks that turn the reading direction are seen."""
+    """Return a name on one line."""
+    return _seen(text).replace("\n", "\\n").replace("\t", "\\t")
+
+
+def _seen(value: Any) -> Any:
+    """Return a text whose controls, and marks that turn the reading direction, are seen; whatever a page shows."""
+    if not isinstance(value, str) or isinstance(value, Markup) or value.isprintable():
+        return value
     return "".join(
-        each if each.isprintable() else each.encode("unicode_escape", "surrogatepass").decode() for each in text
+        each if each.isprintable() or each in "\n\t" else each.encode("unicode_escape", "surrogatepass").decode()
+        for each in value
     )

@@ -16,6 +16,7 @@ from skyhold.errors import BadOptionError, UnreachableError
 __all__ = ["Address", "open_socket", "serve"]
 
 _GRACE_S = 1
+_LOOK_S = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +80,7 @@ def open_socket(address: Address) -> socket.socket:
 
 
 def serve(desk: Desk, address: Address, *, password: str = "", started: Callable[[str], None]) -> None:
-    """Serve the dashboard until the process is interrupted; what still streams then is cut off within a second.
+    """Serve the dashboard until the process is interrupted or the desk closes; streams are cut off within a second.
 
     Args:
         desk: What it shows.
@@ -119,10 +120,11 @@ def serve(desk: Desk, address: Address, *, password: str = "", started: Callable
 
 
 def _watch(server: uvicorn.Server, desk: Desk) -> None:
-    """Let streams end by themselves as soon as the server is asked to stop."""
-    while not desk.closing.wait(0.1):
-        if server.should_exit:
-            desk.closing.set()
+    """Let streams end by themselves as soon as the server is asked to stop, and the server when its desk closes."""
+    while not (server.should_exit or desk.closing.wait(_LOOK_S)):
+        pass
+    desk.closing.set()
+    server.should_exit = True
 
 
 def _hosts(address: Address, port: int) -> Iterable[str]:

@@ -13,18 +13,19 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from difflib import get_close_matches
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
 from skyhold.errors import AccessDeniedError, KeyNotFoundError, MalformedInputError, VerificationError
 from skyhold.runs.json_reader import JsonReader
-from skyhold.runs.liveness import ProcessMark, is_alive, mark_process
+from skyhold.runs.liveness import is_alive, mark_process
 from skyhold.runs.progress import Event
 from skyhold.runs.receipt import Receipt
+from skyhold.runs.running import RunningRun, describe_event, note_message, read_running
 
 __all__ = ["Journal", "JournalEntry", "JournalState", "RunningRun", "default_journal"]
 
@@ -32,33 +33,12 @@ _LOG = logging.getLogger("skyhold.runs")
 _SCHEMA = "skyhold.run/1"
 _KEEP = 1000
 _UPDATE_S = 1.0
+_MESSAGE_S = 0.1
 _STALE_S = 3600.0
+_REMEMBERED = 128
 _NAME = re.compile(r"(\d{8}T\d{12}-[0-9a-f]+)\.json")
 
 JournalState = Literal["running", "killed", "completed", "failed", "stopped", "unreadable"]
-
-
-@dataclass(frozen=True, slots=True)
-class RunningRun:
-    """How far a run is that has not said how it ended.
-
-    Attributes:
-        process: Who runs it, or ran it.
-        updated: When it was last heard of.
-        done: Units done by then.
-        total: Units in all, None while it was not known.
-        unit: What is counted.
-        counts: Further numbers.
-        rate: Units a second by then.
-    """
-
-    process: ProcessMark
-    updated: datetime
-    done: int = 0
-    total: int | None = None
-    unit: str = ""
-    counts: "dict[str, int] | None" = None
-    rate: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +65,15 @@ class JournalEntry:
     running: RunningRun | None = None
 
 
+@dataclass(slots=True)
+class _OpenRun:
+    """A run of this process: its note, and when it was written at all and because of a message."""
+
+    note: dict[str, Any]
+    written: float
+    said: float = 0.0
+
+
 class Journal:
     """Keeps the newest 1,000 runs. A folder that cannot be written costs a warning, never a run.
 
@@ -102,9 +91,9 @@ class Journal:
         self._keep = keep
         self._warned = False
         self._lock = threading.Lock()
-        self._open: dict[str, tuple[dict[str, Any], float]] = {}
+        self._open: dict[str, _OpenRun] = {}
 
-    def begin(self, run_id: str, kind: str, name: str, started: datetime) -> None:
+    def begin(self, run_id: str, kind: str, name: str, started: datetime, *, command: str = "") -> None:
         """Note that a run of this process has begun."""
         note = {
             "schema": _SCHEMA,
@@ -114,28 +103,25 @@ class Journal:
             "started": started.isoformat(),
             "updated": started.isoformat(),
             "process": mark_process().as_dict(),
+            "command": command,
         }
         with self._lock:
-            self._open[run_id] = (note, time.monotonic())
+            self._open[run_id] = _OpenRun(note, time.monotonic())
             self._write(run_id, _dump(note))
 
     def update(self, event: Event) -> None:
-        """Note how far a run is, at most once a second; a `skyhold.runs.progress.Listener`."""
+        """Note how far a run is, once a second, and what it says, ten times a second; a progress listener."""
         with self._lock:
-            note, written = self._open.get(event.run_id, (None, 0.0))
-            now = time.monotonic()
-            if note is None or event.phase == "ended" or now - written < _UPDATE_S:
+            run = self._open.get(event.run_id)
+            if run is None:
                 return
-            note |= {
-                "updated": event.at.isoformat(),
-                "done": event.done,
-                "total": event.total,
-                "unit": event.unit,
-                "counts": dict(event.counts),
-                "rate": event.rate,
-            }
-            self._open[event.run_id] = (note, now)
-            self._write(event.run_id, _dump(note))
+            now = time.monotonic()
+            says = note_message(run.note, event) and now - run.said >= _MESSAGE_S
+            if event.phase == "ended" or not (says or now - run.written >= _UPDATE_S):
+                return
+            run.note |= describe_event(event)
+            run.written, run.said = now, now if says else run.said
+            self._write(event.run_id, _dump(run.note))
 
     def finish(self, receipt: Receipt) -> None:
         """Note how a run has ended."""
@@ -217,19 +203,15 @@ class Journal:
 
     def _read(self, run_id: str) -> JournalEntry | None:
         """Return a run, None when it was pruned meanwhile."""
+        path = self._path(run_id)
         try:
-            text = self._path(run_id).read_bytes()
+            stat = path.stat()
+            entry = _read_file(path, run_id, stat.st_mtime_ns, stat.st_size)
         except FileNotFoundError:
             return None
-        reader = JsonReader.parse(text)
-        if reader.text("schema", "") != _SCHEMA:
-            receipt = Receipt.from_json(text)
-            return JournalEntry(run_id, receipt.kind, receipt.name, receipt.state, receipt.started, receipt)
-        running = _read_running(reader)
-        state: JournalState = "running" if is_alive(running.process) else "killed"
-        return JournalEntry(
-            run_id, reader.text("kind"), reader.text("name"), state, reader.moment("started"), running=running
-        )
+        if entry.running is not None and not is_alive(entry.running.process):
+            return replace(entry, state="killed")
+        return entry
 
     def _path(self, run_id: str) -> Path:
         assert self._folder is not None
@@ -283,6 +265,21 @@ def _journal_in(folder: Path) -> Journal:
     return Journal(folder)
 
 
+@lru_cache(_REMEMBERED)
+def _read_file(path: Path, run_id: str, modified_ns: int, size_bytes: int) -> JournalEntry:
+    """Return what a file says; pages that are live ask for the same ones again and again."""
+    del modified_ns, size_bytes  # they tell one state of the file from the next
+    text = path.read_bytes()
+    reader = JsonReader.parse(text)
+    if reader.text("schema", "") != _SCHEMA:
+        receipt = Receipt.from_json(text)
+        return JournalEntry(run_id, receipt.kind, receipt.name, receipt.state, receipt.started, receipt)
+    begun = reader.moment("started")
+    return JournalEntry(
+        run_id, reader.text("kind"), reader.text("name"), "running", begun, running=read_running(reader)
+    )
+
+
 def _replace(path: Path, content: bytes) -> None:
     """Write a file that appears whole, readable for its owner alone."""
     with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".", suffix=".tmp", delete=False) as file:
@@ -297,18 +294,3 @@ def _replace(path: Path, content: bytes) -> None:
 
 def _dump(note: dict[str, Any]) -> str:
     return json.dumps(note, indent=2, sort_keys=True) + "\n"
-
-
-def _read_running(reader: JsonReader) -> RunningRun:
-    process = reader.child("process", ProcessMark.parse)
-    if process is None:
-        raise MalformedInputError("$.process is missing")
-    return RunningRun(
-        process,
-        reader.moment("updated"),
-        reader.integer("done", 0),
-        reader.integer_or_none("total"),
-        reader.text("unit", ""),
-        reader.mapping_of("counts", int, "an integer"),
-        reader.number("rate") if reader.has("rate") else 0.0,
-    )

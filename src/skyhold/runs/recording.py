@@ -108,7 +108,7 @@ class RunRecorder:
 
     def start(self, total: int | None = None, *, done: int = 0) -> None:
         """Note the beginning; ``done`` is what an earlier run has done already."""
-        self._journal.begin(self.run_id, self.kind, self.name, self.started)
+        self._journal.begin(self.run_id, self.kind, self.name, self.started, command=self._command)
         self.progress.start(total, done=done)
 
     def metered(self, store: Store) -> Store:

@@ -1,0 +1,65 @@
+"""A real Chromium for tests of pages, and what makes pages usable by everybody."""
+
+import os
+import shutil
+from collections.abc import Generator
+from typing import Any, Literal
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize, sync_playwright
+
+SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
+WIDE: ViewportSize = {"width": 1280, "height": 800}
+PHONE: ViewportSize = {"width": 390, "height": 844}
+
+
+def launched() -> Generator[Browser]:
+    """Yield a browser; skip what needs it where there is none, and fail there in CI."""
+    path = shutil.which("chromium") or shutil.which("chromium-browser")
+    if path is None:
+        words = "there is no Chromium to open the dashboard with. Run: apt-get install chromium"
+        if os.environ.get("CI"):
+            pytest.fail(words)
+        pytest.skip(words)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+def faults_of(page: Page) -> list[str]:
+    """Return what keeps somebody from using a page, by axe-core; empty when nothing does."""
+    found: dict[str, Any] = Axe().run(page).response
+    return [
+        f"{violation['id']}: {node['target']} {node['failureSummary']}"
+        for violation in found["violations"]
+        for node in violation["nodes"]
+    ]
+
+
+def faults_in_both_schemes(page: Page) -> list[str]:
+    """Return the faults of a page as it is shown by day and by night."""
+    found: list[str] = []
+    for scheme in SCHEMES:
+        page.emulate_media(color_scheme=scheme)
+        found += faults_of(page)
+    return found
+
+
+def scrolls_sideways_on_a_phone(page: Page) -> bool:
+    """Return whether a page is wider than a phone; its tables may scroll by themselves."""
+    page.set_viewport_size(PHONE)
+    wide = page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth")
+    page.set_viewport_size(WIDE)
+    return bool(wide)
+
+
+def opened(browser: Browser, link: str) -> BrowserContext:
+    """Return a browser's window in which the dashboard is open."""
+    context = browser.new_context(viewport=WIDE)
+    page = context.new_page()
+    page.goto(link)
+    page.wait_for_url("**/runs")
+    page.close()
+    return context
