@@ -12,6 +12,7 @@ from skyhold.components.layout import (
     BLOBS,
     DELTAS,
     HEADS,
+    RESERVED,
     TRASH,
     VERSIONS,
     component_of_head,
@@ -205,6 +206,15 @@ def list_contents(store: Store, *, trash: bool = False) -> Iterator[Content]:
             name = content_of_key(info.key)
             if name is not None:
                 yield Content(name.sha256, name.base, info)
+
+
+def list_plain(store: Store) -> Iterator[ObjectInfo]:
+    """Yield what lies in a library outside its history, without listing that."""
+    for info in store.list():
+        if info.key.startswith(RESERVED):
+            break
+        yield info
+    yield from store.list(start_after=RESERVED + "\U0010ffff")
 
 
 def _read_all(
