@@ -5,12 +5,10 @@ changed since it was read is not judged by its plain files.
 """
 
 import hashlib
-import tempfile
 import threading
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
-from pathlib import Path
-from uuid import uuid4
 
 from skyhold.components.findings import Finding, LibraryVerification, holders
 from skyhold.components.history import History
@@ -37,6 +35,7 @@ __all__ = ["Finding", "LibraryVerification", "verify_library"]
 
 _BLOCK_BYTES = 8 * 1024 * 1024
 _JOBS = 8
+_TOGETHER = 2  # content that is stored against other content needs both in memory
 _TAKE_OVER = "Nothing is lost: the next publication or sync makes it a version"
 
 
@@ -48,8 +47,8 @@ def verify_library(
     Args:
         store: The library's.
         quick: Read the records only: of contents and plain files, look at names, sizes and e-tags.
-        jobs: How many contents are read at a time. Each takes a few blocks of 8 MiB; one that is stored against other
-            content takes what putting it together takes.
+        jobs: How many contents are read at a time, of those that are stored against others two at most. Each takes a
+            few blocks of 8 MiB; those two take what putting them together takes.
         listeners: Told of progress, in bytes.
 
     Raises:
@@ -61,11 +60,8 @@ def verify_library(
         True
     """
     asked = {"library": store.uri, "quick": quick}
-    with (
-        record_run("verify", f"verify {store.uri}", asked=asked, unit="bytes", listeners=listeners) as run,
-        tempfile.TemporaryDirectory(prefix="skyhold-verify-") as folder,
-    ):
-        return _Look(run.metered(store), run, Path(folder), jobs, quick=quick).look()
+    with record_run("verify", f"verify {store.uri}", asked=asked, unit="bytes", listeners=listeners) as run:
+        return _Look(run.metered(store), run, jobs, quick=quick).look()
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,14 +83,14 @@ class _Plain:
 class _Look:
     """One look."""
 
-    def __init__(self, store: Store, run: RunRecorder, folder: Path, jobs: int, *, quick: bool) -> None:
+    def __init__(self, store: Store, run: RunRecorder, jobs: int, *, quick: bool) -> None:
         self._store = store
         self._history = History(store)
         self._run = run
-        self._folder = folder
         self._jobs = jobs
         self._quick = quick
         self._counting = threading.Lock()
+        self._putting_together = threading.Semaphore(_TOGETHER)
         self._bytes_read = 0
         self._findings: list[Finding] = []
 
@@ -171,16 +167,12 @@ class _Look:
                 return IntegrityError(f"it has {whole.info.size_bytes} bytes, promised {size_bytes}")
             if self._quick:
                 return None
-            if whole is not None:
-                found = self._hash(whole.key)
-                return None if found == sha256 else IntegrityError(f"it has SHA-256 {found}, promised {sha256}")
-            target = self._folder / uuid4().hex
-            self._history.fetch(sha256, target, size_bytes=size_bytes)
-            self._count(target.stat().st_size)
-            target.unlink()
+            with nullcontext() if whole is not None else self._putting_together:
+                found = self._history.check(sha256)
+            self._count(found)
+            return None if found == size_bytes else IntegrityError(f"it has {found} bytes, promised {size_bytes}")
         except (SkyholdError, OSError) as error:
             return error
-        return None
 
     def _look_at_plain(self, wanted: Sequence[_Plain]) -> int:
         self._run.progress.step("comparing plain files")
