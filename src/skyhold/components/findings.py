@@ -37,7 +37,7 @@ class Finding:
         what: In two or three words, which stay the same.
         level: ``"damaged"``: something is lost or wrong. ``"unread"``: the store did not let us look, so nobody knows.
             ``"warning"``: nothing is lost, and something is to be done.
-        uri: The object.
+        key: Of the object.
         detail: What was expected, and what was found.
         versions: The numbers of the versions that it touches.
         remedy: What to do.
@@ -46,7 +46,7 @@ class Finding:
     component: str
     what: What
     level: Level
-    uri: str
+    key: str
     detail: str
     versions: tuple[int, ...] = ()
     remedy: str = ""
@@ -101,7 +101,7 @@ class LibraryVerification:
             first = self.failed[0]
             more = f" (and {len(self.failed) - 1} more)" if len(self.failed) > 1 else ""
             raise VerificationError(
-                f"{first.component!r}: {first.what} at {first.uri!r}: {first.detail}{more}", remedy=first.remedy
+                f"{first.component!r}: {first.what} at {first.key!r}: {first.detail}{more}", remedy=first.remedy
             )
 
     def as_dict(self) -> dict[str, Any]:

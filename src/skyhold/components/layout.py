@@ -14,6 +14,7 @@
     .skyhold/previews/<aa>/<sha256>.png            a picture of content; ``.json`` beside it has its facts
     .skyhold/needed/<component>/@/<by>/@           that a version of ``by`` has named the component as a dependency
     .skyhold/trash/<key without .skyhold/>         content that no version named, until it is deleted for good
+    .skyhold/trash/damaged/<key>                   what was damaged, and replaced by recovery
 
 ``<aa>`` are the first two digits of the hash. Any program may read the plain keys. One that writes them makes a new
 version, which is taken into the history when skyhold sees it.
@@ -44,6 +45,7 @@ __all__ = [
     "clock_key",
     "component_of_head",
     "content_of_key",
+    "damaged_key",
     "delta_key",
     "dependent_of_key",
     "head_key",
@@ -204,6 +206,16 @@ def trash_key(key: str) -> str:
         '.skyhold/trash/blobs/ab/abcd'
     """
     return TRASH + key.removeprefix(RESERVED)
+
+
+def damaged_key(key: str) -> str:
+    """Return where a damaged object is kept that recovery has replaced; it is never taken for content again.
+
+    Example:
+        >>> damaged_key("arm.stl"), content_of_key(damaged_key(blob_key("ab" * 32)))
+        ('.skyhold/trash/damaged/arm.stl', None)
+    """
+    return f"{TRASH}damaged/{key}"
 
 
 def needed_prefix(component_id: str) -> str:

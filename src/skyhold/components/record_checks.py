@@ -1,6 +1,6 @@
 """Do heads and versions fit together? Pure: over what was read of them."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 from skyhold.components.findings import Finding, What
 from skyhold.components.inventory import Inventory, Unreadable
@@ -12,46 +12,41 @@ __all__ = ["RECOVER", "check_records"]
 RECOVER = "Run: skyhold comp recover"
 
 
-def check_records(inventory: Inventory, uri_of: Callable[[str], str]) -> Iterator[Finding]:
-    """Yield what does not fit together in the records of a library.
-
-    Args:
-        inventory: What was read.
-        uri_of: Of the store: the URI of a key.
-    """
+def check_records(inventory: Inventory) -> Iterator[Finding]:
+    """Yield what does not fit together in the records of a library."""
     unreadable = {each.key for each in inventory.unreadable}
     for each in inventory.unreadable:
-        yield _of_unreadable(each, uri_of(each.key))
+        yield _of_unreadable(each)
     for component in inventory.components:
-        yield from _of_head(component, inventory, unreadable, uri_of(head_key(component)))
+        yield from _of_head(component, inventory, unreadable)
         for _, version in sorted(inventory.versions.get(component, {}).items()):
-            uri = uri_of(version_key(component, version.number))
-            yield from _of_parents(version, inventory, unreadable, uri)
-            yield from _of_dependencies(version, inventory, unreadable, uri)
+            yield from _of_parents(version, inventory, unreadable)
+            yield from _of_dependencies(version, inventory, unreadable)
 
 
-def _of_unreadable(each: Unreadable, uri: str) -> Finding:
+def _of_unreadable(each: Unreadable) -> Finding:
     if not each.is_damaged:
-        return Finding(each.component, "unread", "unread", uri, str(each.error), remedy="Verify again")
+        return Finding(each.component, "unread", "unread", each.key, str(each.error), remedy="Verify again")
     if each.key == head_key(each.component):
-        return Finding(each.component, "head damaged", "damaged", uri, str(each.error), remedy=RECOVER)
+        return Finding(each.component, "head damaged", "damaged", each.key, str(each.error), remedy=RECOVER)
     remedy = "Restore that object from a copy of the library; the other versions are not touched"
-    return Finding(each.component, "version damaged", "damaged", uri, str(each.error), remedy=remedy)
+    return Finding(each.component, "version damaged", "damaged", each.key, str(each.error), remedy=remedy)
 
 
-def _of_head(component: str, inventory: Inventory, unreadable: set[str], uri: str) -> Iterator[Finding]:
+def _of_head(component: str, inventory: Inventory, unreadable: set[str]) -> Iterator[Finding]:
+    here = head_key(component)
     numbers = inventory.versions.get(component, {})
     found = inventory.heads.get(component)
     if found is None:
-        if numbers and head_key(component) not in unreadable:
+        if numbers and here not in unreadable:
             detail = f"there are {len(numbers)} versions, and nothing says which counts"
-            yield Finding(component, "head missing", "damaged", uri, detail, tuple(sorted(numbers)), RECOVER)
+            yield Finding(component, "head missing", "damaged", here, detail, tuple(sorted(numbers)), RECOVER)
         return
     newest = max(numbers, default=0)
     if found.head.version < newest:
         detail = f"it names version {found.head.version}, and there is version {newest}"
         remedy = "Nothing if it is being published just now; otherwise the next publication or sync brings it up"
-        yield Finding(component, "head behind", "warning", uri, detail, (newest,), remedy)
+        yield Finding(component, "head behind", "warning", here, detail, (newest,), remedy)
     named: dict[int, What] = dict.fromkeys(found.head.tags.values(), "tag without version")
     named[found.head.version] = "version missing"
     for number, what in sorted(named.items()):
@@ -59,19 +54,21 @@ def _of_head(component: str, inventory: Inventory, unreadable: set[str], uri: st
         if number not in numbers and key not in unreadable:
             detail = f"the head names version {number}, which is not there"
             remedy = f"Restore {key!r} from a copy of the library, or publish again"
-            yield Finding(component, what, "damaged", uri, detail, (number,), remedy)
+            yield Finding(component, what, "damaged", here, detail, (number,), remedy)
 
 
-def _of_parents(version: Version, inventory: Inventory, unreadable: set[str], uri: str) -> Iterator[Finding]:
+def _of_parents(version: Version, inventory: Inventory, unreadable: set[str]) -> Iterator[Finding]:
+    here = version_key(version.component, version.number)
     for parent in version.parents:
         is_there = parent in inventory.versions[version.component]
         if not is_there and version_key(version.component, parent) not in unreadable:
             detail = f"it was made from version {parent}, which is not there"
             remedy = "Restore that version from a copy of the library; this one is whole"
-            yield Finding(version.component, "parent missing", "warning", uri, detail, (version.number,), remedy)
+            yield Finding(version.component, "parent missing", "warning", here, detail, (version.number,), remedy)
 
 
-def _of_dependencies(version: Version, inventory: Inventory, unreadable: set[str], uri: str) -> Iterator[Finding]:
+def _of_dependencies(version: Version, inventory: Inventory, unreadable: set[str]) -> Iterator[Finding]:
+    here = version_key(version.component, version.number)
     for each in version.dependencies:
         numbers = inventory.versions.get(each.component, {})
         if each.version is None:
@@ -82,4 +79,4 @@ def _of_dependencies(version: Version, inventory: Inventory, unreadable: set[str
         if not is_there:
             detail = f"it needs {shown}, which is not there"
             remedy = "Publish that, or a version that does not need it"
-            yield Finding(version.component, "dependency missing", "warning", uri, detail, (version.number,), remedy)
+            yield Finding(version.component, "dependency missing", "warning", here, detail, (version.number,), remedy)

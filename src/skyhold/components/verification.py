@@ -113,14 +113,14 @@ class _Look:
             plain_verified=plain_verified,
             bytes_read=self._bytes_read,
             quick=self._quick,
-            findings=tuple(sorted(self._findings, key=lambda each: (each.component, each.what, each.uri))),
+            findings=tuple(sorted(self._findings, key=lambda each: (each.component, each.what, each.key))),
         )
 
     def _still_so(self, inventory: Inventory) -> list[Finding]:
         """Return what does not fit together, but for what somebody has just published."""
         return [
             each
-            for each in check_records(inventory, self._store.uri_of)
+            for each in check_records(inventory)
             if each.what not in {"head missing", "head behind"}
             or not self._has_moved(each.component, inventory.heads.get(each.component))
         ]
@@ -153,7 +153,7 @@ class _Look:
                 continue
             where = "stored" if sha256 in stored else "trash" if sha256 in trash else "nowhere"
             self._findings += [
-                _of_content(component, numbers, self._store.uri_of(blob_key(sha256)), error, where)
+                _of_content(component, numbers, blob_key(sha256), error, where)
                 for component, numbers in held[sha256].items()
             ]
         return verified
@@ -188,26 +188,25 @@ class _Look:
 
     def _compare_plain(self, plain: _Plain) -> Finding | None:
         entry, key = plain.entry, plain_key(plain.component, plain.entry.name)
-        uri = self._store.uri_of(key)
         numbers = (plain.head.head.version,)
         if plain.found is None:
             detail = f"there should be {entry.size_bytes} bytes; the history has them"
-            return Finding(plain.component, "plain file missing", "damaged", uri, detail, numbers, RECOVER)
+            return Finding(plain.component, "plain file missing", "damaged", key, detail, numbers, RECOVER)
         try:
             if self._quick:
                 found = entry.sha256 if plain.is_as_written else "another e-tag than was written"
             else:
                 found = self._hash(key)
         except (KeyNotFoundError, PreconditionFailedError) as error:
-            return Finding(plain.component, "plain file changed", "warning", uri, str(error), numbers, _TAKE_OVER)
+            return Finding(plain.component, "plain file changed", "warning", key, str(error), numbers, _TAKE_OVER)
         except (SkyholdError, OSError) as error:
-            return Finding(plain.component, "unread", "unread", uri, str(error), numbers, "Verify again")
+            return Finding(plain.component, "unread", "unread", key, str(error), numbers, "Verify again")
         if found == entry.sha256:
             return None
         detail = f"it has {'SHA-256 ' if not self._quick else ''}{found}; version {numbers[0]} has {entry.sha256}"
         if plain.is_as_written:
-            return Finding(plain.component, "plain file damaged", "damaged", uri, detail, numbers, RECOVER)
-        return Finding(plain.component, "plain file changed", "warning", uri, detail, numbers, _TAKE_OVER)
+            return Finding(plain.component, "plain file damaged", "damaged", key, detail, numbers, RECOVER)
+        return Finding(plain.component, "plain file changed", "warning", key, detail, numbers, _TAKE_OVER)
 
     def _hash(self, key: str) -> str:
         digest = hashlib.sha256()
@@ -232,12 +231,12 @@ def _wanted(inventory: Inventory, plain: dict[str, ObjectInfo]) -> list[_Plain]:
     ]
 
 
-def _of_content(component: str, numbers: tuple[int, ...], uri: str, error: Exception, where: str) -> Finding:
+def _of_content(component: str, numbers: tuple[int, ...], key: str, error: Exception, where: str) -> Finding:
     if not isinstance(error, IntegrityError):
-        return Finding(component, "unread", "unread", uri, str(error), numbers, "Verify again")
+        return Finding(component, "unread", "unread", key, str(error), numbers, "Verify again")
     if where == "trash":
         remedy = "It lies in the trash. Run: skyhold comp gc, which moves it back"
     else:
         remedy = "Restore it from a copy of the library, or publish a file with this content again"
     what = "content damaged" if where == "stored" else "content missing"
-    return Finding(component, what, "damaged", uri, str(error), numbers, remedy)
+    return Finding(component, what, "damaged", key, str(error), numbers, remedy)
