@@ -13,7 +13,9 @@ from hypothesis import strategies as st
 from conftest import make_bucket
 from library_parts import Clock, Clocked, name, put, sha
 from skyhold.components.garbage import GarbageReport, collect_garbage
-from skyhold.components.layout import blob_key, clock_key, delta_key, preview_key, trash_key, version_key
+from skyhold.components.layout import blob_key, clock_key, delta_key, head_key, preview_key, trash_key, version_key
+from skyhold.components.library import Library
+from skyhold.components.manifest import Head, PlainFile
 from skyhold.errors import DeleteGuardError, StoppedError, TransferError
 from skyhold.storage.contract import Store
 from skyhold.storage.objects import ObjectInfo
@@ -24,7 +26,7 @@ from skyhold.testing.servers import LocalServer
 GRACE = timedelta(days=7)
 
 
-class Library:
+class Sample:
     """A store with a clock of its own."""
 
     def __init__(self, inner: Store) -> None:
@@ -35,28 +37,28 @@ class Library:
         self.clock.ahead += timedelta(days=days)
 
     def collect(self, store: Store | None = None, **options: Any) -> GarbageReport:
-        return collect_garbage(store or self.store, **options)
+        return collect_garbage(Library(store or self.store), **options)
 
     def listed(self) -> set[str]:
         return {info.key for info in self.store.list()}
 
 
 @pytest.fixture(params=["memory", "file", "mock", "moto"])
-def library(request: pytest.FixtureRequest, tmp_path: Path) -> Library:
+def library(request: pytest.FixtureRequest, tmp_path: Path) -> Sample:
     if request.param == "moto":
         server: LocalServer = request.getfixturevalue("moto")
-        return Library(open_store(f"s3://{make_bucket(server)}/library", **server.options))
+        return Sample(open_store(f"s3://{make_bucket(server)}/library", **server.options))
     places = {"memory": f"memory://gc-{uuid4().hex}", "file": str(tmp_path), "mock": f"mock://{tmp_path}"}
-    return Library(open_store(places[request.param]))
+    return Sample(open_store(places[request.param]))
 
 
 @pytest.fixture
-def memory() -> Library:
-    return Library(open_store(f"memory://gc-{uuid4().hex}"))
+def memory() -> Sample:
+    return Sample(open_store(f"memory://gc-{uuid4().hex}"))
 
 
 def test_content_that_no_version_names_goes_to_the_trash_after_one_grace_period_and_for_good_after_another(
-    library: Library,
+    library: Sample,
 ):
     kept, gone = put(library.store, b"kept"), put(library.store, b"gone")
     name(library.store, "arm.stl", 1, b"kept")
@@ -75,7 +77,7 @@ def test_content_that_no_version_names_goes_to_the_trash_after_one_grace_period_
     assert library.listed() == {kept, version_key("arm.stl", 1), ".skyhold/heads/arm.stl/@.json"}
 
 
-def test_a_dry_run_tells_what_would_go_and_changes_nothing(library: Library):
+def test_a_dry_run_tells_what_would_go_and_changes_nothing(library: Sample):
     put(library.store, b"kept")
     gone = put(library.store, b"gone")
     name(library.store, "arm.stl", 1, b"kept")
@@ -86,7 +88,7 @@ def test_a_dry_run_tells_what_would_go_and_changes_nothing(library: Library):
     assert library.listed() == before
 
 
-def test_versions_before_the_newest_and_those_of_deleted_components_keep_their_content(memory: Library):
+def test_versions_before_the_newest_and_those_of_deleted_components_keep_their_content(memory: Sample):
     for content in (b"one", b"two"):
         put(memory.store, content)
     name(memory.store, "arm.stl", 1, b"one")
@@ -96,17 +98,18 @@ def test_versions_before_the_newest_and_those_of_deleted_components_keep_their_c
     assert memory.collect().trashed == ()
 
 
-def test_what_kept_content_is_stored_against_is_kept_through_the_whole_chain(memory: Library):
+def test_what_kept_content_is_stored_against_is_kept_through_the_whole_chain(memory: Sample):
     put(memory.store, b"whole")
     put(memory.store, b"first", base=b"whole")
     put(memory.store, b"second", base=b"first")
     other = put(memory.store, b"other", base=b"second")
-    name(memory.store, "arm.stl", 3, b"second")
+    for number in (1, 2, 3):
+        name(memory.store, "arm.stl", number, b"second")
     memory.wait()
     assert memory.collect().trashed == (other,)
 
 
-def test_what_young_content_is_stored_against_stays_until_it_is_known_whether_that_is_named(memory: Library):
+def test_what_young_content_is_stored_against_stays_until_it_is_known_whether_that_is_named(memory: Sample):
     name(memory.store, "x", 1, b"named")
     base = put(memory.store, b"whole")
     memory.wait()
@@ -142,7 +145,7 @@ class Meanwhile(DelegatingStore):
 
 
 @pytest.mark.parametrize("moment", ["copy", "copied", "delete", "deleted"])
-def test_content_that_is_named_while_it_goes_to_the_trash_comes_back(memory: Library, moment: str):
+def test_content_that_is_named_while_it_goes_to_the_trash_comes_back(memory: Sample, moment: str):
     again = put(memory.store, b"old content, used again")
     name(memory.store, "arm.stl", 1, b"something else")
     memory.wait()
@@ -154,7 +157,7 @@ def test_content_that_is_named_while_it_goes_to_the_trash_comes_back(memory: Lib
     assert trash_key(again) not in memory.listed()
 
 
-def test_content_that_is_named_while_it_lies_in_the_trash_comes_back_with_what_it_is_stored_against(memory: Library):
+def test_content_that_is_named_while_it_lies_in_the_trash_comes_back_with_what_it_is_stored_against(memory: Sample):
     name(memory.store, "x", 1, b"named")
     whole, delta = put(memory.store, b"whole"), put(memory.store, b"first", base=b"whole")
     memory.wait()
@@ -165,7 +168,7 @@ def test_content_that_is_named_while_it_lies_in_the_trash_comes_back_with_what_i
     assert {whole, delta} <= memory.listed()
 
 
-def test_content_that_went_and_was_uploaded_and_went_again_lies_in_the_trash_for_a_whole_grace_period(memory: Library):
+def test_content_that_went_and_was_uploaded_and_went_again_lies_in_the_trash_for_a_whole_grace_period(memory: Sample):
     name(memory.store, "x", 1, b"named")
     gone = put(memory.store, b"gone")
     memory.wait()
@@ -204,7 +207,7 @@ class Killed(DelegatingStore):
 
 
 @pytest.mark.parametrize("changes", range(9))
-def test_a_collection_that_is_killed_anywhere_loses_nothing_and_is_finished_by_the_next(memory: Library, changes: int):
+def test_a_collection_that_is_killed_anywhere_loses_nothing_and_is_finished_by_the_next(memory: Sample, changes: int):
     kept, first, second = (put(memory.store, each) for each in (b"kept", b"one", b"two"))
     name(memory.store, "arm.stl", 1, b"kept")
     memory.wait()
@@ -221,7 +224,7 @@ def test_a_collection_that_is_killed_anywhere_loses_nothing_and_is_finished_by_t
     assert not {second, trash_key(second), trash_key(first)} & memory.listed()
 
 
-def test_two_collections_at_once_lose_nothing(memory: Library):
+def test_two_collections_at_once_lose_nothing(memory: Sample):
     kept, gone = put(memory.store, b"kept"), put(memory.store, b"gone")
     name(memory.store, "arm.stl", 1, b"kept")
     memory.wait()
@@ -233,7 +236,7 @@ def test_two_collections_at_once_lose_nothing(memory: Library):
         memory.wait()
 
 
-def test_where_a_version_cannot_be_read_nothing_goes(memory: Library):
+def test_where_a_version_cannot_be_read_nothing_goes(memory: Sample):
     put(memory.store, b"of the damaged version")
     name(memory.store, "arm.stl", 1, b"of the damaged version")
     name(memory.store, "leg.stl", 1, b"other")
@@ -245,7 +248,29 @@ def test_where_a_version_cannot_be_read_nothing_goes(memory: Library):
     assert memory.listed() == before
 
 
-def test_where_there_are_no_versions_at_all_nothing_goes_even_if_it_is_confirmed(memory: Library):
+def test_where_the_record_of_a_version_is_lost_nothing_goes_unless_it_is_confirmed(memory: Sample):
+    gone = put(memory.store, b"of the lost version")
+    for number, content in enumerate((b"of the lost version", b"newer"), start=1):
+        name(memory.store, "arm.stl", number, content)
+    memory.store.delete(version_key("arm.stl", 1))
+    memory.wait()
+    with pytest.raises(DeleteGuardError, match=r"version 1 of 'arm.stl' is lost"):
+        memory.collect()
+    assert memory.collect(confirmed=True).trashed == (gone,)
+
+
+def test_what_the_head_of_a_lost_version_names_is_kept(memory: Sample):
+    key = put(memory.store, b"newest")
+    put(memory.store, b"garbage")
+    name(memory.store, "arm.stl", 1, b"first")
+    memory.store.write(head_key("arm.stl"), Head("arm.stl", 2, (PlainFile("", sha(b"newest"), 6),)).to_json())
+    memory.wait()
+    with pytest.raises(DeleteGuardError, match=r"version 2 of 'arm.stl' is lost"):
+        memory.collect()
+    assert key not in memory.collect(confirmed=True).trashed
+
+
+def test_where_there_are_no_versions_at_all_nothing_goes_even_if_it_is_confirmed(memory: Sample):
     put(memory.store, b"all that is left")
     memory.wait()
     with pytest.raises(DeleteGuardError, match="no versions at all"):
@@ -253,7 +278,7 @@ def test_where_there_are_no_versions_at_all_nothing_goes_even_if_it_is_confirmed
     assert len(memory.listed()) == 1
 
 
-def test_more_than_half_of_many_objects_go_only_if_it_is_confirmed(memory: Library):
+def test_more_than_half_of_many_objects_go_only_if_it_is_confirmed(memory: Sample):
     for number in range(101):
         put(memory.store, str(number).encode())
     name(memory.store, "arm.stl", 1, b"0")
@@ -266,7 +291,7 @@ def test_more_than_half_of_many_objects_go_only_if_it_is_confirmed(memory: Libra
     assert len(memory.collect(confirmed=True).trashed) == 101
 
 
-def test_pictures_of_content_that_is_gone_and_left_looks_at_the_clock_go_too(memory: Library):
+def test_pictures_of_content_that_is_gone_and_left_looks_at_the_clock_go_too(memory: Sample):
     put(memory.store, b"kept")
     name(memory.store, "arm.stl", 1, b"kept")
     kept = preview_key(sha(b"kept"), ".png")
@@ -279,7 +304,7 @@ def test_pictures_of_content_that_is_gone_and_left_looks_at_the_clock_go_too(mem
     assert kept in memory.listed()
 
 
-def test_foreign_objects_among_the_content_are_left_alone(memory: Library):
+def test_foreign_objects_among_the_content_are_left_alone(memory: Sample):
     name(memory.store, "arm.stl", 1, b"kept")
     foreign = [".skyhold/blobs/readme.txt", ".skyhold/blobs/ab/abcd", f"{blob_key(sha(b'x'))}.bak"]
     foreign.append(blob_key(sha(b"x")).replace("/blobs/", "/deltas/"))
@@ -308,7 +333,7 @@ CONTENTS = [b"a", b"b", b"c", b"d"]
 def test_whatever_happens_in_whatever_order_content_that_a_version_names_can_be_read_after_a_collection(
     steps: list[tuple[str, Any]],
 ):
-    library = Library(open_store(f"memory://gc-{uuid4().hex}"))
+    library = Sample(open_store(f"memory://gc-{uuid4().hex}"))
     name(library.store, "first", 1, b"first")
     seen: dict[bytes, timedelta] = {}
     named: set[bytes] = set()

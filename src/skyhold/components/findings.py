@@ -15,7 +15,6 @@ What = Literal[
     "head behind",
     "version missing",
     "version damaged",
-    "parent missing",
     "tag without version",
     "dependency missing",
     "content missing",

@@ -16,8 +16,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from skyhold.components.inventory import Content, Unreadable, list_contents, read_versions
-from skyhold.components.layout import CLOCK, PREVIEWS, RESERVED, TRASH, trash_key, version_key
+from skyhold.components.inventory import Content, Unreadable, list_contents, read_versions, take_inventory
+from skyhold.components.layout import CLOCK, PREVIEWS, RESERVED, TRASH, trash_key, version_key, version_of_key
+from skyhold.components.library import Library
+from skyhold.components.manifest import Version
 from skyhold.components.store_clock import store_time
 from skyhold.errors import DeleteGuardError, KeyNotFoundError, TransferError
 from skyhold.runs.progress import Listener
@@ -70,7 +72,7 @@ class _Sorted:
 
 
 def collect_garbage(
-    store: Store,
+    library: Library,
     *,
     grace: timedelta = GRACE,
     dry_run: bool = False,
@@ -82,27 +84,29 @@ def collect_garbage(
     Versions of deleted components count like all others: they can be restored.
 
     Args:
-        store: The library's.
+        library: Which.
         grace: Longer than any publication takes.
         dry_run: Change nothing (but for one object that is written and deleted to read the store's clock).
-        confirmed: Go on even if more than half of all content, and more than 100 objects, would go.
+        confirmed: Go on even if more than half of all content, and more than 100 objects, would go, or the record of
+            a version is lost.
         listeners: Told of progress.
 
     Raises:
         DeleteGuardError: A version cannot be read, so that nobody knows what it names; or there are no versions at all;
-            or too much would go. Nothing was changed.
+            or one is lost, or too much would go. Nothing was changed.
         TransferError: Some could not be moved; nothing is lost.
 
     Example:
-        >>> from skyhold.components.layout import blob_key
-        >>> from skyhold.storage.opening import open_store
-        >>> store = open_store("memory://garbage-example")
-        >>> collect_garbage(store).kept
-        0
+        >>> library = Library("memory://garbage-example")
+        >>> version = library.publish("arm.stl", b"solid arm")
+        >>> stored = library.history.put(b"of a publisher who was killed")
+        >>> report = collect_garbage(library)
+        >>> report.kept, len(report.young), len(report.trashed)
+        (1, 1, 0)
     """
-    asked = {"library": store.uri, "grace_s": grace.total_seconds(), "dry_run": dry_run}
-    with record_run("gc", f"gc {store.uri}", asked=asked, unit="objects", listeners=listeners) as run:
-        return _Collection(run.metered(store), run, grace).collect(dry_run=dry_run, confirmed=confirmed)
+    asked = {"library": library.uri, "grace_s": grace.total_seconds(), "dry_run": dry_run}
+    with record_run("gc", f"gc {library.uri}", asked=asked, unit="objects", listeners=listeners) as run:
+        return _Collection(run.metered(library.store), run, grace).collect(dry_run=dry_run, confirmed=confirmed)
 
 
 class _Collection:
@@ -121,14 +125,14 @@ class _Collection:
         # Content before versions: what is uploaded and named in between was not listed.
         contents = list(list_contents(self._store))
         trash = list(list_contents(self._store, trash=True))
-        self._read_versions()
+        lost = self._read_records()
         found = self._sort(contents, trash, oldest)
-        self._guard(found, len(contents), confirmed=confirmed)
+        self._guard(found, len(contents), lost, confirmed=confirmed)
         extra = self._outdated_extras(contents, trash, oldest)
         if not dry_run:
             self._run.progress.step("moving to the trash")
             self._move([(each.key, trash_key(each.key)) for each in found.garbage])
-            self._read_versions()  # of those who published meanwhile
+            self._read_new_versions()
             trash += found.garbage
             found = self._sort_trash(found, contents, trash, oldest)
             self._restore(found)
@@ -136,10 +140,23 @@ class _Collection:
             self._delete([*(trash_key_of(each) for each in found.deleted), *(info.key for info in extra)])
         return _report(found, extra, dry_run=dry_run)
 
-    def _read_versions(self) -> None:
-        """Add what versions name that were not read before."""
+    def _read_records(self) -> str:
+        """Take in what versions and heads name; return which version is lost, if any."""
+        inventory = take_inventory(self._store)
+        # What a head names is named by a version, unless that is lost.
+        self._named.update(plain.sha256 for found in inventory.heads.values() for plain in found.head.plain)
+        damaged = [each for each in inventory.unreadable if version_of_key(each.key)]
+        self._take_in(inventory.all_versions(), damaged)
+        lost = ((component, number) for component in inventory.components for number in inventory.gaps(component))
+        return next((f"version {number} of {component!r}" for component, number in lost), "")
+
+    def _read_new_versions(self) -> None:
+        """Take in what was published meanwhile."""
         unreadable: list[Unreadable] = []
-        for version in read_versions(self._store, unreadable, known=self._versions):
+        self._take_in(read_versions(self._store, unreadable, known=self._versions), unreadable)
+
+    def _take_in(self, versions: Iterable[Version], unreadable: list[Unreadable]) -> None:
+        for version in versions:
             self._versions.add(version_key(version.component, version.number))
             self._named.update(entry.sha256 for entry in version.files)
         if unreadable:
@@ -188,11 +205,13 @@ class _Collection:
         garbage = [each for each in found.garbage if each.key not in back]
         return _Sorted(found.kept, found.young, garbage, restored, deleted)
 
-    def _guard(self, found: _Sorted, count: int, *, confirmed: bool) -> None:
+    def _guard(self, found: _Sorted, count: int, lost: str, *, confirmed: bool) -> None:
         going = len(found.garbage)
         reason = ""
         if going and not self._versions:
             reason = "there are no versions at all, so all content looks like garbage"
+        elif going and lost and not confirmed:
+            reason = f"{lost} is lost, so that nobody knows which content it named"
         elif going > _GUARD_COUNT and going > count * _GUARD_SHARE and not confirmed:
             reason = f"{going:,} of {count:,} objects would go, which is more than half"
         if reason:

@@ -115,6 +115,15 @@ class Inventory:
         for numbered in self.versions.values():
             yield from numbered.values()
 
+    def gaps(self, component_id: str) -> list[int]:
+        """Return the numbers of versions that must have been there, and are not; those that went unread are."""
+        unread = {each.key for each in self.unreadable}
+        there = self.versions.get(component_id, {})
+        found = self.heads.get(component_id)
+        newest = max(*there, found.head.version if found else 0, 0)
+        numbers = (number for number in range(1, newest + 1) if number not in there)
+        return [number for number in numbers if version_key(component_id, number) not in unread]
+
     def current(self, component_id: str) -> Version | None:
         """Return the version that counts, or None where there is none."""
         found = self.heads.get(component_id)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from skyhold.components.findings import Finding, What
+from skyhold.components.findings import Finding
 from skyhold.components.inventory import Inventory, Unreadable
 from skyhold.components.layout import head_key, version_key
 from skyhold.components.manifest import Version
@@ -19,8 +19,8 @@ def check_records(inventory: Inventory) -> Iterator[Finding]:
         yield _of_unreadable(each)
     for component in inventory.components:
         yield from _of_head(component, inventory, unreadable)
+        yield from _of_numbers(component, inventory)
         for _, version in sorted(inventory.versions.get(component, {}).items()):
-            yield from _of_parents(version, inventory, unreadable)
             yield from _of_dependencies(version, inventory, unreadable)
 
 
@@ -47,24 +47,20 @@ def _of_head(component: str, inventory: Inventory, unreadable: set[str]) -> Iter
         detail = f"it names version {found.head.version}, and there is version {newest}"
         remedy = "Nothing if it is being published just now; otherwise the next publication or sync brings it up"
         yield Finding(component, "head behind", "warning", here, detail, (newest,), remedy)
-    named: dict[int, What] = dict.fromkeys(found.head.tags.values(), "tag without version")
-    named[found.head.version] = "version missing"
-    for number, what in sorted(named.items()):
+    for tag, number in sorted(found.head.tags.items()):
         key = version_key(component, number)
         if number not in numbers and key not in unreadable:
-            detail = f"the head names version {number}, which is not there"
-            remedy = f"Restore {key!r} from a copy of the library, or publish again"
-            yield Finding(component, what, "damaged", here, detail, (number,), remedy)
+            detail = f"{tag!r} names version {number}, which is not there"
+            remedy = "Restore that version from a copy of the library, or give the name to another"
+            yield Finding(component, "tag without version", "warning", here, detail, (number,), remedy)
 
 
-def _of_parents(version: Version, inventory: Inventory, unreadable: set[str]) -> Iterator[Finding]:
-    here = version_key(version.component, version.number)
-    for parent in version.parents:
-        is_there = parent in inventory.versions[version.component]
-        if not is_there and version_key(version.component, parent) not in unreadable:
-            detail = f"it was made from version {parent}, which is not there"
-            remedy = "Restore that version from a copy of the library; this one is whole"
-            yield Finding(version.component, "parent missing", "warning", here, detail, (version.number,), remedy)
+def _of_numbers(component: str, inventory: Inventory) -> Iterator[Finding]:
+    for number in inventory.gaps(component):
+        key = version_key(component, number)
+        detail = "nothing says what this version was"
+        remedy = f"Restore {key!r} from a copy of the library; the other versions are not touched"
+        yield Finding(component, "version missing", "damaged", key, detail, (number,), remedy)
 
 
 def _of_dependencies(version: Version, inventory: Inventory, unreadable: set[str]) -> Iterator[Finding]:

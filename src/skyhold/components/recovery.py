@@ -94,7 +94,7 @@ def recover_library(
         >>> [finding.what for finding in recover_library(library).mended], library.store.read("arm.stl")
         (['plain file missing'], b'solid arm')
     """
-    before = verify_library(library.store, quick=quick, listeners=listeners)
+    before = verify_library(library, quick=quick, listeners=listeners)
     asked = {"library": library.uri, "quick": quick, "dry_run": dry_run}
     mended: list[Finding] = []
     left: list[tuple[Finding, str]] = []
@@ -170,7 +170,7 @@ class _Mender:
         found = self._head_of(finding.component)
         number = found.head.version
         key = version_key(finding.component, number)
-        if finding.what == "version damaged" and finding.key != key:
+        if finding.key != key:
             raise self._cannot(finding, "only the newest version is described elsewhere, in the head")
         version = Version(
             component=finding.component,
@@ -178,7 +178,7 @@ class _Mender:
             files=tuple(FileEntry(each.name, each.size_bytes, each.sha256) for each in found.head.plain),
             created=self._store.info(head_key(finding.component)).modified,
             message=_REBUILT,
-            parents=(number - 1,) if self._store.exists(version_key(finding.component, number - 1)) else (),
+            parents=(number - 1,) if number > 1 else (),
         )
         if finding.what == "version damaged":
             self._store.write(key, version.to_json(), if_match=self._set_aside(key).e_tag)

@@ -8,7 +8,7 @@ import hashlib
 import threading
 from collections.abc import Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from skyhold.components.findings import Finding, LibraryVerification, holders
 from skyhold.components.history import History
@@ -23,6 +23,7 @@ from skyhold.components.inventory import (
     take_inventory,
 )
 from skyhold.components.layout import blob_key, plain_key
+from skyhold.components.library import Library
 from skyhold.components.manifest import FileEntry
 from skyhold.components.record_checks import RECOVER, check_records
 from skyhold.errors import IntegrityError, KeyNotFoundError, PreconditionFailedError, SkyholdError
@@ -40,12 +41,12 @@ _TAKE_OVER = "Nothing is lost: the next publication or sync makes it a version"
 
 
 def verify_library(
-    store: Store, *, quick: bool = False, jobs: int = _JOBS, listeners: Sequence[Listener] = ()
+    library: Library, *, quick: bool = False, jobs: int = _JOBS, listeners: Sequence[Listener] = ()
 ) -> LibraryVerification:
     """Look at all of a library, and return what was found.
 
     Args:
-        store: The library's.
+        library: Which.
         quick: Read the records only: of contents and plain files, look at names, sizes and e-tags.
         jobs: How many contents are read at a time, of those that are stored against others two at most. Each takes a
             few blocks of 8 MiB; those two take what putting them together takes.
@@ -55,13 +56,15 @@ def verify_library(
         StorageError: The store cannot be listed.
 
     Example:
-        >>> from skyhold.storage.opening import open_store
-        >>> verify_library(open_store("memory://verify-example")).ok
-        True
+        >>> library = Library("memory://verify-example")
+        >>> version = library.publish("arm.stl", b"solid arm")
+        >>> report = verify_library(library)
+        >>> report.ok, report.contents_verified, report.plain_verified
+        (True, 1, 1)
     """
-    asked = {"library": store.uri, "quick": quick}
-    with record_run("verify", f"verify {store.uri}", asked=asked, unit="bytes", listeners=listeners) as run:
-        return _Look(run.metered(store), run, jobs, quick=quick).look()
+    asked = {"library": library.uri, "quick": quick}
+    with record_run("verify", f"verify {library.uri}", asked=asked, unit="bytes", listeners=listeners) as run:
+        return _Look(run.metered(library.store), run, jobs, quick=quick).look()
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,21 +192,23 @@ class _Look:
     def _compare_plain(self, plain: _Plain) -> Finding | None:
         entry, key = plain.entry, plain_key(plain.component, plain.entry.name)
         numbers = (plain.head.head.version,)
-        if plain.found is None:
-            detail = f"there should be {entry.size_bytes} bytes; the history has them"
-            return Finding(plain.component, "plain file missing", "damaged", key, detail, numbers, RECOVER)
         try:
+            if not plain.is_as_written:  # it may have been written since it was listed
+                plain = replace(plain, found=self._store.info(key))
             if self._quick:
                 found = entry.sha256 if plain.is_as_written else "another e-tag than was written"
             else:
-                found = self._hash(key)
-        except (KeyNotFoundError, PreconditionFailedError) as error:
+                found = f"SHA-256 {sha256}" if (sha256 := self._hash(key)) != entry.sha256 else sha256
+        except KeyNotFoundError:
+            detail = f"there should be {entry.size_bytes} bytes; the history has them"
+            return Finding(plain.component, "plain file missing", "damaged", key, detail, numbers, RECOVER)
+        except PreconditionFailedError as error:
             return Finding(plain.component, "plain file changed", "warning", key, str(error), numbers, _TAKE_OVER)
         except (SkyholdError, OSError) as error:
             return Finding(plain.component, "unread", "unread", key, str(error), numbers, "Verify again")
         if found == entry.sha256:
             return None
-        detail = f"it has {'SHA-256 ' if not self._quick else ''}{found}; version {numbers[0]} has {entry.sha256}"
+        detail = f"it has {found}; version {numbers[0]} has SHA-256 {entry.sha256}"
         if plain.is_as_written:
             return Finding(plain.component, "plain file damaged", "damaged", key, detail, numbers, RECOVER)
         return Finding(plain.component, "plain file changed", "warning", key, detail, numbers, _TAKE_OVER)
