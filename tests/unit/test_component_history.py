@@ -37,7 +37,7 @@ def test_content_comes_back_from_bytes_and_from_a_file(history: History, tmp_pat
 
 def test_a_fetch_goes_on_with_what_was_left(history: History, tmp_path: Path) -> None:
     stored = history.put(LARGE)
-    block = 8 * 1024 * 1024
+    block = 4 * 1024 * 1024
     (tmp_path / ".arm.stl.skyhold-part").write_bytes(LARGE[: block + 1000])
     moved: list[int] = []
     history.fetch(stored.sha256, tmp_path / "arm.stl", size_bytes=len(LARGE), progress=moved.append)

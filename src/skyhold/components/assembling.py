@@ -20,7 +20,7 @@ __all__ = ["Assembler", "Moved"]
 Moved = Callable[[int], None]
 """Called with bytes that came since the last call."""
 
-_BLOCK_BYTES = 8 * 1024 * 1024
+_BLOCK_BYTES = 4 * 1024 * 1024
 _READ_AHEAD = 4
 
 

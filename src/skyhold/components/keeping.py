@@ -36,7 +36,7 @@ class DeltaPolicy:
     `skyhold.components.history` has the rule.
 
     Attributes:
-        max_memory_bytes: What making a delta, or applying it, may take.
+        max_memory_bytes: What making a delta, or applying it, may take, beside some 100 MB that any transfer takes.
         min_content_bytes: What is shorter lies there whole. Many colder storage classes charge as much for an object.
         largest_share: Of the content's length; longer deltas do not pay.
         longest_chain: Deltas behind each other; 0 stores everything whole.

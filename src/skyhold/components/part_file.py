@@ -83,7 +83,8 @@ class PartFile(AbstractContextManager["PartFile"]):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if not self._is_published and (not self._is_shared or isinstance(error, IntegrityError)):
+        useless = not self._is_shared or isinstance(error, IntegrityError) or not self.size_bytes
+        if useless and not self._is_published:
             self.path.unlink(missing_ok=True)
         self.file.close()
 
