@@ -13,7 +13,7 @@ from skyhold.components.meshes.reading import read_mesh
 from skyhold.components.meshes.source import Siblings, open_source
 from skyhold.runs.json_reader import JsonReader
 
-__all__ = ["MeshFacts", "Point", "facts_of", "read_facts"]
+__all__ = ["MeshFacts", "Point", "facts_of", "merge_vertices", "read_facts"]
 
 Point = tuple[float, float, float]
 
@@ -118,7 +118,7 @@ def read_facts(content: Path | bytes, name: str = "", *, siblings: Siblings | No
 
 def facts_of(mesh: Mesh) -> MeshFacts:
     """Return what can be said of a mesh that was read."""
-    used, faces = _used(mesh)
+    used, faces = merge_vertices(mesh)
     area, volume = _area_and_volume(used, faces)
     is_closed, is_oriented = _edges(faces)
     has_faces = len(faces) > 0
@@ -140,8 +140,8 @@ def facts_of(mesh: Mesh) -> MeshFacts:
     )
 
 
-def _used(mesh: Mesh) -> tuple[Floats, Integers]:
-    """Return the different positions that triangles have, and the triangles as places in them."""
+def merge_vertices(mesh: Mesh) -> tuple[Floats, Integers]:
+    """Return the different positions that triangles have, in a fixed order, and the triangles as places in them."""
     places, where = np.unique(mesh.faces, return_inverse=True)
     vertices, merged = distinct_rows(mesh.vertices[places])
     return vertices, merged[where].reshape(-1, 3)
