@@ -129,12 +129,10 @@ class GltfDocument:
         name = unquote(uri)
         if ":" in name or "\\" in name or name.startswith("/") or ".." in name.split("/"):
             raise self.source.unsupported(f"it asks for {uri[:200]!r}, and only files beside it are read")
-        if self.source.siblings is None:
+        found = self.source.siblings(name) if self.source.siblings else None
+        if found is None:
             raise self.source.unsupported(f"it needs the file {name!r}, which is not at hand")
-        try:
-            return self.source.siblings(name)
-        except OSError as error:
-            raise self.source.unsupported(f"it needs the file {name!r}, which cannot be read: {error}") from error
+        return found
 
 
 def open_gltf(source: Source) -> GltfDocument:

@@ -3,13 +3,10 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 
 from skyhold.errors import PreviewError
 
-__all__ = ["MOST_BYTES", "MOST_TEXT_BYTES", "MOST_TRIANGLES", "Siblings", "Source", "open_source"]
-
-T = TypeVar("T")
+__all__ = ["MOST_BYTES", "MOST_TEXT_BYTES", "MOST_TRIANGLES", "Siblings", "Source", "check_size", "open_source"]
 
 MOST_BYTES = 256 * 1024 * 1024
 """Of a file, and of all files that belong to it. Reading takes about three times as much memory."""
@@ -20,8 +17,8 @@ MOST_TEXT_BYTES = 64 * 1024 * 1024
 MOST_TRIANGLES = 2_000_000
 """Of a mesh. More are not read: a picture of 512 pixels would not show them."""
 
-Siblings = Callable[[str], bytes]
-"""Gives the content of a file by its path, seen from the folder of the one that names it; raises OSError."""
+Siblings = Callable[[str], bytes | None]
+"""Gives the content of a file by its path, seen from the folder of the one that names it; None where there is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +69,19 @@ class Source:
             )
 
 
+def check_size(size_bytes: int, name: str) -> None:
+    """Refuse a file that is larger than what is read; asked before it is.
+
+    Raises:
+        PreviewError: It is.
+    """
+    if size_bytes > MOST_BYTES:
+        raise PreviewError(
+            f"no preview of {name!r}: it has {size_bytes / 1e6:,.0f} MB, and at most {MOST_BYTES / 1e6:,.0f} MB "
+            "are read"
+        )
+
+
 def open_source(content: Path | bytes, name: str = "", *, siblings: Siblings | None = None) -> Source:
     """Return content to be read; the files beside a path can be named by it, and no others.
 
@@ -79,31 +89,23 @@ def open_source(content: Path | bytes, name: str = "", *, siblings: Siblings | N
         PreviewError: It is larger than what is read.
     """
     if isinstance(content, bytes):
-        return Source(name, _checked(content, len(content), name), siblings)
+        check_size(len(content), name)
+        return Source(name, content, siblings)
     shown = name or content.name
-    size_bytes = content.stat().st_size
-    data = _checked(content, size_bytes, shown).read_bytes()
-    return Source(shown, data, siblings or _beside(content.parent))
-
-
-def _checked(content: T, size_bytes: int, name: str) -> T:
-    if size_bytes > MOST_BYTES:
-        raise PreviewError(
-            f"no preview of {name!r}: it is {size_bytes / 1e6:,.0f} MB large, and at most {MOST_BYTES / 1e6:,.0f} MB "
-            "are read"
-        )
-    return content
+    check_size(content.stat().st_size, shown)
+    return Source(shown, content.read_bytes(), siblings or _beside(content.parent))
 
 
 def _beside(folder: Path) -> Siblings:
     inside = folder.resolve()
 
-    def read(name: str) -> bytes:
+    def read(name: str) -> bytes | None:
         path = (inside / name).resolve()  # follows links: one that leads out is refused like ".."
         if not path.is_relative_to(inside):
-            raise PermissionError(f"{name!r} leads out of the folder")
-        if path.stat().st_size > MOST_BYTES:
-            raise OSError(f"{name!r} is larger than {MOST_BYTES / 1e6:,.0f} MB")
+            raise PreviewError(f"no preview: {name!r} leads out of the folder, and only files beside it are read")
+        if not path.is_file():
+            return None
+        check_size(path.stat().st_size, name)
         return path.read_bytes()
 
     return read
