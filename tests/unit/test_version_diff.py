@@ -2,8 +2,10 @@
 
 import hashlib
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from uuid import uuid4
 
 import pytest
@@ -11,12 +13,11 @@ import pytest
 from mesh_samples import as_binary_stl, as_gltf, box, gltf_of
 from skyhold.components import mesh_diff
 from skyhold.components.diffing import diff_versions
-from skyhold.components.history import History
 from skyhold.components.layout import blob_key
+from skyhold.components.library import Library
 from skyhold.components.manifest import Dependency, FileEntry, Version
 from skyhold.components.version_diff import compare_versions
-from skyhold.errors import ComponentNotFoundError, IntegrityError, MissingExtraError
-from skyhold.storage.opening import open_store
+from skyhold.errors import IntegrityError, MissingExtraError
 
 
 def version(number: int, files: dict[str, bytes], **others: object) -> Version:
@@ -27,26 +28,24 @@ def version(number: int, files: dict[str, bytes], **others: object) -> Version:
     return replace(Version("robot", number, entries, datetime(2026, 1, 1, tzinfo=UTC), parents=parents), **others)
 
 
-class Shelf:
-    """Versions and their contents, without the rest of a library."""
+@pytest.fixture
+def library() -> Library:
+    return Library(f"memory://{uuid4().hex}", author="ann")
 
-    def __init__(self) -> None:
-        self.history = History(open_store(f"memory://{uuid4().hex}"))
-        self._versions: list[Version] = []
 
-    def add(self, component_id: str = "robot", **files: bytes) -> None:
-        contents = {name.replace("__", "/").replace("_", "."): content for name, content in files.items()}
-        contents = {"" if name == "only" else name: content for name, content in contents.items()}
-        for content in contents.values():
-            self.history.put(content)
-        self._versions.append(replace(version(len(self._versions) + 1, contents), component=component_id))
+@pytest.fixture
+def publish(library: Library, tmp_path: Path) -> Callable[..., Version]:
+    """Publish a component of several files, given as names and contents."""
 
-    def info(self, component_id: str, version: int | str = "latest") -> Version:
-        if version == "latest":
-            return self._versions[-1]
-        if not isinstance(version, int) or version > len(self._versions):
-            raise ComponentNotFoundError(f"{component_id!r} has no version {version!r}")
-        return self._versions[version - 1]
+    def publish(**files: bytes) -> Version:
+        paths: dict[str, Path] = {}
+        for name, content in files.items():
+            real = name.replace("__", "/").replace("_", ".")
+            paths[real] = tmp_path / uuid4().hex
+            paths[real].write_bytes(content)
+        return library.publish("robot", paths)
+
+    return publish
 
 
 def test_files_are_told_as_added_removed_changed_or_renamed():
@@ -96,21 +95,19 @@ def test_versions_with_the_same_files_say_that_nothing_changed():
     assert diff.to_text() == "robot: version 1 → 2: nothing changed"
 
 
-def test_the_first_version_is_all_added_and_a_deletion_all_removed():
-    shelf = Shelf()
-    shelf.add(a_stl=as_binary_stl(box()))
-    first = diff_versions(shelf, "robot")
+def test_the_first_version_is_all_added_and_a_deletion_all_removed(library: Library, publish: Callable[..., Version]):
+    publish(a_stl=as_binary_stl(box()))
+    first = diff_versions(library, "robot")
     assert (first.old, [each.kind for each in first.files]) == (0, ["added"])
-    shelf.add()
-    assert [each.kind for each in diff_versions(shelf, "robot").files] == ["removed"]
+    library.delete("robot")
+    assert [each.kind for each in diff_versions(library, "robot").files] == ["removed"]
 
 
-def test_a_mesh_that_changed_is_measured():
-    shelf = Shelf()
-    shelf.add("arm.stl", only=as_binary_stl(box()))
-    shelf.add("arm.stl", only=as_binary_stl(box((1, 1, 2))))
-    shelf.add("arm.stl", only=as_binary_stl(box((1, 1, 3))))
-    assert diff_versions(shelf, "arm.stl").to_text().splitlines() == [
+def test_a_mesh_that_changed_is_measured(library: Library):
+    library.publish("arm.stl", as_binary_stl(box()))
+    library.publish("arm.stl", as_binary_stl(box((1, 1, 2))))
+    library.publish("arm.stl", as_binary_stl(box((1, 1, 3))))
+    assert diff_versions(library, "arm.stl").to_text().splitlines() == [
         "arm.stl: version 2 → 3",
         "  changed arm.stl, 684 B → 684 B",
         "    size 1 x 1 x 2 → 1 x 1 x 3",
@@ -119,51 +116,50 @@ def test_a_mesh_that_changed_is_measured():
         "    50 % of the vertices are where none was (4 added, 4 removed)",
         "    farthest move of a vertex 1",
     ]
-    back = diff_versions(shelf, "arm.stl", 3, 1)
+    back = diff_versions(library, "arm.stl", 3, 1)
     assert back.files[0].mesh is not None
     assert back.files[0].mesh.new.volume == pytest.approx(1)
     assert json.loads(json.dumps(back.to_json()))["files"][0]["mesh"]["new"]["triangles"] == 12
-    assert diff_versions(shelf, "arm.stl", meshes=False).files[0].mesh is None
+    assert diff_versions(library, "arm.stl", meshes=False).files[0].mesh is None
 
 
-def test_a_buffer_beside_a_gltf_file_is_that_of_the_same_version():
-    shelf = Shelf()
+def test_a_buffer_beside_a_gltf_file_is_that_of_the_same_version(library: Library, publish: Callable[..., Version]):
     content = as_gltf(box(), "a.bin")
-    shelf.add(parts__x_gltf=content, parts__a_bin=gltf_of(box())[1])
-    shelf.add(parts__x_gltf=content + b" ", parts__a_bin=gltf_of(box((2, 1, 1)))[1])
-    changes = {each.name: each for each in diff_versions(shelf, "robot").files}
+    publish(parts__x_gltf=content, parts__a_bin=gltf_of(box())[1])
+    publish(parts__x_gltf=content + b" ", parts__a_bin=gltf_of(box((2, 1, 1)))[1])
+    changes = {each.name: each for each in diff_versions(library, "robot").files}
     mesh = changes["parts/x.gltf"].mesh
     assert mesh is not None
     assert (mesh.old.volume, mesh.new.volume) == (pytest.approx(1), pytest.approx(2))
     assert changes["parts/a.bin"].mesh is None
 
 
-def test_a_mesh_that_cannot_be_measured_has_a_note_that_says_why(monkeypatch: pytest.MonkeyPatch):
-    shelf = Shelf()
-    shelf.add(a_stl=as_binary_stl(box()), b_gltf=as_gltf(box(), "gone.bin"))
-    shelf.add(a_stl=b"nothing of the kind", b_gltf=as_gltf(box(), "gone.bin") + b" ")
-    notes = [each.note for each in diff_versions(shelf, "robot").files]
+def test_a_mesh_that_cannot_be_measured_has_a_note_that_says_why(
+    library: Library, publish: Callable[..., Version], monkeypatch: pytest.MonkeyPatch
+):
+    publish(a_stl=as_binary_stl(box()), b_gltf=as_gltf(box(), "gone.bin"))
+    publish(a_stl=b"nothing of the kind", b_gltf=as_gltf(box(), "gone.bin") + b" ")
+    notes = [each.note for each in diff_versions(library, "robot").files]
     assert notes[0] == "'a.stl' is damaged: an STL file has at least 84 bytes, and this one has 19"
     assert "it needs the file 'gone.bin'" in notes[1]
-    assert f"    {notes[0]}" in diff_versions(shelf, "robot").to_text().splitlines()
+    assert f"    {notes[0]}" in diff_versions(library, "robot").to_text().splitlines()
 
     def refuse(*_: object, **__: object) -> None:
         raise MissingExtraError.of("preview", "reading meshes")
 
     monkeypatch.setattr(mesh_diff, "diff_meshes", refuse)
-    assert diff_versions(shelf, "robot").files[0].note == "reading meshes needs the extra 'preview'"
+    assert diff_versions(library, "robot").files[0].note == "reading meshes needs the extra 'preview'"
 
 
-def test_damage_in_the_history_is_an_error_and_not_a_note():
-    shelf = Shelf()
-    shelf.add(a_stl=as_binary_stl(box()))
-    shelf.add(a_stl=as_binary_stl(box((2, 2, 2))))
-    for held in list(shelf.history.all_hashes()):
-        shelf.history.store.write(held.key, b"flipped")
+def test_damage_in_the_history_is_an_error_and_not_a_note(library: Library, publish: Callable[..., Version]):
+    publish(a_stl=as_binary_stl(box()))
+    publish(a_stl=as_binary_stl(box((2, 2, 2))))
+    for held in list(library.history.all_hashes()):
+        library.history.store.write(held.key, b"flipped")
     with pytest.raises(IntegrityError):
-        diff_versions(shelf, "robot")
-    shelf.add(a_gltf=as_gltf(box(), "a.bin"), a_bin=gltf_of(box())[1])
-    shelf.add(a_gltf=as_gltf(box(), "a.bin") + b" ", a_bin=gltf_of(box())[1])
-    shelf.history.store.write(blob_key(shelf.info("robot").files[0].sha256), b"flipped")
+        diff_versions(library, "robot")
+    publish(a_gltf=as_gltf(box(), "a.bin"), a_bin=gltf_of(box())[1])
+    publish(a_gltf=as_gltf(box(), "a.bin") + b" ", a_bin=gltf_of(box())[1])
+    library.history.store.write(blob_key(library.info("robot").files[0].sha256), b"flipped")
     with pytest.raises(IntegrityError):
-        diff_versions(shelf, "robot")
+        diff_versions(library, "robot")

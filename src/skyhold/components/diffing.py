@@ -2,34 +2,21 @@
 
 import posixpath
 from dataclasses import replace
-from typing import Protocol
 
 from skyhold.components.history import History
+from skyhold.components.library import Library
 from skyhold.components.manifest import FileEntry, Version
 from skyhold.components.meshes.source import Siblings, check_size
 from skyhold.components.version_diff import FileChange, VersionDiff, compare_versions
 from skyhold.errors import MissingExtraError, PreviewError
 
-__all__ = ["HasHistory", "beside", "diff_versions", "read_checked"]
+__all__ = ["diff_versions", "find_beside", "read_checked"]
 
 _MESHES = (".glb", ".gltf", ".obj", ".stl")
 
 
-class HasHistory(Protocol):
-    """What a library is to those who only read its versions."""
-
-    @property
-    def history(self) -> History:
-        """The contents of all versions."""
-        ...
-
-    def info(self, component_id: str, version: int | str = "latest") -> Version:
-        """Return what a version is."""
-        ...
-
-
 def diff_versions(
-    library: HasHistory,
+    library: Library,
     component_id: str,
     old: int | str | None = None,
     new: int | str = "latest",
@@ -62,15 +49,10 @@ def diff_versions(
     return replace(found, files=tuple(files))
 
 
-def beside(history: History, version: Version, name: str) -> Siblings:
-    """Return what gives the files of a version by their paths as seen from one of them."""
-    entries = {entry.name: entry for entry in version.files}
-
-    def read(path: str) -> bytes | None:
-        entry = entries.get(posixpath.normpath(posixpath.join(posixpath.dirname(name), path)))
-        return None if entry is None else read_checked(history, entry, path)
-
-    return read
+def find_beside(version: Version, name: str, path: str) -> FileEntry | None:
+    """Return the file of a version whose path, seen from one of its files, is ``path``; None where there is none."""
+    wanted = posixpath.normpath(posixpath.join(posixpath.dirname(name), path))
+    return next((entry for entry in version.files if entry.name == wanted), None)
 
 
 def read_checked(history: History, entry: FileEntry, name: str) -> bytes:
@@ -97,8 +79,16 @@ def _measured(history: History, change: FileChange, before: Version, after: Vers
             read_checked(history, change.old, name),
             read_checked(history, change.new, name),
             name,
-            siblings=(beside(history, before, change.name), beside(history, after, change.name)),
+            siblings=(_beside(history, before, change.name), _beside(history, after, change.name)),
         )
     except (PreviewError, MissingExtraError) as error:
         return replace(change, note=error.message)
     return replace(change, mesh=mesh)
+
+
+def _beside(history: History, version: Version, name: str) -> Siblings:
+    def read(path: str) -> bytes | None:
+        entry = find_beside(version, name, path)
+        return None if entry is None else read_checked(history, entry, path)
+
+    return read

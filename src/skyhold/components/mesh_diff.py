@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from skyhold.components.mesh_facts import MeshFacts, Point, facts_of, merge_vertices
+from skyhold.components.meshes.measures import MeshFacts, Point
+from skyhold.components.meshes.measuring import facts_of, merge_vertices
 from skyhold.components.meshes.mesh import Floats, Mesh, distinct_rows
 from skyhold.components.meshes.reading import read_mesh
 from skyhold.components.meshes.source import Siblings, open_source

@@ -2,7 +2,6 @@
 
 import io
 from pathlib import Path
-from typing import Any
 
 from skyhold.components.blend_pictures import is_blend, read_blend_picture
 from skyhold.components.meshes.drawing import draw_mesh
@@ -112,6 +111,5 @@ def _smaller(image: Image.Image, size_px: int) -> Image.Image:
 
 def _encode(image: Image.Image) -> bytes:
     sink = io.BytesIO()
-    options: dict[str, Any] = {"optimize": True}
-    image.save(sink, "PNG", **options)
+    image.save(sink, "PNG")
     return sink.getvalue()

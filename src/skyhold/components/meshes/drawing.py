@@ -16,6 +16,7 @@ _KEY_LIGHT, _FILL_LIGHT = np.array([-0.45, 0.65, 0.62]), np.array([0.8, 0.15, 0.
 _COLOUR = np.array([0.36, 0.46, 0.58])
 _ABOVE, _BELOW = np.array([0.965, 0.975, 0.985]), np.array([0.80, 0.825, 0.85])
 
+_INK = 0.45
 _SHARP = 0.8  # the cosine of 37°: facets that meet at a larger angle have an edge
 _STEEP = 0.03  # of the picture's width: a step in depth that has an edge
 _THIN = 1e-9  # seen from its edge
@@ -198,30 +199,35 @@ def _finish(canvas: _Canvas, normals: Floats, colours: Floats, size_px: int) -> 
     face = canvas.face.reshape(size, size)
     is_drawn = face >= 0
     share = np.linspace(0.0, 1.0, size)[:, None, None]
-    picture = np.broadcast_to(_ABOVE**2.2 * (1 - share) + _BELOW**2.2 * share, (size, size, 3)).copy()
-    picture[is_drawn] = np.clip(colours[face[is_drawn]], 0.0, 1.0)
-    picture *= _creases(canvas, face, is_drawn, normals)[:, :, None]
-    smaller = picture.reshape(size_px, _OVERSAMPLING, size_px, _OVERSAMPLING, 3).mean(axis=(1, 3))
+    picture = np.empty((size, size, 3), np.float32)
+    picture[:] = _ABOVE**2.2 * (1 - share) + _BELOW**2.2 * share
+    picture[is_drawn] = np.clip(colours, 0.0, 1.0).astype(np.float32)[face[is_drawn]]
+    picture[_creases(canvas, face, is_drawn, normals)] *= _INK
+    smaller = np.zeros((size_px, size_px, 3), np.float32)
+    for row, column in np.ndindex(_OVERSAMPLING, _OVERSAMPLING):
+        smaller += picture[row::_OVERSAMPLING, column::_OVERSAMPLING] / _OVERSAMPLING**2
     return np.clip(_encode(smaller) * 255 + 0.5, 0, 255).astype(np.uint8)
 
 
-def _encode(linear: Floats) -> Floats:
+def _encode(linear: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return what screens expect: IEC 61966-2-1 (sRGB)."""
-    bright: Floats = 1.055 * np.power(linear, 1 / 2.4) - 0.055
+    bright = 1.055 * np.power(linear, np.float32(1 / 2.4)) - 0.055
     return np.where(linear <= 0.0031308, linear * 12.92, bright)  # noqa: PLR2004 - of the standard
 
 
-def _creases(canvas: _Canvas, face: NDArray[np.int32], is_drawn: NDArray[np.bool_], normals: Floats) -> Floats:
-    """Return what darkens each sample: outlines, steps in depth, and edges between facets that turn sharply."""
+def _creases(
+    canvas: _Canvas, face: NDArray[np.int32], is_drawn: NDArray[np.bool_], normals: Floats
+) -> NDArray[np.bool_]:
+    """Return which samples lie on an outline, a step in depth, or an edge between facets that turn sharply."""
     size = canvas.size
-    facing = np.zeros((size, size, 3), np.float32)
-    facing[is_drawn] = normals[face[is_drawn]]
+    facing = np.zeros((3, size, size), np.float32)
+    facing[:, is_drawn] = normals.astype(np.float32)[face[is_drawn]].T
     depth = np.where(is_drawn, canvas.depth.reshape(size, size), np.float32(-2 * size))
-    dark = np.zeros((size, size), np.float64)
+    found = np.zeros((size, size), dtype=bool)
     for here, there in (_ROWS, _COLUMNS):
-        turns = (facing[here] * facing[there]).sum(axis=-1) < _SHARP
+        turns = sum(axis[here] * axis[there] for axis in facing) < _SHARP
         steps = np.abs(depth[here] - depth[there]) > _STEEP * size
         edge = (is_drawn[here] | is_drawn[there]) & (turns | steps)
-        dark[here] = np.maximum(dark[here], edge)
-        dark[there] = np.maximum(dark[there], edge)
-    return 1.0 - 0.55 * dark
+        found[here] |= edge
+        found[there] |= edge
+    return found
