@@ -8,14 +8,20 @@ if TYPE_CHECKING:
     from skyhold.components.batch_run import BatchItem, BatchResult
     from skyhold.components.component_facts import ComponentMetadata
     from skyhold.components.config import CloudStorageConfig
+    from skyhold.components.diffing import diff_versions
     from skyhold.components.library import Library
     from skyhold.components.listing import ComponentInfo
     from skyhold.components.manager import CloudStorageManager
     from skyhold.components.manifest import Dependency, FileEntry, Head, Version
+    from skyhold.components.mesh_facts import read_facts
+    from skyhold.components.meshes.measures import MeshFacts
+    from skyhold.components.previews import Preview, load_preview
     from skyhold.components.publication import ANY
     from skyhold.components.sync_config import SyncConfig, SyncResult
     from skyhold.components.sync_watching import keep_synchronized
     from skyhold.components.synchronizing import StorageSynchronizer
+    from skyhold.components.thumbnails import make_thumbnail
+    from skyhold.components.version_diff import VersionDiff
 
 __all__ = [
     "ANY",
@@ -29,11 +35,18 @@ __all__ = [
     "FileEntry",
     "Head",
     "Library",
+    "MeshFacts",
+    "Preview",
     "StorageSynchronizer",
     "SyncConfig",
     "SyncResult",
     "Version",
+    "VersionDiff",
+    "diff_versions",
     "keep_synchronized",
+    "load_preview",
+    "make_thumbnail",
+    "read_facts",
 ]
 
 _HOMES = {
@@ -48,11 +61,18 @@ _HOMES = {
     "FileEntry": "skyhold.components.manifest",
     "Head": "skyhold.components.manifest",
     "Library": "skyhold.components.library",
+    "MeshFacts": "skyhold.components.meshes.measures",
+    "Preview": "skyhold.components.previews",
     "StorageSynchronizer": "skyhold.components.synchronizing",
     "SyncConfig": "skyhold.components.sync_config",
     "SyncResult": "skyhold.components.sync_config",
     "Version": "skyhold.components.manifest",
+    "VersionDiff": "skyhold.components.version_diff",
+    "diff_versions": "skyhold.components.diffing",
     "keep_synchronized": "skyhold.components.sync_watching",
+    "load_preview": "skyhold.components.previews",
+    "make_thumbnail": "skyhold.components.thumbnails",
+    "read_facts": "skyhold.components.mesh_facts",
 }
 
 __getattr__, __dir__ = load_lazily(__name__, _HOMES)
