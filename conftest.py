@@ -3,6 +3,7 @@
 The pages about records on object storage run against real servers, and so do their `skyhold` commands.
 """
 
+import contextlib
 import os
 import shlex
 import subprocess
@@ -18,7 +19,9 @@ from sybil.parsers.markdown import CodeBlockParser, PythonCodeBlockParser, SkipP
 from sybil.sybil import SybilCollection
 
 from page_objects import Objects
-from skyhold.testing.servers import LocalServer, start_moto, start_postgres, start_rclone
+from skyhold.errors import MissingExtraError
+from skyhold.storage.credentials.connection_string import EMULATOR_KEY
+from skyhold.testing.servers import LocalServer, start_azurite, start_moto, start_postgres, start_rclone
 from starting import started
 
 pytest_plugins = ["energyplus_runs"]
@@ -26,6 +29,7 @@ pytest_plugins = ["energyplus_runs"]
 _S3_PAGES = ("records-on-object-storage.md", "records-on-object-storage-operation.md")
 _SIMULATION_PAGES = ("cloud-simulations.md",)
 _FOLDER_PAGES = ("studies.md",)
+_COMPONENT_PAGES = ("cloud-storage.md",)
 _DATABASE_PAGES = ("records-on-object-storage-examples.md",)
 
 _ambient: dict[str, Any] = {}
@@ -68,6 +72,21 @@ def strict_s3(tmp_path_factory: pytest.TempPathFactory) -> Generator[LocalServer
     """An S3 that checks signatures; blocks may name it."""
     with start_rclone(tmp_path_factory.mktemp("guide-rclone")) as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def azure_string(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) -> Generator[str]:
+    """The connection string of the pages' Azure; empty where the emulator is missing, but not in CI."""
+    try:
+        with contextlib.ExitStack() as stack:
+            with contextlib.chdir(pytestconfig.rootpath):  # where npm has put it
+                server = stack.enter_context(start_azurite(tmp_path_factory.mktemp("guide-azurite")))
+            account = f"AccountName=devstoreaccount1;AccountKey={EMULATOR_KEY}"
+            yield f"DefaultEndpointsProtocol=http;{account};BlobEndpoint={server.endpoint};"
+    except MissingExtraError:
+        if os.environ.get("CI"):
+            raise
+        yield ""
 
 
 @pytest.fixture(scope="session")
@@ -114,12 +133,13 @@ pytest_collect_file = SybilCollection(
         Sybil(
             _PYTHON,
             patterns=["*.md"],
-            excludes=[*_S3_PAGES, *_SIMULATION_PAGES, *_FOLDER_PAGES, *_DATABASE_PAGES],
+            excludes=[*_S3_PAGES, *_SIMULATION_PAGES, *_FOLDER_PAGES, *_DATABASE_PAGES, *_COMPONENT_PAGES],
             **_FOLDER,
         ),
         Sybil(_AND_COMMANDS, patterns=_FOLDER_PAGES, **_FOLDER),
         Sybil(_AND_COMMANDS, patterns=_SIMULATION_PAGES, fixtures=["objects", "guide_s3"], **_FOLDER),
         Sybil(_AND_COMMANDS, patterns=_S3_PAGES, fixtures=["objects", "guide_s3", "strict_s3"], **_FOLDER),
+        Sybil(_PYTHON, patterns=_COMPONENT_PAGES, fixtures=["objects", "guide_s3", "azure_string"], **_FOLDER),
         Sybil(
             _AND_COMMANDS,
             patterns=_DATABASE_PAGES,
