@@ -49,6 +49,7 @@ __all__ = [
     "delta_key",
     "dependent_of_key",
     "head_key",
+    "is_plain",
     "lock_key",
     "needed_key",
     "needed_prefix",
@@ -73,6 +74,8 @@ PREVIEWS = RESERVED + "previews/"
 NEEDED = RESERVED + "needed/"
 TRASH = RESERVED + "trash/"
 
+# What libraries, and stores that are folders, keep for themselves: at the root, and below where others lie inside.
+_OTHERS = frozenset({RESERVED.rstrip("/"), ".skyhold-store"})
 _HEAD_END = "/@.json"
 _VERSION_KEY = re.compile(rf"{re.escape(VERSIONS)}(.+)/@/(\d{{8,}})\.json", re.DOTALL)
 _CONTENT_KEY = re.compile(r"(?:blobs|deltas)/([0-9a-f]{2})/(\1[0-9a-f]{62})(?:\.([0-9a-f]{64}))?")
@@ -94,8 +97,8 @@ def check_component_id(component_id: str, *, operation: str, uri: str) -> None:
     check_key(component_id, operation=operation, uri=uri)
     parts = component_id.split("/")
     reason = ""
-    if parts[0] == RESERVED.rstrip("/"):
-        reason = f"{RESERVED!r} holds the library's own history"
+    if not _OTHERS.isdisjoint(parts):
+        reason = f"{RESERVED!r} holds a library's own history"
     elif "@" in parts or "@.json" in parts:
         reason = "a part named '@' or '@.json' is needed for the history"
     if reason:
@@ -105,6 +108,16 @@ def check_component_id(component_id: str, *, operation: str, uri: str) -> None:
             uri=uri,
             remedy="Choose another name; nothing was written",
         )
+
+
+def is_plain(key: str) -> bool:
+    """Return whether a key can be a component's, and is not of the history of this library or of one inside it.
+
+    Example:
+        >>> [is_plain(key) for key in ("arm.stl", ".skyhold/library.json", "models/.skyhold/library.json")]
+        [True, False, False]
+    """
+    return ".skyhold" not in key or _OTHERS.isdisjoint(key.split("/"))
 
 
 def plain_key(component_id: str, file: str) -> str:

@@ -20,7 +20,7 @@ from skyhold.components.folder_scan import (
     name_fault,
     scan_folder,
 )
-from skyhold.components.layout import RESERVED
+from skyhold.components.layout import RESERVED, is_plain
 from skyhold.components.library import Library
 from skyhold.components.sync_config import SyncConfig
 from skyhold.components.sync_state import STATE_NAME, Remembered, SyncState
@@ -148,7 +148,7 @@ def _list(
     names: dict[str, str] = {}
     problems: dict[str, str] = {}
     begin = len(prefix)
-    for info in _list_plain(store, prefix):
+    for info in filter(lambda found: is_plain(found.key), _list_plain(store, prefix)):
         name = info.key[begin:]
         path = name if name.isascii() else unicodedata.normalize("NFC", name)
         if matches is not None and not matches(path):
@@ -170,9 +170,7 @@ def _list_plain(store: Store, prefix: str) -> Iterator[ObjectInfo]:
         if info.key >= RESERVED:
             break
         yield info
-    for info in store.list(start_after=_LAST_RESERVED):
-        if not info.key.startswith(RESERVED):
-            yield info
+    yield from store.list(start_after=_LAST_RESERVED)
 
 
 def _compare(view: View, matches: Matches | None) -> None:
