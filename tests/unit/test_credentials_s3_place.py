@@ -100,10 +100,27 @@ class TestPlace:
     def test_conditional_writes_and_signed_payloads_are_said_outright(self) -> None:
         """A variable of obstore must not turn off what promises rest on."""
         environment = {"AWS_CONDITIONAL_PUT": "disabled", "AWS_UNSIGNED_PAYLOAD": ""}
-        settings = resolve(OPTION_KEYS, environment).settings
+        settings = resolve({**OPTION_KEYS, "endpoint": "http://minio:9000"}, environment).settings
         assert (settings["conditional_put"], settings["unsigned_payload"]) == ("etag", False)
         assert resolve({**OPTION_KEYS, "unsigned_payload": True}).settings["unsigned_payload"] is True
-        assert resolve(OPTION_KEYS, {"AWS_UNSIGNED_PAYLOAD": "true"}).settings["unsigned_payload"] is True
+        plain = {**OPTION_KEYS, "endpoint": "http://minio:9000"}
+        assert resolve(plain, {"AWS_UNSIGNED_PAYLOAD": "true"}).settings["unsigned_payload"] is True
+
+    @pytest.mark.parametrize(
+        ("more", "is_signed"),
+        [
+            ({}, False),
+            ({"endpoint": "http://127.0.0.1:9000"}, False),
+            ({"endpoint": "http://10.0.0.7:9000"}, True),
+            ({"endpoint": "https://minio:9000"}, False),
+            ({"endpoint": "https://minio:9000", "verify": False}, True),
+            ({"unsigned_payload": False}, True),
+        ],
+    )
+    def test_content_is_signed_wherever_somebody_on_the_way_could_change_it(
+        self, more: dict[str, Any], is_signed: bool
+    ) -> None:
+        assert resolve({**OPTION_KEYS, **more}).settings["unsigned_payload"] is not is_signed
 
 
 class TestEncryption:

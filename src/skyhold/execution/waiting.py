@@ -3,9 +3,10 @@
 import time
 from collections.abc import Callable, Collection, Generator, Iterable
 from concurrent.futures import ALL_COMPLETED, FIRST_COMPLETED, Future, wait
+from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
 
-__all__ = ["completed", "wait_for", "wait_until"]
+__all__ = ["completed", "take_from", "wait_for", "wait_until"]
 
 T = TypeVar("T")
 
@@ -46,3 +47,12 @@ def completed(futures: Iterable[Future[T]]) -> Generator[Future[T]]:
         done = wait_for(left, any_of_them=True)
         left -= done
         yield from done
+
+
+def take_from(queue: SimpleQueue[T]) -> T:
+    """Return the next of a queue, as soon as there is one."""
+    while True:
+        try:
+            return queue.get(timeout=_BLOCK_S)
+        except Empty:
+            continue

@@ -6,9 +6,10 @@ from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from queue import SimpleQueue
 
 from skyhold.errors import ConflictError, IntegrityError, SkyholdError, StoppedError, TransferError
-from skyhold.execution.waiting import wait_for
+from skyhold.execution.waiting import take_from
 from skyhold.storage.contract import Store
 from skyhold.storage.location import is_same_place
 from skyhold.storage.objects import Attributes, ByteRange, ObjectInfo
@@ -175,7 +176,8 @@ class _Outcomes:
         self._moved: dict[int, Transferred] = {}
         self._failures: dict[str, Exception] = {}
         self._targets: set[str] = set()
-        self.waiting: dict[Future[Transferred], tuple[int, Transfer]] = {}
+        self._ended: SimpleQueue[Future[Transferred]] = SimpleQueue()
+        self._waiting: dict[Future[Transferred], tuple[int, Transfer]] = {}
 
     def admit(self, transfer: Transfer) -> bool:
         """Return whether a transfer may begin; one onto itself, or onto the target of another, has failed already."""
@@ -194,10 +196,16 @@ class _Outcomes:
         self._fail(transfer, ConflictError(found, operation="transfer", uri=uri, remedy=remedy))
         return False
 
-    def settle(self, done: Iterable[Future[Transferred]]) -> None:
-        """Take note of what has ended."""
-        for future in done:
-            number, transfer = self.waiting.pop(future)
+    def expect(self, number: int, transfer: Transfer, future: Future[Transferred]) -> None:
+        """Count a transfer that has begun."""
+        self._waiting[future] = (number, transfer)
+        future.add_done_callback(self._ended.put)
+
+    def settle(self, most: int = 0) -> None:
+        """Take note of what has ended, until no more than ``most`` are left."""
+        while len(self._waiting) > most:
+            future = take_from(self._ended)
+            number, transfer = self._waiting.pop(future)
             try:
                 self._moved[number] = future.result()
             except (SkyholdError, OSError) as error:
@@ -253,16 +261,15 @@ def transfer_all(
     """
     mover = _Mover(_Budget(budget_bytes), verify, on_moved or _nothing)
     outcomes = _Outcomes()
-    waiting = outcomes.waiting
     with ThreadPoolExecutor(jobs or _MOST_THREADS, thread_name_prefix="skyhold-transfer") as pool:
         try:
             for number, transfer in enumerate(transfers):
                 if not outcomes.admit(transfer):
                     continue
-                if len(waiting) >= (jobs or min(transfer.source.concurrency, transfer.target.concurrency)):
-                    outcomes.settle(wait_for(waiting, any_of_them=True))
-                waiting[pool.submit(mover.move, transfer)] = (number, transfer)
-            outcomes.settle(wait_for(waiting))
+                most = jobs or min(transfer.source.concurrency, transfer.target.concurrency)
+                outcomes.settle(most - 1)
+                outcomes.expect(number, transfer, pool.submit(mover.move, transfer))
+            outcomes.settle()
         except BaseException:
             mover.stopped.set()
             pool.shutdown(wait=False, cancel_futures=True)

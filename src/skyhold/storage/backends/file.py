@@ -10,6 +10,7 @@ import fcntl
 import hashlib
 import json
 import os
+import stat
 import tempfile
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager, suppress
@@ -37,8 +38,6 @@ _RESERVED = ".skyhold-store"
 _PAGE = 1000
 _MAX_NAME_BYTES = 255
 _FOLDER_ATTEMPTS = 5
-_UMASK = os.umask(0o077)
-os.umask(_UMASK)
 
 
 class FileBackend(Backend):
@@ -53,27 +52,28 @@ class FileBackend(Backend):
     def __init__(self, root: str) -> None:
         super().__init__(f"file://{root.rstrip('/')}")
         self._root = Path(root)
+        self._base = f"{root.rstrip('/')}/"  # paths of many small files are joined as texts, which is what they cost
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle by path."""
         return (type(self), (str(self._root),))
 
     def uri_of(self, key: str) -> str:
-        return str(self._root / key) if key else str(self._root)
+        return self._base + key if key else str(self._root)
 
     def place_of(self, key: str) -> str:
         self._check_key(key, "find")
-        return os.path.join(os.path.realpath(self.path_of(key).parent), os.path.basename(key))  # noqa: PTH118, PTH119
+        return os.path.join(os.path.realpath(os.path.dirname(self.path_of(key))), key.rpartition("/")[2])
 
     def _info(self, key: str) -> ObjectInfo:
         with self._translated("read", key):
-            stat = self.path_of(key).stat()
-            if not self.path_of(key).is_file():
+            found = os.stat(self.path_of(key))
+            if not stat.S_ISREG(found.st_mode):
                 raise FileNotFoundError(errno.ENOENT, "not a file")
-        return self._described(key, stat)
+        return self._described(key, found)
 
     def _read(self, key: str, byte_range: ByteRange | None, if_match: str | None) -> tuple[ObjectInfo, bytes]:
-        with self._translated("read", key), self.path_of(key).open("rb", buffering=0) as file:
+        with self._translated("read", key), open(self.path_of(key), "rb", buffering=0) as file:
             info = self._described(key, os.fstat(file.fileno()))
             check_match(info, if_match, operation="read", uri=self.uri_of(key))
             start, end = resolve_range(info, byte_range, uri=self.uri_of(key))
@@ -130,7 +130,7 @@ class FileBackend(Backend):
         return failures
 
     def _copy(self, source: str, target: str) -> None:
-        with self._translated("copy", source), self.path_of(source).open("rb") as file:
+        with self._translated("copy", source), open(self.path_of(source), "rb") as file:
             info = self._described(source, os.fstat(file.fileno()))
             with _FileUpload(self, target, info.attributes or Attributes()) as upload:
                 while block := file.read(1 << 20):
@@ -141,7 +141,7 @@ class FileBackend(Backend):
             "files have no links", operation=f"presign {method}", uri=self.uri_of(key), remedy="Share the path instead"
         )
 
-    def path_of(self, key: str) -> Path:
+    def path_of(self, key: str) -> str:
         """Return where a key lies; refuse one that no file can have as its name."""
         reason = _unfit(key)
         if reason:
@@ -151,15 +151,15 @@ class FileBackend(Backend):
                 uri=str(self._root),
                 remedy="Choose another key; nothing was written",
             )
-        return self._root / key
+        return self._base + key
 
-    def _described(self, key: str, stat: os.stat_result) -> ObjectInfo:
-        info = _info_of(key, stat)
+    def _described(self, key: str, found: os.stat_result) -> ObjectInfo:
+        info = _info_of(key, found)
         return ObjectInfo(key, info.size_bytes, info.modified, info.e_tag, self._attributes(key, info.e_tag))
 
     def _listed(self, key: str) -> ObjectInfo | None:
         try:
-            return _info_of(key, (self._root / key).stat())
+            return _info_of(key, os.stat(self._base + key))
         except FileNotFoundError:
             return None
 
@@ -176,8 +176,8 @@ class FileBackend(Backend):
         with self._translated("delete", key), suppress(FileNotFoundError, NotADirectoryError):
             path = self.path_of(key)
             with self.locked(key, conditional=False):
-                e_tag = _info_of(key, path.stat()).e_tag
-                path.unlink()
+                e_tag = _info_of(key, os.stat(path)).e_tag
+                os.unlink(path)
             self.forget_attributes(key, e_tag)
         for folder in Path(key).parents:
             if folder == Path():
@@ -187,13 +187,14 @@ class FileBackend(Backend):
             except OSError:
                 break
 
-    def _sidecar(self, key: str, e_tag: str | None) -> Path:
+    def _sidecar(self, key: str, e_tag: str | None) -> str:
         name = hashlib.sha256(f"{key}\n{e_tag}".encode()).hexdigest()
-        return self._root / _RESERVED / "attributes" / f"{name}.json"
+        return f"{self._base}{_RESERVED}/attributes/{name}.json"
 
     def _attributes(self, key: str, e_tag: str | None) -> Attributes:
         try:
-            stored = json.loads(self._sidecar(key, e_tag).read_bytes())
+            with open(self._sidecar(key, e_tag), "rb") as file:
+                stored = json.load(file)
         except (FileNotFoundError, NotADirectoryError):
             return Attributes()
         return Attributes(stored["metadata"], stored["content_type"], stored["storage_class"], stored.get("tags", {}))
@@ -203,7 +204,8 @@ class FileBackend(Backend):
         if attributes == Attributes():
             return
         sidecar = self._sidecar(key, e_tag)
-        sidecar.parent.mkdir(parents=True, exist_ok=True)
+        folder = os.path.dirname(sidecar)
+        os.makedirs(folder, exist_ok=True)
         content = {
             "key": key,
             "metadata": dict(attributes.metadata),
@@ -211,14 +213,14 @@ class FileBackend(Backend):
             "storage_class": attributes.storage_class,
             "tags": dict(attributes.tags),
         }
-        with tempfile.NamedTemporaryFile("w", dir=sidecar.parent, prefix=".tmp-", delete=False) as file:
+        with tempfile.NamedTemporaryFile("w", dir=folder, prefix=".tmp-", delete=False) as file:
             json.dump(content, file)
-        Path(file.name).replace(sidecar)
+        os.replace(file.name, sidecar)
 
     def forget_attributes(self, key: str, e_tag: str | None) -> None:
         """Drop the sidecar of a version that is gone."""
         with suppress(FileNotFoundError, NotADirectoryError):
-            self._sidecar(key, e_tag).unlink()
+            os.unlink(self._sidecar(key, e_tag))
 
     @contextmanager
     def locked(self, key: str, *, conditional: bool) -> Generator[None]:
@@ -226,14 +228,14 @@ class FileBackend(Backend):
 
         The first conditional write makes the folder of locks; where there is none, nobody needs them.
         """
-        folder = self._root / _RESERVED / "locks"
+        folder = f"{self._base}{_RESERVED}/locks"
         if conditional:
-            folder.mkdir(parents=True, exist_ok=True)
-        elif not folder.is_dir():
+            os.makedirs(folder, exist_ok=True)
+        elif not os.path.isdir(folder):
             yield
             return
         name = hashlib.sha256(key.encode()).hexdigest()[:2]
-        with (folder / name).open("w") as file:
+        with open(f"{folder}/{name}", "w") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
 
@@ -296,20 +298,19 @@ class _FileUpload(ObjectWriter):
         self._if_match = if_match
         self.on_published: Callable[[], None] | None = None
         self._target = store.path_of(key)
+        self._folder = os.path.dirname(self._target)
         try:
             self._file = self._open_beside()
         except OSError as error:
             store.translate(error, "write", key)
 
-    def _open_beside(self) -> Any:
+    def _open_beside(self) -> BinaryIO:
         for _ in range(_FOLDER_ATTEMPTS):
-            self._target.parent.mkdir(parents=True, exist_ok=True)
-            if self._target.is_dir():
+            if os.path.isdir(self._target):
                 raise IsADirectoryError(errno.EISDIR, "is a folder")
-            with suppress(FileNotFoundError):  # a deletion may have taken the folder away again
-                return tempfile.NamedTemporaryFile(
-                    dir=self._target.parent, prefix=".skyhold-", suffix=".tmp", delete=False
-                )
+            with suppress(FileNotFoundError):  # the folder is not there yet, or a deletion has taken it away again
+                return open(f"{self._folder}/.skyhold-{os.urandom(8).hex()}.tmp", "xb")
+            os.makedirs(self._folder, exist_ok=True)
         raise FileNotFoundError(errno.ENOENT, f"the folder vanished {_FOLDER_ATTEMPTS} times")
 
     def _write(self, data: Buffer) -> None:
@@ -322,7 +323,6 @@ class _FileUpload(ObjectWriter):
         try:
             self._file.flush()
             os.fsync(self._file.fileno())
-            os.fchmod(self._file.fileno(), 0o666 & ~_UMASK)
             self._file.close()
             info = self._publish_locked()
         except OSError as error:
@@ -341,7 +341,7 @@ class _FileUpload(ObjectWriter):
 
     def _found(self) -> ObjectInfo | None:
         try:
-            return _info_of(self.key, self._target.stat())
+            return _info_of(self.key, os.stat(self._target))
         except FileNotFoundError:
             return None
 
@@ -351,9 +351,9 @@ class _FileUpload(ObjectWriter):
         return found
 
     def _rename(self, previous: ObjectInfo | None) -> ObjectInfo:
-        info = _info_of(self.key, Path(self._file.name).stat())
+        info = _info_of(self.key, os.stat(self._file.name))
         self._store.keep_attributes(self.key, info.e_tag, self._attributes)
-        Path(self._file.name).replace(self._target)
+        os.replace(self._file.name, self._target)
         if previous is not None:
             self._store.forget_attributes(self.key, previous.e_tag)
         return ObjectInfo(self.key, info.size_bytes, info.modified, info.e_tag, self._attributes)
@@ -364,12 +364,12 @@ class _FileUpload(ObjectWriter):
 
     def _remove(self) -> None:
         with suppress(FileNotFoundError):
-            Path(self._file.name).unlink()
+            os.unlink(self._file.name)
 
 
-def _info_of(key: str, stat: os.stat_result) -> ObjectInfo:
-    modified = datetime.fromtimestamp(stat.st_mtime, UTC)
-    return ObjectInfo(key, stat.st_size, modified, f'"{stat.st_mtime_ns:x}-{stat.st_size:x}-{stat.st_ino:x}"')
+def _info_of(key: str, found: os.stat_result) -> ObjectInfo:
+    modified = datetime.fromtimestamp(found.st_mtime, UTC)
+    return ObjectInfo(key, found.st_size, modified, f'"{found.st_mtime_ns:x}-{found.st_size:x}-{found.st_ino:x}"')
 
 
 def _hidden(key: str) -> bool:

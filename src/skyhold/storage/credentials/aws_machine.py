@@ -9,12 +9,12 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from ipaddress import ip_address
 from typing import Any, cast
 from urllib.parse import quote, urlsplit
 
 from skyhold.config import Secret
 from skyhold.errors import CredentialsError
+from skyhold.storage.credentials.client import is_loopback
 from skyhold.storage.credentials.draft import env_text
 from skyhold.storage.credentials.fetching import fetch_json, fetch_text, parse_time
 from skyhold.storage.credentials.json_file import expand_path
@@ -170,9 +170,4 @@ def _read_token(label: str, file: str) -> str:
 
 
 def _is_local(host: str) -> bool:
-    if host in _ALLOWED_HOSTS or host == "localhost":
-        return True
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False
+    return host in _ALLOWED_HOSTS or is_loopback(host)

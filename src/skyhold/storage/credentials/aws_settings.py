@@ -9,7 +9,7 @@ from skyhold.config import Secret
 from skyhold.errors import BadOptionError
 from skyhold.storage.credentials.aws import AwsQuestion, find_aws_identity
 from skyhold.storage.credentials.aws_files import parse_nested
-from skyhold.storage.credentials.client import checked_endpoint, client_of
+from skyhold.storage.credentials.client import checked_endpoint, client_of, is_private_way
 from skyhold.storage.credentials.draft import Draft, Identity, env_text
 from skyhold.storage.credentials.options import Given, parse_flag
 from skyhold.storage.location import Location
@@ -39,6 +39,9 @@ def draft_s3(location: Location, given: Given, environment: Mapping[str, str]) -
     region = _region(question, identity)
     custom, virtual = _endpoint(question, identity, location.container)
     endpoint, virtual = _address(location.container, region, custom, virtual, environment)
+    bundle = env_text(environment, "AWS_CA_BUNDLE")[1]
+    client = client_of(given, endpoint, environment, ca_bundle=bundle)
+    is_safe = is_private_way(endpoint) and not client.get("allow_invalid_certificates")
     settings: dict[str, Any] = {
         "region": region,
         "endpoint": endpoint,
@@ -47,14 +50,14 @@ def draft_s3(location: Location, given: Given, environment: Mapping[str, str]) -
         "skip_signature": identity.provider is None,
         "s3_express": given.flag("s3_express") or location.container.endswith("--x-s3"),
         "conditional_put": given.text("conditional_put") or "etag",
-        "unsigned_payload": _flag(given, environment, "unsigned_payload", "AWS_UNSIGNED_PAYLOAD"),
+        # Signing the content takes a SHA-256 of it, which costs more than sending it; TLS keeps it whole as well.
+        "unsigned_payload": _flag(given, environment, "unsigned_payload", "AWS_UNSIGNED_PAYLOAD", unasked=is_safe),
         "request_payer": _payer(given, environment),
         **_encryption(given, environment),
         **{name: given.text(name) for name in _PASSED_ON if name in given},
         **{name: given.flag(name) for name in _PASSED_ON_FLAGS if name in given},
     }
-    bundle = env_text(environment, "AWS_CA_BUNDLE")[1]
-    return Draft(settings, client_of(given, endpoint, environment, ca_bundle=bundle), identity)
+    return Draft(settings, client, identity)
 
 
 def _region(question: AwsQuestion, identity: Identity) -> str:
@@ -135,12 +138,12 @@ def _address(
     return f"https://{host}", False
 
 
-def _flag(given: Given, environment: Mapping[str, str], name: str, variable: str) -> bool:
+def _flag(given: Given, environment: Mapping[str, str], name: str, variable: str, *, unasked: bool = False) -> bool:
     asked = given.flag(name)
     if asked is not None:
         return asked
     text = env_text(environment, variable)[1]
-    return parse_flag(variable, text) if text else False
+    return parse_flag(variable, text) if text else unasked
 
 
 def _payer(given: Given, environment: Mapping[str, str]) -> bool:

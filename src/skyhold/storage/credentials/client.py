@@ -3,6 +3,7 @@
 import difflib
 import logging
 from collections.abc import Mapping
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -11,7 +12,7 @@ from skyhold.errors import BadOptionError
 from skyhold.storage.credentials.json_file import expand_path
 from skyhold.storage.credentials.options import CLIENT_OPTIONS, FLAG_WORDS, Given, parse_flag
 
-__all__ = ["checked_endpoint", "client_of"]
+__all__ = ["checked_endpoint", "client_of", "is_loopback", "is_private_way"]
 
 _LOG = logging.getLogger("skyhold.storage.credentials")
 
@@ -83,6 +84,25 @@ def checked_endpoint(endpoint: str, name: str, *, example: str = "http://localho
     if not parts.hostname:
         raise BadOptionError(f"{name} {endpoint!r} names no host", remedy=f"An example: {example}")
     return endpoint.rstrip("/")
+
+
+def is_private_way(endpoint: str) -> bool:
+    """Return whether nobody on the way can change what is sent there: it is encrypted, or does not leave the machine.
+
+    Example:
+        >>> is_private_way("https://s3.eu-west-1.amazonaws.com"), is_private_way("http://minio:9000")
+        (True, False)
+    """
+    parts = urlsplit(endpoint)
+    return parts.scheme == "https" or is_loopback(parts.hostname or "")
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether a host's name or address means this machine."""
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def _certificate(value: object, environment: Mapping[str, str]) -> str:
