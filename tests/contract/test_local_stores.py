@@ -93,7 +93,9 @@ class _WrittenBeside(DelegatingStore):
     ) -> ObjectInfo:
         return self._raw.write(key, data, if_absent=if_absent, if_match=if_match, attributes=attributes)
 
-    def open_writer(self, key: str, *, attributes: Attributes | None = None) -> ObjectWriter:
+    def open_writer(
+        self, key: str, *, attributes: Attributes | None = None, size_bytes: int | None = None
+    ) -> ObjectWriter:
         return self._raw.open_writer(key, attributes=attributes)
 
     def delete(self, keys: str | Iterable[str]) -> None:

@@ -57,6 +57,7 @@ def folder(tmp_path: Path) -> Store:
 def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let objects of a few thousand bytes count as large."""
     monkeypatch.setattr("skyhold.storage.transfer._SMALL_BYTES", _BLOCK)
+    monkeypatch.setattr("skyhold.storage.transfer._BLOCK_BYTES", _BLOCK)
     monkeypatch.setattr("skyhold.storage.transfer._STREAM_BYTES", 6 * _BLOCK)
 
 

@@ -61,7 +61,9 @@ class Refusing(DelegatingStore):
         self._check("answer to write")
         return written
 
-    def open_writer(self, key: str, *, attributes: Attributes | None = None) -> ObjectWriter:
+    def open_writer(
+        self, key: str, *, attributes: Attributes | None = None, size_bytes: int | None = None
+    ) -> ObjectWriter:
         self._check("upload")
         return super().open_writer(key, attributes=attributes)
 

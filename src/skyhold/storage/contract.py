@@ -157,8 +157,17 @@ class Store(ABC):
         """
 
     @abstractmethod
-    def open_writer(self, key: str, *, attributes: Attributes | None = None) -> ObjectWriter:
-        """Return a writer for an object of any size, in bounded memory."""
+    def open_writer(
+        self, key: str, *, attributes: Attributes | None = None, size_bytes: int | None = None
+    ) -> ObjectWriter:
+        """Return a writer for an object of any size, in bounded memory.
+
+        Args:
+            key: The object.
+            attributes: What is stored with it.
+            size_bytes: How large it will be, about, where that is known: its parts are made to fit. Without it, an
+                upload to S3 ends at 160 GB, which are 10,000 parts.
+        """
 
     @abstractmethod
     def list_pages(

@@ -21,9 +21,10 @@ SHA256 = "sha256"
 
 _SMALL_BYTES = 8 * 1024 * 1024
 _BUDGET_BYTES = 256 * 1024 * 1024
+_BLOCK_BYTES = 4 * 1024 * 1024
 _READ_AHEAD = 4
-_STREAM_BYTES = _SMALL_BYTES * (_READ_AHEAD + 2) + 5 * 16 * 1024 * 1024
-"""What a large object holds at most: blocks that were read, and the default parts that a writer has in flight."""
+_STREAM_BYTES = _BLOCK_BYTES * (_READ_AHEAD + 2) + 5 * _SMALL_BYTES
+"""What a large object holds at most: blocks that were read, and the parts that a writer has in flight."""
 
 _COPY_LIMIT_BYTES = 5 * 1024**3
 _MOST_THREADS = 128
@@ -130,12 +131,14 @@ class _Mover:
         digest = hashlib.sha256()
         source, target = transfer.source, transfer.target
         with (
-            source.open_reader(transfer.source_key, block_bytes=_SMALL_BYTES, read_ahead=_READ_AHEAD) as reader,
-            target.open_writer(transfer.target_key, attributes=_kept(reader.info)) as writer,
+            source.open_reader(transfer.source_key, block_bytes=_BLOCK_BYTES, read_ahead=_READ_AHEAD) as reader,
+            target.open_writer(
+                transfer.target_key, attributes=_kept(reader.info), size_bytes=reader.size_bytes
+            ) as writer,
             ThreadPoolExecutor(1, thread_name_prefix="skyhold-hash") as hasher,
         ):
             hashed = hasher.submit(digest.update, b"")
-            while block := reader.read(_SMALL_BYTES):
+            while block := reader.read(_BLOCK_BYTES):
                 self.go_on(transfer)
                 hashed.result()
                 hashed = hasher.submit(digest.update, block)  # goes on while this block is sent, and the next comes

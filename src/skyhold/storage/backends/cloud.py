@@ -43,6 +43,9 @@ __all__ = ["CloudBackend"]
 _PAGE = {"s3": 1000, "az": 5000, "gs": 1000}
 _BULK = {"s3": 1000, "az": 256, "gs": 1}
 _PART_RETRIES = 8
+_PARTS_IN_FLIGHT = 4
+_SMALL_PART_BYTES = 8 * 1024 * 1024
+_MOST_PARTS = 9_000  # S3 has 10,000; a file may grow while it is sent
 _CHUNK_BYTES = 1024 * 1024
 _FOLDER_MARK = "hdi_isfolder"  # of folders in Azure accounts that have them
 
@@ -196,16 +199,17 @@ class CloudBackend(Backend):
                     self._info(key)  # it may be the bucket that is missing, which HEAD does not tell
             raise
 
-    def _open_upload(self, key: str, attributes: Attributes) -> ObjectWriter:
+    def _open_upload(self, key: str, attributes: Attributes, size_bytes: int | None) -> ObjectWriter:
         encoded = encode_attributes(attributes, scheme=self._scheme, uri=self.uri_of(key))
         write_id = uuid4().hex
         encoded["attributes"][WRITE_ID] = write_id
+        part_bytes = _part_bytes(size_bytes, self.part_bytes)
         return CloudUpload(
             key,
-            part_bytes=self.part_bytes,
+            part_bytes=part_bytes,
             put_small=lambda data: self.write(key, data, attributes=attributes),
             open_multipart=lambda: obstore.open_writer(
-                self._upload_client, key, buffer_size=self.part_bytes, max_concurrency=4, **encoded
+                self._upload_client, key, buffer_size=part_bytes, max_concurrency=_PARTS_IN_FLIGHT, **encoded
             ),
             translated=lambda: self._translated("write", key),
             info=lambda: self.info(key),
@@ -369,3 +373,10 @@ def _info_of(key: str, result: Any) -> ObjectInfo:
 
 def _listed(meta: Any) -> ObjectInfo:
     return ObjectInfo(meta["path"], meta["size"], meta["last_modified"], quote_e_tag(meta["e_tag"]))
+
+
+def _part_bytes(size_bytes: int | None, usual: int) -> int:
+    """Return how large parts are: small where the end is known, so that little is held in memory."""
+    if size_bytes is None:
+        return usual
+    return max(min(usual, _SMALL_PART_BYTES), -(-size_bytes // _MOST_PARTS))

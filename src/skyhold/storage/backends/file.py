@@ -102,7 +102,7 @@ class FileBackend(Backend):
         """Write with skyhold's own metadata, as one raw request of the mock backend."""
         return self._put(key, data, attributes, if_absent=if_absent, if_match=if_match)
 
-    def _open_upload(self, key: str, attributes: Attributes) -> ObjectWriter:
+    def _open_upload(self, key: str, attributes: Attributes, size_bytes: int | None) -> ObjectWriter:  # noqa: ARG002
         upload = _FileUpload(self, key, attributes)
         upload.on_published = lambda: tell(
             Operation("write", self.uri_of(key), "write", bytes_out=upload.size_bytes, charged=False), self._observers

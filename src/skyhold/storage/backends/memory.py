@@ -71,7 +71,7 @@ class MemoryBackend(Backend):
             self._entries[key] = _Entry(content, info)
         return info
 
-    def _open_upload(self, key: str, attributes: Attributes) -> ObjectWriter:
+    def _open_upload(self, key: str, attributes: Attributes, size_bytes: int | None) -> ObjectWriter:  # noqa: ARG002
         return BufferedUpload(key, lambda data: self.write(key, data, attributes=attributes))
 
     def _list(self, prefix: str, start_after: str | None, delimiter: Literal["/"] | None) -> Iterator[ListPage]:

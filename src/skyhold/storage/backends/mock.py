@@ -135,7 +135,7 @@ class MockBackend(Backend):
             "write", key, lambda: self._files.put(key, data, attributes, if_absent=if_absent, if_match=if_match)
         )
 
-    def _open_upload(self, key: str, attributes: Attributes) -> ObjectWriter:
+    def _open_upload(self, key: str, attributes: Attributes, size_bytes: int | None) -> ObjectWriter:  # noqa: ARG002
         self._files.path_of(key)
         return BufferedUpload(key, lambda data: self.write(key, data, attributes=attributes))
 

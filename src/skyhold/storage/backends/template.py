@@ -119,9 +119,11 @@ class Backend(Store):
         ours = info.attributes is not None and info.attributes.metadata.get(WRITE_ID) == write_id
         return without_write_id(info) if ours else None
 
-    def open_writer(self, key: str, *, attributes: Attributes | None = None) -> ObjectWriter:
+    def open_writer(
+        self, key: str, *, attributes: Attributes | None = None, size_bytes: int | None = None
+    ) -> ObjectWriter:
         self._check_write(key, attributes)
-        return self._open_upload(key, attributes or Attributes())
+        return self._open_upload(key, attributes or Attributes(), size_bytes)
 
     def list_pages(
         self, prefix: str = "", *, start_after: str | None = None, delimiter: Literal["/"] | None = None
@@ -205,7 +207,7 @@ class Backend(Store):
     ) -> ObjectInfo: ...
 
     @abstractmethod
-    def _open_upload(self, key: str, attributes: Attributes) -> ObjectWriter: ...
+    def _open_upload(self, key: str, attributes: Attributes, size_bytes: int | None) -> ObjectWriter: ...
 
     @abstractmethod
     def _list(self, prefix: str, start_after: str | None, delimiter: Literal["/"] | None) -> Iterator[ListPage]: ...

@@ -246,7 +246,7 @@ class WebBackend(Backend):
     ) -> ObjectInfo:
         self._refuse("write", key)
 
-    def _open_upload(self, key: str, attributes: Attributes) -> ObjectWriter:  # noqa: ARG002
+    def _open_upload(self, key: str, attributes: Attributes, size_bytes: int | None) -> ObjectWriter:  # noqa: ARG002
         self._refuse("write", key)
 
     def _list(

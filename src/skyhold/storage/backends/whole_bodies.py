@@ -8,7 +8,7 @@ from skyhold.storage.objects import Buffer, ObjectInfo
 
 __all__ = ["WholeBodies", "WholeBody"]
 
-_KEPT_BYTES = 64 * 1024 * 1024
+_KEPT_BYTES = 32 * 1024 * 1024
 _KEPT_BODIES = 4
 
 

@@ -43,8 +43,10 @@ class ClassedStore(DelegatingStore):
         classed = self._classed(key, attributes)
         return super().write(key, data, if_absent=if_absent, if_match=if_match, attributes=classed)
 
-    def open_writer(self, key: str, *, attributes: Attributes | None = None) -> ObjectWriter:
-        return super().open_writer(key, attributes=self._classed(key, attributes))
+    def open_writer(
+        self, key: str, *, attributes: Attributes | None = None, size_bytes: int | None = None
+    ) -> ObjectWriter:
+        return super().open_writer(key, attributes=self._classed(key, attributes), size_bytes=size_bytes)
 
     def copy(self, source: str, target: str) -> None:
         # A copy within the store would be kept as the service likes it.

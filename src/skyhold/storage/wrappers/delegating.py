@@ -51,8 +51,10 @@ class DelegatingStore(Store):
     ) -> ObjectInfo:
         return self._inner.write(key, data, if_absent=if_absent, if_match=if_match, attributes=attributes)
 
-    def open_writer(self, key: str, *, attributes: Attributes | None = None) -> ObjectWriter:
-        return self._inner.open_writer(key, attributes=attributes)
+    def open_writer(
+        self, key: str, *, attributes: Attributes | None = None, size_bytes: int | None = None
+    ) -> ObjectWriter:
+        return self._inner.open_writer(key, attributes=attributes, size_bytes=size_bytes)
 
     def list_pages(
         self, prefix: str = "", *, start_after: str | None = None, delimiter: Literal["/"] | None = None

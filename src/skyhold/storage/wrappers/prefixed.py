@@ -51,8 +51,11 @@ class PrefixedStore(DelegatingStore):
             self._inner.write(self._full(key), data, if_absent=if_absent, if_match=if_match, attributes=attributes)
         )
 
-    def open_writer(self, key: str, *, attributes: Attributes | None = None) -> ObjectWriter:
-        return _InsideWriter(key, self._inner.open_writer(self._full(key), attributes=attributes))
+    def open_writer(
+        self, key: str, *, attributes: Attributes | None = None, size_bytes: int | None = None
+    ) -> ObjectWriter:
+        inner = self._inner.open_writer(self._full(key), attributes=attributes, size_bytes=size_bytes)
+        return _InsideWriter(key, inner)
 
     def list_pages(
         self, prefix: str = "", *, start_after: str | None = None, delimiter: Literal["/"] | None = None

@@ -25,7 +25,13 @@ class ReadonlyStore(DelegatingStore):
     ) -> ObjectInfo:
         self._refuse("write", key)
 
-    def open_writer(self, key: str, *, attributes: Attributes | None = None) -> ObjectWriter:  # noqa: ARG002
+    def open_writer(
+        self,
+        key: str,
+        *,
+        attributes: Attributes | None = None,  # noqa: ARG002
+        size_bytes: int | None = None,  # noqa: ARG002
+    ) -> ObjectWriter:
         self._refuse("write", key)
 
     def delete(self, keys: str | Iterable[str]) -> None:
