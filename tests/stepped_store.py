@@ -54,7 +54,9 @@ class SteppedStore(DelegatingStore):
         self._after("write", key)
         return info
 
-    def open_writer(self, key: str, *, attributes: Attributes | None = None) -> ObjectWriter:
+    def open_writer(
+        self, key: str, *, attributes: Attributes | None = None, size_bytes: int | None = None
+    ) -> ObjectWriter:
         self._before("write", key)
         return super().open_writer(key, attributes=attributes)
 

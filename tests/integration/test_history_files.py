@@ -60,7 +60,9 @@ class _Breaking(DelegatingStore):
         self._count()
         return super().write(key, data, **options)
 
-    def open_writer(self, key: str, *, attributes: Attributes | None = None) -> ObjectWriter:
+    def open_writer(
+        self, key: str, *, attributes: Attributes | None = None, size_bytes: int | None = None
+    ) -> ObjectWriter:
         self._count()
         return super().open_writer(key, attributes=attributes)
 
