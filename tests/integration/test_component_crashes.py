@@ -23,6 +23,7 @@ LARGE = os.urandom(5000)
 
 SCENARIOS = [
     "first",
+    "listed",
     "second",
     "large",
     "several",
@@ -65,10 +66,13 @@ class _Mortal:
             raise _Death
 
 
+def _run() -> RunRecorder:
+    return RunRecorder("publish", ID, asked={}, unit="bytes", journal=Journal(None))
+
+
 def _publish(content: object) -> Work:
     def work(library: Library) -> object:
-        run = RunRecorder("publish", ID, asked={}, unit="bytes", journal=Journal(None))
-        return library.publish(ID, content, run=run)  # type: ignore[arg-type]
+        return library.publish(ID, content, run=_run())  # type: ignore[arg-type]
 
     return work
 
@@ -100,6 +104,7 @@ def _scenarios(tmp_path: Path) -> dict[str, tuple[list[Work], Work]]:
 
     return {
         "first": ([], one),
+        "listed": ([], lambda library: library.publish_listed(ID, b"one", is_new=True, run=_run())),
         "second": ([one], two),
         "large": ([_publish(LARGE)], _publish(LARGE[::-1])),
         "several": ([several], others),

@@ -4,16 +4,19 @@ import json
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import pytest
 
 from conftest import AZURITE_KEY, make_bucket, make_container
+from skyhold.components.history import History, Stored
 from skyhold.components.library import ANY, Library
 from skyhold.components.manifest import Dependency
 from skyhold.errors import (
     BadOptionError,
     ComponentNotFoundError,
+    ConflictError,
     InvalidKeyError,
     LockedError,
     MalformedInputError,
@@ -344,3 +347,56 @@ def test_a_publication_is_recorded_and_told(here: Library, tmp_path: Path) -> No
 def test_any_newest_version_is_followed_unless_one_is_named(here: Library) -> None:
     here.publish("arm.stl", b"one")
     assert here.publish("arm.stl", b"two", expected=ANY).number == 2
+
+
+def test_a_new_component_of_a_listed_library_costs_four_requests(here: Library, tmp_path: Path) -> None:
+    here.publish("first", b"first")
+    told: list[str] = []
+    library = here.over(here.store.observed(lambda operation: told.append(operation.verb)))
+    path = tmp_path / "arm.stl"
+    path.write_bytes(b"solid arm")
+    version, head = library.publish_listed("robot/arm.stl", path, expected=None, is_new=True)
+    assert told == ["write"] * 4
+    assert (version.number, head.version) == (1, 1)
+    assert here.head("robot/arm.stl")[0] == head
+    assert head.plain[0].e_tag == here.store.info("robot/arm.stl").e_tag
+
+
+def test_a_listing_that_is_out_of_date_does_no_harm(library: Library) -> None:
+    first = library.publish("arm.stl", b"one")
+    with pytest.raises(VersionConflictError, match="was to be none; the newest is 1, by ann"):
+        library.publish_listed("arm.stl", b"two", expected=None, is_new=True)
+    assert library.publish_listed("arm.stl", b"one", expected=None, is_new=True)[0] == first
+    version, head = library.publish_listed("arm.stl", b"two", is_new=True)
+    assert (version.number, head.version, library.store.read("arm.stl")) == (2, 2, b"two")
+    library.store.write("leg.stl", b"by another program")
+    version, head = library.publish_listed("leg.stl", b"ours", expected=None, is_new=True)
+    assert (version.number, head.version) == (1, 2)
+    assert [library.read("leg.stl", version=number) for number in (1, 2)] == [b"ours", b"by another program"]
+    assert library.store.read("leg.stl") == b"by another program"
+
+
+def test_content_that_is_there_already_is_not_sent_again(here: Library, tmp_path: Path) -> None:
+    path = tmp_path / "large"
+    path.write_bytes(os.urandom(9_000_000))
+    here.publish("large", path)
+    sent: list[int] = []
+    here.over(here.store.observed(lambda operation: sent.append(operation.bytes_out))).publish("large", path)
+    assert sum(sent) == 0
+
+
+def test_a_file_that_is_written_while_it_is_read_is_refused(
+    here: Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "arm.stl"
+    path.write_bytes(b"solid arm")
+    put = here.history.put
+
+    def put_slowly(*args: Any, **options: Any) -> Stored:
+        path.write_bytes(b"solid longer arm")
+        return put(*args, **options)
+
+    monkeypatch.setattr(History, "put", lambda _, *args, **options: put_slowly(*args, **options))
+    with pytest.raises(ConflictError, match="changed while it was read"):
+        here.publish("arm.stl", path)
+    assert list(here.list(deleted=True)) == []

@@ -17,7 +17,7 @@ from stepped_store import Keepsake, Stage, SteppedStore
 
 ID = "arm.stl"
 ORDERS = st.lists(st.integers(0, 2), max_size=60)
-STEPS = st.sampled_from(["one", "two", "three", "delete", "restore", "tag"])
+STEPS = st.sampled_from(["one", "two", "listed", "delete", "restore", "tag"])
 
 
 def _run() -> RunRecorder:
@@ -41,6 +41,11 @@ def _do(library: Library, step: str, made: list[tuple[str, Version]]) -> None:
         made.append((step, library.restore(ID, 1)))
     elif step == "tag":
         library.tag(ID, library.author, 1)
+    elif step == "listed":
+        content = f"{library.author} listed"
+        version, head = library.publish_listed(ID, content.encode(), is_new=True, run=_run())
+        made.append((content, version))
+        assert head.version >= version.number
     else:
         made.append((f"{library.author} {step}", _publish(library, f"{library.author} {step}".encode())))
 
@@ -100,7 +105,7 @@ def test_what_another_program_writes_meanwhile_is_never_lost(order: list[int], o
     other = SteppedStore(store, stage.gate("other"))
 
     def worker(name: str) -> Callable[[], None]:
-        return _worker(SteppedStore(Keepsake(store, ID), stage.gate(name)), name, ["one", "two"], made)
+        return _worker(SteppedStore(Keepsake(store, ID), stage.gate(name)), name, ["one", "listed"], made)
 
     def write() -> None:
         for content in outside:
@@ -112,7 +117,7 @@ def test_what_another_program_writes_meanwhile_is_never_lost(order: list[int], o
     _check(store, made)
     contents = [library.read(ID, version=version.number) for version in library.log(ID)]
     assert outside[-1] in contents
-    assert {b"ann one", b"ann two", b"bob one", b"bob two"} <= set(contents)
+    assert {b"ann one", b"ann listed", b"bob one", b"bob listed"} <= set(contents)
 
 
 @given(order=ORDERS)

@@ -1,6 +1,5 @@
 """A library of versioned components in a store."""
 
-import threading
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import copy
@@ -9,27 +8,25 @@ from typing import Any
 
 from skyhold.components.getting import bring
 from skyhold.components.history import DeltaPolicy, History
-from skyhold.components.layout import LIBRARY, SCHEMA, check_component_id, plain_key
+from skyhold.components.layout import check_component_id, plain_key
 from skyhold.components.ledger import FoundHead
+from skyhold.components.library_format import LibraryFormat
 from skyhold.components.listing import ComponentInfo, list_components
 from skyhold.components.locks import Locks, this_person
 from skyhold.components.manifest import Dependency, Head, Version
 from skyhold.components.parallel import do_all
 from skyhold.components.publication import ANY, Deletion, Expected, Publication, Restoration
 from skyhold.components.publisher import Draft, Publisher
-from skyhold.components.sources import Content, Source, list_sources
-from skyhold.components.tags import check_tag, number_of
-from skyhold.errors import AlreadyExistsError, ComponentNotFoundError, ConflictError, KeyNotFoundError, NotFoundError
+from skyhold.components.sources import Content
+from skyhold.components.tags import change_tags, check_tag, number_of
+from skyhold.errors import ComponentNotFoundError
 from skyhold.runs.event import Listener
-from skyhold.runs.json_reader import JsonReader
 from skyhold.runs.recording import RunRecorder, record_run
 from skyhold.storage.contract import Store
 from skyhold.storage.objects import ObjectInfo
 from skyhold.storage.opening import open_store
 
 __all__ = ["ANY", "Library"]
-
-_TRIES = 100
 
 
 class Library:
@@ -70,8 +67,7 @@ class Library:
         self.history = History(self.store, policy=policy)
         self.locks = Locks(self.store, self.author)
         self._publisher = Publisher(self.store, self.history)
-        self._checked = threading.Event()
-        self._checking = threading.Lock()
+        self._format = LibraryFormat(self.store)
 
     @property
     def uri(self) -> str:
@@ -114,23 +110,41 @@ class Library:
             InvalidKeyError: No component or file can have this name.
             ConflictError: A file changed while it was read.
         """
-        check_component_id(component_id, operation="publish", uri=self.uri)
-        sources = list_sources(content, uri=self.store.uri_of(component_id))
-        asked = {"component": component_id, "library": self.uri, "message": message}
-        total = sum(source.size_bytes for source in sources)
-        with self._recorded("publish", component_id, asked, total, on_progress, run) as (recorder, publisher, moved):
-            for source in sources:
-                if source.path is not None:
-                    recorder.add_input(str(source.path))
-            publication = Publication(
-                publisher, component_id, sources, self.author, message, metadata, dependencies, expected, moved
-            )
-            version = self._append(
-                component_id, publication, sources=publication.by_hash, publisher=publisher, ignore_lock=ignore_lock
-            )
-            for entry in version.files:
-                recorder.add_output(self.store.uri_of(plain_key(component_id, entry.name)), sha256=entry.sha256)
-        return version
+        draft = Publication(
+            component_id, content, self.author, message, metadata, dependencies=dependencies, expected=expected
+        )
+        return self._publish(draft, ignore_lock=ignore_lock, on_progress=on_progress, run=run)[0]
+
+    def publish_listed(
+        self,
+        component_id: str,
+        content: Content,
+        *,
+        message: str = "",
+        expected: Expected = ANY,
+        is_new: bool = False,
+        run: RunRecorder | None = None,
+    ) -> tuple[Version, Head]:
+        """Publish as `publish` does, with fewer requests, for those who have just listed the library.
+
+        Args:
+            component_id: Which component; its lock is not looked at.
+            content: A file, bytes, a folder, or files by their names in the component.
+            message: Why.
+            expected: The number of the version that this content was made from, None for no version.
+            is_new: Whether the listing had neither a component nor an object of this name, nor a component around it,
+                nor anything within it. All that is written then is create-only: a listing that is out of date does no
+                harm, but to the rule that components do not lie in each other.
+            run: The run that this is part of; it is recorded as one of its own if not given.
+
+        Returns:
+            The version, and the head that counts it (or one that came after), with the e-tags of the plain keys.
+
+        Raises:
+            VersionConflictError: The newest version is not the expected one.
+        """
+        draft = Publication(component_id, content, self.author, message, expected=expected, is_new=is_new)
+        return self._publish(draft, ignore_lock=True, run=run)
 
     def get(
         self,
@@ -158,14 +172,11 @@ class Library:
         """
         found = self._living(component_id, version)
         asked = {"component": component_id, "library": self.uri, "version": found.number, "target": str(target)}
-        with self._recorded("get", component_id, asked, found.size_bytes, on_progress, run) as (
-            recorder,
-            publisher,
-            moved,
-        ):
+        recorded = self._recorded("get", component_id, asked, found.size_bytes, on_progress, run)
+        with recorded as (recorder, library, moved):
             for entry in found.files:
                 recorder.add_input(self.store.uri_of(plain_key(component_id, entry.name)), sha256=entry.sha256)
-            recorder.add_output(str(bring(publisher.history, found, Path(target), on_moved=moved)))
+            recorder.add_output(str(bring(library.history, found, Path(target), on_moved=moved)))
         return found
 
     def read(self, component_id: str, file: str = "", *, version: int | str = "latest") -> bytes:
@@ -192,7 +203,7 @@ class Library:
         Raises:
             ComponentNotFoundError: There is no such component.
         """
-        self._check_format()
+        self._format.check()
         return self._publisher.ledger.head(component_id)
 
     def info(self, component_id: str, version: int | str = "latest") -> Version:
@@ -226,7 +237,7 @@ class Library:
             prefix: Any text.
             deleted: Tell those that were deleted too.
         """
-        self._check_format()
+        self._format.check()
         return list_components(self._publisher.ledger, prefix, deleted=deleted)
 
     def list_heads(self, prefix: str = "") -> Iterator[tuple[str, ObjectInfo]]:
@@ -234,7 +245,7 @@ class Library:
 
         An e-tag that is the same as before means that nothing was published or tagged since.
         """
-        self._check_format()
+        self._format.check()
         return self._publisher.ledger.list_heads(prefix)
 
     def tag(self, component_id: str, name: str, version: int | str = "latest") -> Version:
@@ -246,13 +257,14 @@ class Library:
         """
         check_tag(name)
         found = self.info(component_id, version)
-        self._change_tags(component_id, name, found.number)
+        change_tags(self._publisher.ledger, component_id, name, found.number)
         return found
 
     def untag(self, component_id: str, name: str) -> None:
         """Take a name away from whichever version has it."""
         check_tag(name)
-        self._change_tags(component_id, name, None)
+        self._format.check()
+        change_tags(self._publisher.ledger, component_id, name, None)
 
     def restore(
         self, component_id: str, version: int | str, *, message: str = "", ignore_lock: bool = False
@@ -265,8 +277,8 @@ class Library:
         """
         old = self._living(component_id, version)
         message = message or f"restore version {old.number}"
-        draft = Restoration(self._publisher, old, self.author, message)
-        return self._append(component_id, draft, ignore_lock=ignore_lock)
+        draft = Restoration(old, self.author, message)
+        return self._append(component_id, draft, ignore_lock=ignore_lock)[0]
 
     def delete(
         self, component_id: str, *, message: str = "", expected: Expected = ANY, ignore_lock: bool = False
@@ -278,8 +290,8 @@ class Library:
             VersionConflictError: The newest version is not the expected one.
             LockedError: Somebody else holds the lock.
         """
-        draft = Deletion(component_id, self.author, message, expected, self.store.uri_of(component_id))
-        return self._append(component_id, draft, ignore_lock=ignore_lock)
+        draft = Deletion(component_id, self.author, message, expected)
+        return self._append(component_id, draft, ignore_lock=ignore_lock)[0]
 
     def undelete(self, component_id: str, *, message: str = "") -> Version:
         """Publish what a deleted component was before as its next version; one that is not deleted stays as it is.
@@ -309,8 +321,9 @@ class Library:
             The newest version; None where there is neither a component nor an object of this name.
         """
         check_component_id(component_id, operation="reconcile", uri=self.uri)
-        self._check_format(create=True)
-        return self._publisher.settle(component_id, gone_is_deleted=gone_is_deleted)
+        self._format.check(create=True)
+        settled = self._publisher.settle(component_id, gone_is_deleted=gone_is_deleted)
+        return settled and settled[0]
 
     def over(self, store: Store) -> "Library":
         """Return this very library through another view of its store, such as one that counts requests."""
@@ -321,21 +334,34 @@ class Library:
         view._publisher = Publisher(store, view.history)  # noqa: SLF001 - a copy of this very object
         return view
 
-    def _append(
+    def _publish(
         self,
-        component_id: str,
-        draft: Draft,
+        draft: Publication,
         *,
         ignore_lock: bool,
-        sources: Mapping[str, Source] | None = None,
-        publisher: Publisher | None = None,
-    ) -> Version:
-        self._check_format(create=True)
+        on_progress: Listener | None = None,
+        run: RunRecorder | None = None,
+    ) -> tuple[Version, Head]:
+        component_id = draft.component_id
+        check_component_id(component_id, operation="publish", uri=self.uri)
+        draft.prepare(self.store.uri_of(component_id))
+        asked = {"component": component_id, "library": self.uri, "message": draft.message}
+        total = sum(source.size_bytes for source in draft.sources)
+        with self._recorded("publish", component_id, asked, total, on_progress, run) as (recorder, library, moved):
+            for source in draft.sources:
+                if source.path is not None:
+                    recorder.add_input(str(source.path))
+            draft.on_kept = moved
+            published = library._append(component_id, draft, ignore_lock=ignore_lock)  # noqa: SLF001 - a view of this
+            for entry in published[0].files:
+                recorder.add_output(self.store.uri_of(plain_key(component_id, entry.name)), sha256=entry.sha256)
+        return published
+
+    def _append(self, component_id: str, draft: Draft, *, ignore_lock: bool) -> tuple[Version, Head]:
+        self._format.check(create=True)
         if not ignore_lock:
             self.locks.check(component_id)
-        version = (publisher or self._publisher).append(component_id, draft, sources)
-        assert version is not None  # a draft of nothing leaves what there is
-        return version
+        return self._publisher.append(component_id, draft)
 
     def _living(self, component_id: str, version: int | str) -> Version:
         found = self.info(component_id, version)
@@ -348,48 +374,6 @@ class Library:
             )
         return found
 
-    def _change_tags(self, component_id: str, name: str, version: int | None) -> None:
-        for _ in range(_TRIES):
-            head, e_tag = self.head(component_id)
-            changed: Head = head.tagged(name, version)
-            if changed == head:
-                return
-            try:
-                self._publisher.ledger.replace_head(changed, (head, e_tag))
-            except ConflictError:
-                continue
-            return
-        raise ConflictError(
-            f"others changed the component {_TRIES} times meanwhile",
-            operation="tag",
-            uri=self.store.uri_of(component_id),
-            remedy="Try it again",
-        )
-
-    def _check_format(self, *, create: bool = False) -> None:
-        """Find out once whether this is a library that we can read; make it one where something is to be written."""
-        if self._checked.is_set():
-            return
-        with self._checking:
-            try:
-                text = self.store.read(LIBRARY)
-            except NotFoundError as error:
-                if not create:
-                    if isinstance(error, KeyNotFoundError):
-                        return
-                    raise
-                text = self._create()  # a folder that is missing is made by that; a bucket is not
-            JsonReader.parse(text).one_of("schema", SCHEMA)
-            self._checked.set()
-
-    def _create(self) -> bytes:
-        text = f'{{"schema": "{SCHEMA}"}}\n'.encode()
-        try:
-            self.store.write(LIBRARY, text, if_absent=True)
-        except AlreadyExistsError:
-            return self.store.read(LIBRARY)
-        return text
-
     @contextmanager
     def _recorded(
         self,
@@ -399,15 +383,11 @@ class Library:
         total: int,
         on_progress: Listener | None,
         run: RunRecorder | None,
-    ) -> Generator[tuple[RunRecorder, Publisher, Callable[[int], None]]]:
+    ) -> Generator[tuple[RunRecorder, "Library", Callable[[int], None]]]:
         if run is not None:
-            yield run, self._metered(run), lambda moved: run.progress.advance(0, bytes=moved)
+            yield run, self.over(run.metered(self.store)), lambda moved: run.progress.advance(0, bytes=moved)
             return
         listeners: Sequence[Listener] = [on_progress] if on_progress else []
         name = f"{kind} {component_id}"
         with record_run(kind, name, asked=asked, unit="bytes", total=total, listeners=listeners) as own:
-            yield own, self._metered(own), own.progress.advance
-
-    def _metered(self, run: RunRecorder) -> Publisher:
-        store = run.metered(self.store)
-        return Publisher(store, History(store, policy=self.history.policy))
+            yield own, self.over(own.metered(self.store)), own.progress.advance

@@ -2,7 +2,7 @@
 
 import hashlib
 import tempfile
-from collections.abc import Generator, Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,13 +10,12 @@ from pathlib import Path
 from skyhold.components.history import History
 from skyhold.components.layout import blob_key, plain_key
 from skyhold.components.manifest import FileEntry
-from skyhold.components.sources import Source
 from skyhold.errors import KeyNotFoundError, PreconditionFailedError
 from skyhold.storage.contract import Store
 from skyhold.storage.objects import Attributes, ObjectInfo
 from skyhold.storage.transfer import SHA256
 
-__all__ = ["Found", "PlainFiles"]
+__all__ = ["AtHand", "Found", "PlainFiles"]
 
 CONDITIONAL_BYTES = 64 * 1024 * 1024
 """Objects up to this size are replaced by one conditional write, which holds them in memory."""
@@ -24,6 +23,9 @@ CONDITIONAL_BYTES = 64 * 1024 * 1024
 _COPY_LIMIT_BYTES = 5 * 1024**3
 _BLOCK_BYTES = 8 * 1024 * 1024
 _VERSION = "version"
+
+AtHand = Callable[[str], bytes | None]
+"""Returns content by its hash, where it is at hand without the history."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +95,7 @@ class PlainFiles:
         entry: FileEntry,
         version: int,
         lying: ObjectInfo | None,
-        sources: Mapping[str, Source],
+        at_hand: AtHand,
     ) -> ObjectInfo:
         """Write a file of a version under its plain key, in place of what was seen there.
 
@@ -106,8 +108,7 @@ class PlainFiles:
         key = plain_key(component_id, entry.name)
         stamp = Attributes(metadata={SHA256: entry.sha256, _VERSION: str(version)})
         if entry.size_bytes <= CONDITIONAL_BYTES:
-            source = sources.get(entry.sha256)
-            data = source.read(entry.sha256) if source else None
+            data = at_hand(entry.sha256)
             content = self.history.read(entry.sha256) if data is None else data
             if lying is None:
                 return self.store.write(key, content, if_absent=True, attributes=stamp)

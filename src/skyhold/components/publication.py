@@ -7,11 +7,12 @@ from enum import Enum
 from typing import Final, Literal
 
 from skyhold.components.ancestors import check_place
+from skyhold.components.history import History
+from skyhold.components.ledger import Ledger
 from skyhold.components.manifest import Dependency, FileEntry, Version
 from skyhold.components.parallel import do_all
-from skyhold.components.publisher import Publisher
-from skyhold.components.sources import Source
-from skyhold.errors import BadOptionError, ComponentNotFoundError, VersionConflictError
+from skyhold.components.sources import Content, Source, list_sources
+from skyhold.errors import BadOptionError, VersionConflictError
 
 __all__ = ["ANY", "Deletion", "Expected", "Publication", "Restoration"]
 
@@ -29,49 +30,57 @@ Expected = int | Literal[_Any.ANY] | None
 
 @dataclass(slots=True)
 class Publication:
-    """New contents as the next version.
+    """New contents as the next version; a `skyhold.components.publisher.Draft`.
 
     Attributes:
-        publisher: Publishes it.
         component_id: Of which component.
-        sources: Its files.
+        content: What makes it.
         author: Who.
         message: Why.
         metadata: The user's entries; None keeps those there are.
         dependencies: What it needs; None keeps those there are.
         expected: What the newest version must be.
+        is_new: Whether it is known that there is no such component.
         on_kept: Told of bytes that the history has taken.
+        sources: The files.
         by_hash: The sources, once they were read.
     """
 
-    publisher: Publisher
     component_id: str
-    sources: list[Source]
+    content: Content
     author: str = ""
     message: str = ""
     metadata: Mapping[str, str] | None = None
     dependencies: Iterable[Dependency | str] | None = None
     expected: Expected = ANY
+    is_new: bool = False
     on_kept: Callable[[int], None] | None = None
+    sources: list[Source] = field(default_factory=list[Source])
     by_hash: dict[str, Source] = field(default_factory=dict[str, Source])
 
-    def __post_init__(self) -> None:
+    def prepare(self, uri: str) -> None:
+        """Find the files, and check what was said of them.
+
+        Raises:
+            FileNotFoundError: There is no such file.
+            BadOptionError: There is not one file, or the metadata is not text.
+            InvalidKeyError: A file's name cannot be stored.
+        """
+        self.sources = list_sources(self.content, uri=uri)
         wrong = [name for name, value in (self.metadata or {}).items() if not _is_text(name) or not _is_text(value)]
         if wrong:
             raise BadOptionError(f"the metadata {wrong[0]!r} of {self.component_id!r} is not text")
         if self.dependencies is not None:
             self.dependencies = tuple(Dependency(each) if isinstance(each, str) else each for each in self.dependencies)
 
-    def __call__(self, newest: Version | None) -> Version | None:
-        """Keep the contents, and return the version that they make; None where they are what there is."""
-        if newest is None or newest.is_deleted:
-            check_place(self.publisher.ledger, self.component_id)
+    def make(self, newest: Version | None, ledger: Ledger, history: History) -> Version | None:
+        if newest.is_deleted if newest else not self.is_new:
+            check_place(ledger, self.component_id)
         before = {entry.name: entry for entry in newest.files} if newest else {}
 
         def keep(source: Source) -> FileEntry:
             is_first = source.entry is None
-            base = before.get(source.name)
-            entry = source.keep(self.publisher.history, base.sha256 if base else None)
+            entry = source.keep(history, before.get(source.name))
             self.by_hash[entry.sha256] = source
             if is_first and self.on_kept is not None:
                 self.on_kept(entry.size_bytes)
@@ -85,50 +94,59 @@ class Publication:
             version = replace(version, dependencies=tuple(self.dependencies))
         if newest is not None and _says_the_same(newest, version):
             return None
-        check_expected(newest, self.expected, self.component_id, uri=self.publisher.store.uri_of(self.component_id))
+        check_expected(newest, self.expected, self.component_id, uri=ledger.store.uri_of(self.component_id))
         return version
+
+    def read(self, sha256: str) -> bytes | None:
+        source = self.by_hash.get(sha256)
+        return source.read(sha256) if source else None
 
 
 @dataclass(slots=True)
 class Deletion:
-    """A version without files."""
+    """A version without files; a `skyhold.components.publisher.Draft`."""
 
     component_id: str
     author: str
     message: str
     expected: Expected
-    uri: str
+    is_new: bool = False
 
-    def __call__(self, newest: Version | None) -> Version | None:
-        """Return the version; None where the component is deleted already."""
+    def make(self, newest: Version | None, ledger: Ledger, history: History) -> Version | None:
+        del history
         if newest is None:
-            raise ComponentNotFoundError(
-                f"there is no component {self.component_id!r}", operation="delete", uri=self.uri
-            )
+            ledger.head(self.component_id)  # says that there is none
+            return None
         if newest.is_deleted:
             return None
-        check_expected(newest, self.expected, self.component_id, uri=self.uri)
+        check_expected(newest, self.expected, self.component_id, uri=ledger.store.uri_of(self.component_id))
         return _next(newest, self.component_id, files=(), author=self.author, message=self.message)
+
+    def read(self, sha256: str) -> bytes | None:
+        del sha256
 
 
 @dataclass(slots=True)
 class Restoration:
-    """An old version's files, metadata and dependencies once more."""
+    """An old version's files, metadata and dependencies once more; a `skyhold.components.publisher.Draft`."""
 
-    publisher: Publisher
     old: Version
     author: str
     message: str
+    is_new: bool = False
 
-    def __call__(self, newest: Version | None) -> Version | None:
-        """Return the version; None where the newest is the same as the old one."""
+    def make(self, newest: Version | None, ledger: Ledger, history: History) -> Version | None:
+        del history
         if newest is None or newest.is_deleted:
-            check_place(self.publisher.ledger, self.old.component)
+            check_place(ledger, self.old.component)
         version = _next(newest, self.old.component, files=self.old.files, author=self.author, message=self.message)
         version = replace(version, metadata=self.old.metadata, dependencies=self.old.dependencies)
         version = replace(version, parents=(*version.parents, self.old.number))
         same = newest is not None and _content_of(newest) == _content_of(version)
         return None if same else version
+
+    def read(self, sha256: str) -> bytes | None:
+        del sha256
 
 
 def check_expected(newest: Version | None, expected: Expected, component_id: str, *, uri: str) -> None:

@@ -6,16 +6,16 @@ next does it for one who was killed. A plain key is replaced only while it holds
 anything else there was written by another program, and becomes a version first.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Protocol
 
 from skyhold.components.history import History
 from skyhold.components.ledger import FoundHead, Ledger
 from skyhold.components.manifest import FileEntry, Head, PlainFile, Version
 from skyhold.components.parallel import do_all
-from skyhold.components.plain_files import Found, PlainFiles
-from skyhold.components.sources import Source
+from skyhold.components.plain_files import AtHand, Found, PlainFiles
 from skyhold.errors import AlreadyExistsError, ConflictError
 from skyhold.storage.contract import Store
 from skyhold.storage.objects import ObjectInfo
@@ -25,8 +25,22 @@ __all__ = ["Draft", "Publisher"]
 
 _TRIES = 100
 
-Draft = Callable[[Version | None], Version | None]
-"""Makes the next version of the newest (None where there is none); returns None where nothing is to be published."""
+
+class Draft(Protocol):
+    """What is to become the next version of a component."""
+
+    @property
+    def is_new(self) -> bool:
+        """Whether it is known that there is no such component, and nothing under its plain keys."""
+        ...
+
+    def make(self, newest: Version | None, ledger: Ledger, history: History) -> Version | None:
+        """Return the version that follows the newest, its contents in the history; None where there is nothing new."""
+        ...
+
+    def read(self, sha256: str) -> bytes | None:
+        """Return content that is still at hand."""
+        ...
 
 
 @dataclass(slots=True)
@@ -72,50 +86,53 @@ class Publisher:
         self.ledger = Ledger(store)
         self._plain = PlainFiles(store, history)
 
-    def append(self, component_id: str, draft: Draft, sources: Mapping[str, Source] | None = None) -> Version | None:
+    def append(self, component_id: str, draft: Draft) -> tuple[Version, Head]:
         """Publish what ``draft`` makes of the newest version; it is asked again where somebody else was faster.
 
-        Args:
-            component_id: Of which component.
-            draft: Makes the version; its contents are in the history by then.
-            sources: Where the contents can be read without the history, by hash; may be filled by ``draft``.
-
         Returns:
-            The version, or the newest where ``draft`` made none.
+            The version (the newest where ``draft`` made none), and the head that counts it.
 
         Raises:
             ConflictError: Others keep publishing.
         """
-        sources = {} if sources is None else sources
-        crowded = False
+        seen = _Seen(None, None) if draft.is_new else self._look(component_id, ahead=False)
         for _ in range(_TRIES):
-            seen = self._look(component_id, ahead=crowded)
-            if not seen.is_settled:
+            if seen.is_settled:
+                version = draft.make(seen.newest, self.ledger, self.history)
+                if version is None:
+                    assert seen.newest is not None
+                    assert seen.head is not None
+                    return seen.newest, seen.head[0]
+                if self._create(version):
+                    return version, self._follow(seen, version, draft.read)
+            else:
                 self.settle(component_id)
-                continue
-            version = draft(seen.newest)
-            if version is None:
-                return seen.newest
-            try:
-                self.ledger.create_version(version)
-            except AlreadyExistsError:
-                crowded = True
-                continue
-            try:
-                self._advance(seen, version, sources)
-            except ConflictError:
-                self.settle(component_id, sources=sources)
-            return version
+            seen = self._look(component_id, ahead=True)
         raise self._crowded(component_id)
 
+    def _create(self, version: Version) -> bool:
+        try:
+            self.ledger.create_version(version)
+        except AlreadyExistsError:
+            return False
+        return True
+
+    def _follow(self, seen: _Seen, version: Version, at_hand: AtHand) -> Head:
+        try:
+            return self._advance(seen, version, at_hand)
+        except ConflictError:
+            settled = self.settle(version.component, at_hand=at_hand)
+            assert settled is not None
+            return settled[1]
+
     def settle(
-        self, component_id: str, *, sources: Mapping[str, Source] | None = None, gone_is_deleted: bool = False
-    ) -> Version | None:
-        """Bring head and plain keys to the newest version, and take over what another program wrote; return it.
+        self, component_id: str, *, at_hand: AtHand | None = None, gone_is_deleted: bool = False
+    ) -> tuple[Version, Head] | None:
+        """Bring head and plain keys to the newest version, and take over what another program wrote; return both.
 
         Args:
             component_id: Of which component.
-            sources: Where contents can be read without the history, by hash.
+            at_hand: Reads contents by their hash without the history, as far as it can.
             gone_is_deleted: Whether a plain object that is gone becomes a version without it; it is written again
                 otherwise.
 
@@ -127,11 +144,11 @@ class Publisher:
                 seen = self._look(component_id, ahead=True)
                 if self._take_over(component_id, seen, gone_is_deleted=gone_is_deleted):
                     continue
-                if seen.newest is not None:
-                    self._advance(seen, seen.newest, sources or {})
+                if seen.newest is None:
+                    return None
+                return seen.newest, self._advance(seen, seen.newest, at_hand or _nothing)
             except ConflictError:
                 continue
-            return seen.newest
         raise self._crowded(component_id)
 
     def _look(self, component_id: str, *, ahead: bool) -> _Seen:
@@ -204,7 +221,7 @@ class Publisher:
             origin="outside",
         )
 
-    def _advance(self, seen: _Seen, version: Version, sources: Mapping[str, Source]) -> None:
+    def _advance(self, seen: _Seen, version: Version, at_hand: AtHand) -> Head:
         """Bring the plain keys from what was seen to a version, then the head."""
         wanted = {entry.name for entry in version.files}
         for name in sorted(seen.lying.keys() - wanted):
@@ -213,13 +230,14 @@ class Publisher:
         def write(entry: FileEntry) -> PlainFile:
             lying = seen.lying.get(entry.name)
             if lying is None or seen.hashes.get(entry.name) != entry.sha256:
-                lying = self._plain.write(version.component, entry, version.number, lying, sources)
+                lying = self._plain.write(version.component, entry, version.number, lying, at_hand)
             return PlainFile(entry.name, entry.sha256, entry.size_bytes, lying.e_tag)
 
         plain = do_all(write, version.files, size_bytes=lambda entry: entry.size_bytes)
         head = Head(version.component, version.number, tuple(plain), seen.head[0].tags if seen.head else {})
         if seen.head is None or seen.head[0] != head:
             self.ledger.replace_head(head, seen.head)
+        return head
 
     def _crowded(self, component_id: str) -> ConflictError:
         return ConflictError(
@@ -228,3 +246,7 @@ class Publisher:
             uri=self.store.uri_of(component_id),
             remedy="Try it again",
         )
+
+
+def _nothing(sha256: str) -> bytes | None:
+    del sha256

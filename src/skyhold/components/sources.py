@@ -18,6 +18,7 @@ __all__ = ["Content", "Source", "list_sources"]
 Content = Path | bytes | Mapping[str, Path]
 
 _HELD_BYTES = 8 * 1024 * 1024
+_MOST_HELD = 8
 
 
 @dataclass(slots=True)
@@ -28,33 +29,43 @@ class Source:
         name: Its name within the component; empty where it is the only one.
         path: Where it lies; None where it is bytes.
         data: Its bytes, where they are held.
+        is_held: Whether they are held, once they were read, if they are few.
         entry: What a version says of it, once it was read.
     """
 
     name: str
     path: Path | None
     data: bytes | None = None
+    is_held: bool = True
     entry: FileEntry | None = None
 
-    def keep(self, history: History, base: str | None) -> FileEntry:
-        """Put the content into the history, once.
+    def keep(self, history: History, before: FileEntry | None) -> FileEntry:
+        """Put the content into the history, once; the history has what ``before`` says of the version before.
 
         Raises:
             ConflictError: The file changed while it was read.
         """
         if self.entry is None:
-            before = self.path.stat() if self.path else None
-            if self.path is not None and before is not None and before.st_size <= _HELD_BYTES:
-                self.data = self.path.read_bytes()
-            content: Path | bytes | None = self.path if self.data is None else self.data
-            assert content is not None
-            sha256 = hash_file(content) if isinstance(content, Path) else hashlib.sha256(content).hexdigest()
-            stored = history.put(content, sha256=sha256, base=base if base != sha256 else None)
-            if self.path is not None and before is not None:
-                _check_unchanged(self.path, before)
-            modified = datetime.fromtimestamp(before.st_mtime, UTC) if before else None
-            self.entry = FileEntry(self.name, stored.size_bytes, stored.sha256, modified)
+            stat = self.path.stat() if self.path else None
+            content = self._content(stat)
+            sha256 = _hash(content) if before else None
+            if before is None or sha256 != before.sha256:
+                stored = history.put(content, sha256=sha256, base=before.sha256 if before else None)
+                size_bytes, sha256 = stored.size_bytes, stored.sha256
+            else:
+                size_bytes, sha256 = before.size_bytes, before.sha256
+            self.entry = FileEntry(self.name, size_bytes, sha256, _modified(stat))
+            if self.path is not None and stat is not None:
+                _check_unchanged(self.path, stat)
         return self.entry
+
+    def _content(self, stat: os.stat_result | None) -> Path | bytes:
+        if self.data is not None or self.path is None:
+            return self.data or b""
+        if stat is not None and stat.st_size <= _HELD_BYTES and self.is_held:
+            self.data = self.path.read_bytes()
+            return self.data
+        return self.path
 
     def read(self, sha256: str) -> bytes | None:
         """Return the content again; None where it is no longer what was kept."""
@@ -88,9 +99,9 @@ def list_sources(content: Content, *, uri: str) -> list[Source]:
     if isinstance(content, bytes):
         return [Source("", None, content)]
     if isinstance(content, Mapping):
-        sources = [Source(name, path) for name, path in sorted(content.items())]
+        sources = [Source(name, path) for name, path in content.items()]
     elif content.is_dir():
-        sources = sorted(_below(content), key=lambda source: source.name)
+        sources = list(_below(content))
     else:
         content.stat()
         return [Source("", content)]
@@ -100,7 +111,8 @@ def list_sources(content: Content, *, uri: str) -> list[Source]:
         check_key(source.name, operation="publish", uri=uri)
         assert source.path is not None
         source.path.stat()
-    return sources
+        source.is_held = len(sources) <= _MOST_HELD
+    return sorted(sources, key=lambda source: source.name)
 
 
 def _below(folder: Path) -> Iterator[Source]:
@@ -119,3 +131,11 @@ def _check_unchanged(path: Path, before: os.stat_result) -> None:
             operation="publish",
             remedy="Wait until the program that writes it is done, and publish again",
         )
+
+
+def _hash(content: Path | bytes) -> str:
+    return hash_file(content) if isinstance(content, Path) else hashlib.sha256(content).hexdigest()
+
+
+def _modified(stat: os.stat_result | None) -> datetime | None:
+    return datetime.fromtimestamp(stat.st_mtime, UTC) if stat else None

@@ -1,11 +1,15 @@
 """Names of versions: numbers, tags, and ``latest``."""
 
-from skyhold.components.manifest import Head
-from skyhold.errors import BadOptionError, ComponentNotFoundError
+from contextlib import suppress
 
-__all__ = ["LATEST", "check_tag", "number_of"]
+from skyhold.components.ledger import Ledger
+from skyhold.components.manifest import Head
+from skyhold.errors import BadOptionError, ComponentNotFoundError, ConflictError
+
+__all__ = ["LATEST", "change_tags", "check_tag", "number_of"]
 
 LATEST = "latest"
+_TRIES = 100
 
 
 def check_tag(name: str) -> None:
@@ -49,4 +53,27 @@ def number_of(head: Head, version: int | str, *, uri: str) -> int:
         operation="read",
         uri=uri,
         remedy=f"Run: skyhold comp log {uri} {head.component}",
+    )
+
+
+def change_tags(ledger: Ledger, component_id: str, name: str, version: int | None) -> None:
+    """Give a name to a version, or take it away from whichever has it.
+
+    Raises:
+        ComponentNotFoundError: There is no such component.
+        ConflictError: Others keep changing the component.
+    """
+    for _ in range(_TRIES):
+        found = ledger.head(component_id)
+        changed = found[0].tagged(name, version)
+        if changed == found[0]:
+            return
+        with suppress(ConflictError):
+            ledger.replace_head(changed, found)
+            return
+    raise ConflictError(
+        f"others changed the component {_TRIES} times meanwhile",
+        operation="tag",
+        uri=ledger.store.uri_of(component_id),
+        remedy="Try it again",
     )

@@ -1,0 +1,53 @@
+"""That a store holds a library, and of which format."""
+
+import threading
+
+from skyhold.components.layout import LIBRARY, SCHEMA
+from skyhold.errors import AlreadyExistsError, KeyNotFoundError, NotFoundError
+from skyhold.runs.json_reader import JsonReader
+from skyhold.storage.contract import Store
+
+__all__ = ["LibraryFormat"]
+
+_TEXT = f'{{"schema": "{SCHEMA}"}}\n'.encode()
+
+
+class LibraryFormat:
+    """Finds out once whether a store holds a library that we can read.
+
+    Args:
+        store: The library's.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._checked = threading.Event()
+        self._checking = threading.Lock()
+
+    def check(self, *, create: bool = False) -> None:
+        """Do nothing where the format is known; where there is none yet, ``create`` makes the store a library.
+
+        Raises:
+            MalformedInputError: It is a library of another format.
+            BucketNotFoundError: There is no such bucket.
+        """
+        if self._checked.is_set():
+            return
+        with self._checking:
+            try:
+                text = self._store.read(LIBRARY)
+            except NotFoundError as error:
+                if not create:
+                    if isinstance(error, KeyNotFoundError):
+                        return
+                    raise
+                text = self._create()  # a folder that is missing is made by that; a bucket is not
+            JsonReader.parse(text).one_of("schema", SCHEMA)
+            self._checked.set()
+
+    def _create(self) -> bytes:
+        try:
+            self._store.write(LIBRARY, _TEXT, if_absent=True)
+        except AlreadyExistsError:
+            return self._store.read(LIBRARY)
+        return _TEXT
