@@ -213,7 +213,7 @@ class _Mender:
         if info.e_tag != plain.e_tag:
             raise self._cannot(finding, "another program has written it meanwhile")
         entry = FileEntry(plain.name, plain.size_bytes, plain.sha256)
-        self._plain_files.write(finding.component, entry, found.head.version, info, {})
+        self._plain_files.write(finding.component, entry, found.head.version, info)
         self._settle(finding)
 
     def _is_sound(self, sha256: str) -> bool:
