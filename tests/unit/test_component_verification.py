@@ -19,6 +19,7 @@ from skyhold.components.history import DeltaPolicy
 from skyhold.components.library import Library
 from skyhold.components.manifest import Dependency
 from skyhold.components.recovery import recover_library
+from skyhold.components.replication import replicate_library
 from skyhold.components.verification import verify_library
 from skyhold.errors import AccessDeniedError, SkyholdError, VerificationError
 from skyhold.storage.contract import Store
@@ -100,6 +101,19 @@ KEYS = [
 ]
 
 
+ONLY_THERE = [
+    layout.version_key("arm.stl", 1),
+    layout.version_key("arm.stl", 2),
+    layout.version_key("old.txt", 1),
+    layout.version_key("robot", 1),
+    layout.blob_key(sha(FIRST)),
+    layout.blob_key(sha(b"old")),
+    layout.blob_key(sha(b"two")),
+    layout.delta_key(sha(SECOND), sha(FIRST)),
+]
+"""What no other object of the library can tell."""
+
+
 def found(report: LibraryVerification) -> list[tuple[str, str]]:
     return [(each.component, each.what) for each in report.findings]
 
@@ -172,15 +186,41 @@ def test_the_damage_of_one_object_is_found_hurts_only_what_it_holds_and_is_mende
     assert {(each.component, each.what) for each in left.failed} == {
         (each.component, each.what) for each, _ in recovery.left
     }
-    only_there = [layout.version_key("arm.stl", 1), layout.version_key("arm.stl", 2)]
-    only_there += [layout.version_key("old.txt", 1), layout.version_key("robot", 1)]
-    only_there += [layout.blob_key(sha(each)) for each in (b"old", b"two", FIRST)]
-    only_there += [each for each in KEYS if layout.content_of_key(each) == (sha(SECOND), sha(FIRST))]
-    if key in only_there:
+    if key in ONLY_THERE:
         assert recovery.left
     else:
         assert left.ok
         assert all((component, count) in after for component, count in VERSIONS.items())
+
+
+@pytest.mark.parametrize("key", [*ONLY_THERE, layout.version_key("robot", 2), layout.head_key("arm.stl")])
+@pytest.mark.parametrize("how", ["gone", "rotten"])
+def test_whatever_is_damaged_is_mended_where_a_copy_is_at_hand(key: str, how: str):
+    rotten, copy = Rotten(new_store()), Library(new_store())
+    library = fill(rotten)
+    replicate_library(library, copy).check()
+    if how == "gone":
+        rotten.delete(key)
+    else:
+        rotten.keys.add(key)
+    recovery = recover_library(library, copy=copy)
+    assert recovery.left == ()
+    assert verified(rotten).findings == ()
+    assert readable(library) == EVERYTHING
+    assert [library.log(component) for component in VERSIONS] == [copy.log(component) for component in VERSIONS]
+    assert library.head("arm.stl")[0].tags == {"approved": 2}
+
+
+def test_a_copy_that_went_another_way_is_not_mixed_in():
+    store, other = new_store(), Library(new_store())
+    library = fill(store)
+    for content in (b"other", SECOND, b"another"):
+        other.publish("arm.stl", content)
+    store.delete(layout.version_key("arm.stl", 2))
+    recovery = recover_library(library, copy=other)
+    assert [(finding.what, "has another version 1" in reason) for finding, reason in recovery.left] == [
+        ("version missing", True)
+    ]
 
 
 def test_rot_under_a_plain_key_is_not_taken_for_somebodys_edit():

@@ -15,7 +15,7 @@ from skyhold.runs.recording import RunRecorder, record_run
 
 __all__ = ["WORKERS", "Batch", "BatchItem", "BatchResult", "Work"]
 
-WORKERS = 16
+WORKERS = 8
 """How many components at a time, where nothing else is asked for."""
 
 Work = Callable[[RunRecorder], Version]

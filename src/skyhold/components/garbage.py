@@ -19,6 +19,7 @@ from datetime import datetime, timedelta
 from skyhold.components.inventory import Content, Unreadable, list_contents, read_versions, take_inventory
 from skyhold.components.layout import CLOCK, PREVIEWS, RESERVED, TRASH, trash_key, version_key, version_of_key
 from skyhold.components.library import Library
+from skyhold.components.library_format import LibraryFormat
 from skyhold.components.manifest import Version
 from skyhold.components.store_clock import store_time
 from skyhold.errors import DeleteGuardError, KeyNotFoundError, TransferError
@@ -120,6 +121,7 @@ class _Collection:
         self._versions: set[str] = set()
 
     def collect(self, *, dry_run: bool, confirmed: bool) -> GarbageReport:
+        LibraryFormat(self._store).check()
         oldest = store_time(self._store) - self._grace
         self._run.progress.step("reading")
         # Content before versions: what is uploaded and named in between was not listed.

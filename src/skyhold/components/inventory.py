@@ -32,6 +32,8 @@ __all__ = [
     "Inventory",
     "Unreadable",
     "list_contents",
+    "list_plain",
+    "parse_version",
     "read_current",
     "read_head",
     "read_version",
@@ -155,7 +157,7 @@ def read_version(store: Store, component_id: str, number: int) -> Version:
     """
     key = version_key(component_id, number)
     try:
-        return _parse_version(key, store.read(key))
+        return parse_version(key, store.read(key))
     except KeyNotFoundError as error:
         raise ComponentNotFoundError(
             f"{component_id!r} has no version {number}",
@@ -203,7 +205,7 @@ def read_versions(
         for info in store.list(VERSIONS)
         if info.key not in known and (found := version_of_key(info.key))
     )
-    for _, found in _read_all(store, keys, _parse_version, jobs, unreadable):
+    for _, found in _read_all(store, keys, parse_version, jobs, unreadable):
         yield found[0]
 
 
@@ -256,7 +258,13 @@ def _parse_head(key: str, data: bytes) -> Head:
     return head
 
 
-def _parse_version(key: str, data: bytes) -> Version:
+def parse_version(key: str, data: bytes) -> Version:
+    """Return what the record under a key says.
+
+    Raises:
+        MalformedInputError: It is damaged.
+        IntegrityError: It is another version's.
+    """
     version = Version.from_json(data)
     if (version.component, version.number) != version_of_key(key):
         found = f"version {version.number} of {version.component!r}"

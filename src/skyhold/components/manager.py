@@ -11,7 +11,6 @@ from skyhold.components.batches import (
     download_all,
     existing_path,
     list_matching,
-    list_needed,
     list_uploads,
     prepared_path,
     upload_all,
@@ -45,7 +44,6 @@ class CloudStorageManager:
 
     Attributes:
         config: As given.
-        operation_log: Where operations are logged.
         keeps_conditions: Whether the store keeps conditions on writes; None until `authenticate` has tried it.
 
     Example:
@@ -72,22 +70,19 @@ class CloudStorageManager:
         self.config = config
         self.keeps_conditions: bool | None = None
         self._author = author
-        self._library: Library | None = None
-        self.operation_log = OperationLog(log_file)
+        self._log = OperationLog(log_file)
 
-    @property
+    @cached_property
     def library(self) -> Library:
         """The components with their versions, tags, locks and history.
 
         Raises:
             CredentialsError: No identity, half of one, or two.
         """
-        if self._library is None:
-            store = self.config.open_store()
-            if self.config.storage_class:
-                store = ClassedStore(store, self.config.storage_class, only=is_content)
-            self._library = Library(store, author=self._author)
-        return self._library
+        store = self.config.open_store()
+        if self.config.storage_class:
+            store = ClassedStore(store, self.config.storage_class, only=is_content)
+        return Library(store, author=self._author)
 
     @cached_property
     def bucket(self) -> ComponentBucket:
@@ -111,7 +106,7 @@ class CloudStorageManager:
             BucketNotFoundError: There is no such bucket.
             UnreachableError: No connection.
         """
-        with self.operation_log.of("authenticate", self.config.uri) as words:
+        with self._log.of("authenticate", self.config.uri) as words:
             store = self.library.store
             words.append(store.identity or "no identity needed")
             try:
@@ -127,7 +122,7 @@ class CloudStorageManager:
                 self.keeps_conditions = keeps_conditions(store)
             if not self.keeps_conditions and store.uri not in _warned:
                 _warned.add(store.uri)
-                self.operation_log.warning(
+                self._log.warning(
                     f"{store.uri} ignores conditions on writes: two who publish one component at once may lose a "
                     "version. Let one at a time publish there, or use a store that keeps If-Match"
                 )
@@ -139,7 +134,7 @@ class CloudStorageManager:
         Raises:
             AlreadyExistsError: It exists; nothing was changed.
         """
-        with self.operation_log.of("create bucket", self.config.uri):
+        with self._log.of("create bucket", self.config.uri):
             self.bucket.create()
 
     def upload_component(
@@ -172,7 +167,7 @@ class CloudStorageManager:
             VersionConflictError: The newest version is not the expected one.
             LockedError: Somebody else holds the lock.
         """
-        with self.operation_log.of("upload", component_id) as words:
+        with self._log.of("upload", component_id) as words:
             version = self.library.publish(
                 component_id,
                 existing_path(path, component_id),
@@ -206,14 +201,14 @@ class CloudStorageManager:
             ComponentNotFoundError: There is no such component or version, or it was deleted.
             IntegrityError: The content is damaged or missing.
         """
-        with self.operation_log.of("download", component_id) as words:
+        with self._log.of("download", component_id) as words:
             found = self.library.get(component_id, prepared_path(path), version=version, on_progress=on_progress)
             words.extend([*_told(found), f"to {os.fspath(path)!r}"])
         return found
 
     def list_components(self, prefix: str = "", *, deleted: bool = False) -> list[ComponentInfo]:
         """Return the components whose id starts with ``prefix``, by id; those that were deleted too, if asked."""
-        with self.operation_log.of("list", self.library.store.uri_of(prefix)) as words:
+        with self._log.of("list", self.library.store.uri_of(prefix)) as words:
             found = list(self.library.list(prefix, deleted=deleted))
             words.append(f"{len(found)} components")
         return found
@@ -225,7 +220,7 @@ class CloudStorageManager:
             ComponentNotFoundError: There is no such component.
             LockedError: Somebody else holds the lock.
         """
-        with self.operation_log.of("delete", component_id) as words:
+        with self._log.of("delete", component_id) as words:
             version = self.library.delete(component_id, message=message)
             words.extend(_told(version))
         return version
@@ -236,7 +231,7 @@ class CloudStorageManager:
         Raises:
             ComponentNotFoundError: There is no such component or version.
         """
-        with self.operation_log.of("look at", component_id):
+        with self._log.of("look at", component_id):
             return describe_component(self.library, component_id, version)
 
     def link(self, component_id: str, *, file: str = "", expires_s: int = 3600) -> str:
@@ -251,7 +246,7 @@ class CloudStorageManager:
             ComponentNotFoundError: There is no such component or file, or it was deleted.
             UnsupportedError: The store has no such links.
         """
-        with self.operation_log.of("link to", component_id) as words:
+        with self._log.of("link to", component_id) as words:
             head, _ = self.library.head(component_id)
             names = [each.name for each in head.plain]
             if file not in names:
@@ -301,7 +296,6 @@ class CloudStorageManager:
         components: str | Iterable[str],
         folder: str | os.PathLike[str],
         *,
-        dependencies: bool = False,
         max_workers: int = WORKERS,
         check: bool = True,
         on_progress: Listener | None = None,
@@ -311,20 +305,17 @@ class CloudStorageManager:
         Args:
             components: Ids, or patterns that ids match, such as ``"robots/*.stl"``.
             folder: Where; it is made if need be, and nothing is written outside it.
-            dependencies: Bring what they need too, in the versions that they name.
             max_workers: How many at a time.
             check: Raise at the end if any failed; otherwise only the result tells.
             on_progress: Told how it goes on.
 
         Raises:
             ComponentNotFoundError: Nothing matches a pattern.
-            DependencyError: Something that is needed is missing, or needed at two versions.
             TransferError: Some failed, and ``check``; the others are complete.
         """
         ids = list_matching(self.library, components, operation="download")
-        wanted = list_needed(self.library, ids) if dependencies else dict.fromkeys(ids, "latest")
         batch = Batch("download", self.library, max_workers=max_workers, check=check, on_progress=on_progress)
-        return self._tell(batch, wanted, lambda: download_all(batch, wanted, Path(folder)))
+        return self._tell(batch, ids, lambda: download_all(batch, ids, Path(folder)))
 
     def delete_components(
         self,
@@ -353,12 +344,12 @@ class CloudStorageManager:
         return self._tell(batch, ids, lambda: delete_all(batch, ids, message=message))
 
     def _tell(self, batch: Batch, asked: Sized, work: Callable[[], BatchResult]) -> BatchResult:
-        with self.operation_log.of(batch.operation, f"{len(asked)} components") as words:
+        with self._log.of(batch.operation, f"{len(asked)} components") as words:
             result = work()
             words.append(str(result))
         for item in result.failed:
             if item.error is not None:
-                self.operation_log.error(f"{batch.operation} {item.component}", item.error)
+                self._log.error(f"{batch.operation} {item.component}", item.error)
         return result
 
 

@@ -95,7 +95,7 @@ class PlainFiles:
         entry: FileEntry,
         version: int,
         lying: ObjectInfo | None,
-        at_hand: AtHand | None = None,
+        at_hand: AtHand,
     ) -> ObjectInfo:
         """Write a file of a version under its plain key, in place of what was seen there.
 
@@ -108,7 +108,7 @@ class PlainFiles:
         key = plain_key(component_id, entry.name)
         stamp = Attributes(metadata={SHA256: entry.sha256, _VERSION: str(version)})
         if entry.size_bytes <= CONDITIONAL_BYTES:
-            data = at_hand(entry.sha256) if at_hand else None
+            data = at_hand(entry.sha256)
             content = self.history.read(entry.sha256) if data is None else data
             if lying is None:
                 return self.store.write(key, content, if_absent=True, attributes=stamp)

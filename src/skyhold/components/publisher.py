@@ -146,7 +146,7 @@ class Publisher:
                     continue
                 if seen.newest is None:
                     return None
-                return seen.newest, self._advance(seen, seen.newest, at_hand)
+                return seen.newest, self._advance(seen, seen.newest, at_hand or _nothing)
             except ConflictError:
                 continue
         raise self._crowded(component_id)
@@ -221,7 +221,7 @@ class Publisher:
             origin="outside",
         )
 
-    def _advance(self, seen: _Seen, version: Version, at_hand: AtHand | None) -> Head:
+    def _advance(self, seen: _Seen, version: Version, at_hand: AtHand) -> Head:
         """Bring the plain keys from what was seen to a version, then the head."""
         wanted = {entry.name for entry in version.files}
         for name in sorted(seen.lying.keys() - wanted):
@@ -246,3 +246,7 @@ class Publisher:
             uri=self.store.uri_of(component_id),
             remedy="Try it again",
         )
+
+
+def _nothing(sha256: str) -> bytes | None:
+    del sha256

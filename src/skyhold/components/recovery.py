@@ -1,11 +1,14 @@
 """Mending a library from what is left of it: every part that can be made of others is made again.
 
-- Heads are made of versions. Names given to versions (tags) stand in heads alone: those of a lost head are lost.
+- Heads are made of versions. Names given to versions (tags) stand in heads alone: those of a lost head are lost, unless
+  a copy has them.
 - A lost record of the newest version is made of the head: its files are known; message, author and metadata are not.
 - Plain files are made of the history, and content that the history lost is made of a plain file that still has it.
 - Marks of who needs a component are made of versions.
 
-What was damaged is kept in the trash where it is replaced. Nothing that can be read is ever replaced.
+With a copy of the library (see `skyhold.components.replication`) at hand, versions and contents are taken from it where
+nothing else has them. What was damaged is kept in the trash where it is replaced. Nothing that can be read is ever
+replaced.
 """
 
 from collections.abc import Callable, Sequence
@@ -16,7 +19,14 @@ from tempfile import TemporaryDirectory
 from skyhold.components.dependencies import mark_dependencies
 from skyhold.components.findings import Finding, LibraryVerification, What
 from skyhold.components.history import History, hash_file
-from skyhold.components.inventory import HeadFound, list_contents, read_head, take_inventory
+from skyhold.components.inventory import (
+    HeadFound,
+    list_contents,
+    parse_version,
+    read_head,
+    read_version,
+    take_inventory,
+)
 from skyhold.components.layout import (
     NEEDED,
     content_of_key,
@@ -32,7 +42,7 @@ from skyhold.components.library import Library
 from skyhold.components.manifest import FileEntry, Head, Version
 from skyhold.components.plain_files import PlainFiles
 from skyhold.components.verification import verify_library
-from skyhold.errors import ComponentNotFoundError, IntegrityError, SkyholdError
+from skyhold.errors import ComponentNotFoundError, IntegrityError, KeyNotFoundError, SkyholdError
 from skyhold.runs.progress import Listener
 from skyhold.runs.recording import record_run
 from skyhold.storage.contract import Store
@@ -74,12 +84,18 @@ class Recovery:
 
 
 def recover_library(
-    library: Library, *, quick: bool = False, dry_run: bool = False, listeners: Sequence[Listener] = ()
+    library: Library,
+    *,
+    copy: Library | None = None,
+    quick: bool = False,
+    dry_run: bool = False,
+    listeners: Sequence[Listener] = (),
 ) -> Recovery:
     """Look at a library, and mend what can be mended.
 
     Args:
         library: Which.
+        copy: A copy of it, which may be older.
         quick: Do not read contents and plain files: what is missing is found all the same, what is damaged is not.
         dry_run: Change nothing.
         listeners: Told of progress.
@@ -95,11 +111,11 @@ def recover_library(
         (['plain file missing'], b'solid arm')
     """
     before = verify_library(library, quick=quick, listeners=listeners)
-    asked = {"library": library.uri, "quick": quick, "dry_run": dry_run}
+    asked = {"library": library.uri, "copy": copy and copy.uri, "quick": quick, "dry_run": dry_run}
     mended: list[Finding] = []
     left: list[tuple[Finding, str]] = []
     with record_run("recover", f"recover {library.uri}", asked=asked, unit="findings", listeners=listeners) as run:
-        mender = _Mender(library, run.metered(library.store))
+        mender = _Mender(library, run.metered(library.store), copy)
         for finding in sorted(before.findings, key=lambda each: _place(each.what)):
             reason = mender.mend(finding, dry_run=dry_run)
             run.progress.advance(1)
@@ -115,8 +131,9 @@ def recover_library(
 class _Mender:
     """Mends one finding at a time."""
 
-    def __init__(self, library: Library, store: Store) -> None:
+    def __init__(self, library: Library, store: Store, copy: Library | None) -> None:
         self._library = library
+        self._copy = copy
         self._store = store
         self._history = History(store)
         self._plain_files = PlainFiles(store, self._history)
@@ -126,7 +143,7 @@ class _Mender:
             "version missing": self._version,
             "version damaged": self._version,
             "head damaged": self._head,
-            "head missing": self._settle,
+            "head missing": self._missing_head,
             "head behind": self._settle,
             "plain file damaged": self._plain_file,
             "plain file missing": self._settle,
@@ -158,52 +175,95 @@ class _Mender:
     def _settle(self, finding: Finding) -> None:
         self._library.reconcile(finding.component, gone_is_deleted=False)
 
+    def _missing_head(self, finding: Finding) -> None:
+        """Make a head of the versions, and of the copy's as far as it names versions."""
+        self._settle(finding)
+        found = read_head(self._copy.store, finding.component) if self._copy is not None else None
+        for tag, number in found.head.tags.items() if found else ():
+            self._library.tag(finding.component, tag, number)
+
     def _head(self, finding: Finding) -> None:
-        """Make a head of the versions; what lies under the plain keys is found out when it is settled."""
+        """Put a head in place of a damaged one; what lies under the plain keys is found out when it is settled."""
         info = self._set_aside(finding.key)
         number = max(_numbers(self._store, finding.component), default=0)
         self._store.write(finding.key, Head(finding.component, number).to_json(), if_match=info.e_tag)
-        self._settle(finding)
+        self._missing_head(finding)
 
     def _version(self, finding: Finding) -> None:
-        """Make the record of the version that counts of what its head says."""
+        """Take the record of a version from the copy, or make that of the newest of what its head says."""
+        named = version_of_key(finding.key)
+        assert named is not None
+        data = self._copied_version(finding.key, named[0]) or self._described_version(finding, named[1])
+        if finding.what == "version damaged":
+            self._store.write(finding.key, data, if_match=self._set_aside(finding.key).e_tag)
+        else:
+            self._store.write(finding.key, data, if_absent=True)
+
+    def _copied_version(self, key: str, component: str) -> bytes | None:
+        """Return what the copy has, unless the two libraries contradict each other."""
+        if self._copy is None:
+            return None
+        try:
+            data = self._copy.store.read(key)
+        except KeyNotFoundError:
+            return None
+        number = parse_version(key, data).number
+        neighbours = [each for each in (number - 1, number + 1) if self._store.exists(version_key(component, each))]
+        for each in neighbours:
+            if read_version(self._store, component, each) != read_version(self._copy.store, component, each):
+                raise IntegrityError(
+                    f"the copy has another version {each}", operation="recover", uri=self._copy.store.uri_of(key)
+                )
+        return data
+
+    def _described_version(self, finding: Finding, number: int) -> bytes:
         found = self._head_of(finding.component)
-        number = found.head.version
-        key = version_key(finding.component, number)
-        if finding.key != key:
+        if found.head.version != number:
             raise self._cannot(finding, "only the newest version is described elsewhere, in the head")
-        version = Version(
+        return Version(
             component=finding.component,
             number=number,
             files=tuple(FileEntry(each.name, each.size_bytes, each.sha256) for each in found.head.plain),
             created=self._store.info(head_key(finding.component)).modified,
             message=_REBUILT,
             parents=(number - 1,) if number > 1 else (),
-        )
-        if finding.what == "version damaged":
-            self._store.write(key, version.to_json(), if_match=self._set_aside(key).e_tag)
-        else:
-            self._store.write(key, version.to_json(), if_absent=True)
+        ).to_json()
 
     def _content(self, finding: Finding) -> None:
-        """Take content from a plain file that still has it."""
+        """Take content from a plain file that still has it, or from the copy."""
         name = content_of_key(finding.key)
         assert name is not None
         if self._is_sound(name.sha256):  # mended for another component, which has the same
             return
-        plain = next((each for each in self._head_of(finding.component).head.plain if each.sha256 == name.sha256), None)
-        if plain is None:
-            raise self._cannot(finding, "no plain file has it; it belongs to an older version")
         with TemporaryDirectory(prefix="skyhold-recover-") as folder:
             path = Path(folder) / "content"
-            self._download(plain_key(finding.component, plain.name), path)
-            if hash_file(path) != name.sha256:
-                raise self._cannot(finding, "the plain file has other content by now")
+            if not self._plain_content(finding, name.sha256, path):
+                self._copied_content(finding, name.sha256, path)
             damaged = [each.key for each in list_contents(self._store) if each.sha256 == name.sha256]
             for key in damaged:
                 self._set_aside(key)
             self._store.delete(damaged)
             self._history.put(path, sha256=name.sha256)
+
+    def _plain_content(self, finding: Finding, sha256: str, path: Path) -> bool:
+        found = read_head(self._store, finding.component)
+        names = [each.name for each in (found.head.plain if found else ()) if each.sha256 == sha256]
+        for name in names:
+            try:
+                self._download(plain_key(finding.component, name), path)
+            except KeyNotFoundError:
+                continue
+            if hash_file(path) == sha256:
+                return True
+        return False
+
+    def _copied_content(self, finding: Finding, sha256: str, path: Path) -> None:
+        if self._copy is None:
+            raise self._cannot(finding, "no plain file has it")
+        version = read_version(self._store, finding.component, finding.versions[0])
+        size_bytes = next(entry.size_bytes for entry in version.files if entry.sha256 == sha256)
+        path.unlink(missing_ok=True)
+        self._copy.history.fetch(sha256, path, size_bytes=size_bytes)
 
     def _plain_file(self, finding: Finding) -> None:
         found = self._head_of(finding.component)
@@ -213,7 +273,7 @@ class _Mender:
         if info.e_tag != plain.e_tag:
             raise self._cannot(finding, "another program has written it meanwhile")
         entry = FileEntry(plain.name, plain.size_bytes, plain.sha256)
-        self._plain_files.write(finding.component, entry, found.head.version, info)
+        self._plain_files.write(finding.component, entry, found.head.version, info, _nothing_at_hand)
         self._settle(finding)
 
     def _is_sound(self, sha256: str) -> bool:
@@ -251,3 +311,7 @@ def _place(what: What) -> int:
 def _numbers(store: Store, component: str) -> list[int]:
     found = (version_of_key(info.key) for info in store.list(versions_prefix(component)))
     return [each[1] for each in found if each is not None]
+
+
+def _nothing_at_hand(sha256: str) -> None:
+    del sha256

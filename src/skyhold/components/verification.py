@@ -24,6 +24,7 @@ from skyhold.components.inventory import (
 )
 from skyhold.components.layout import blob_key, plain_key
 from skyhold.components.library import Library
+from skyhold.components.library_format import LibraryFormat
 from skyhold.components.manifest import FileEntry
 from skyhold.components.record_checks import RECOVER, check_records
 from skyhold.errors import IntegrityError, KeyNotFoundError, PreconditionFailedError, SkyholdError
@@ -98,6 +99,7 @@ class _Look:
         self._findings: list[Finding] = []
 
     def look(self) -> LibraryVerification:
+        LibraryFormat(self._store).check()
         self._run.progress.step("reading what is written of versions")
         # Plain files first, then heads: what is published in between has a newer head, and is told by that.
         plain = {info.key: info for info in list_plain(self._store)}
