@@ -11,7 +11,15 @@ from uuid import uuid4
 import pytest
 
 from conftest import make_bucket
-from skyhold.errors import AlreadyExistsError, BadOptionError, EngineError, ResultError, StoppedError, UnsupportedError
+from skyhold.errors import (
+    AlreadyExistsError,
+    BadOptionError,
+    CredentialsError,
+    EngineError,
+    ResultError,
+    StoppedError,
+    UnsupportedError,
+)
 from skyhold.runs.journal import default_journal
 from skyhold.runs.receipt import Receipt
 from skyhold.simulation import layout
@@ -99,6 +107,26 @@ def test_weather_in_the_bucket_of_a_campaign_is_read_as_the_campaign_is_written(
     assert campaign.run(simulator=INSTANT).done == 3
     blobs = {whole.read(key) for key in keys(whole, "study/blobs/")}
     assert set(files.values()) <= blobs
+
+
+def test_models_and_weathers_of_private_buckets_are_read_with_the_options_of_the_study(
+    moto: LocalServer, memory: Store, tmp_path: Path
+):
+    bucket = make_bucket(moto)
+    private = open_store(f"s3://{bucket}", **moto.options)
+    files = {name: make_epw(hourly_rows(2017), comment=name) for name in ("now.epw", "future.txt")}
+    for name, data in {**files, "model.json": b'{"x": 0}'}.items():
+        private.write(name, data)
+    (tmp_path / "here.txt").write_bytes(b"of this machine")
+    places = [f"s3://{bucket}/now.epw", f"s3://{bucket}/future.txt", str(tmp_path / "here.txt")]
+    study = Study(f"s3://{bucket}/model.json", places, {"x": [1, 2]}, storage_options=moto.options)
+    campaign = Campaign.create(memory, study, simulator=INSTANT)
+    assert campaign.run(simulator=INSTANT).done == 6
+    written = [memory.read(key) for key in keys(memory, "")]
+    assert {*files.values(), b"of this machine"} <= set(written)
+    assert not any(moto.options["secret_access_key"].encode() in content for content in written)
+    with pytest.raises(CredentialsError):
+        Study(f"s3://{bucket}/model.json")
 
 
 def test_the_same_plan_again_changes_nothing_and_another_is_refused(store: Store):

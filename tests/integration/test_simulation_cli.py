@@ -49,3 +49,12 @@ def test_a_run_that_fails_says_what_the_engine_said(tmp_path: Path, capsys: pyte
     assert not last["summary"]["success"]
     assert run(["sim", "run", MODEL, WEATHER, "--output", str(tmp_path / "new"), "--dry-run"]) == 0
     assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize("words", [["-o", "region=eu-west-1"], ["--profile", "archive"]])
+def test_options_of_a_store_are_refused_where_the_output_is_a_folder(
+    tmp_path: Path, words: list[str], capsys: pytest.CaptureFixture[str]
+):
+    assert run(["sim", "run", MODEL, WEATHER, "--output", str(tmp_path / "out"), *words]) == 8
+    assert f"{'--profile' if words[0] == '--profile' else '--option region'} is for" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()

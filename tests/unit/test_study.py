@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from skyhold.errors import BadOptionError, ModelError, WeatherError
+from skyhold.errors import BadOptionError, ModelError, UnsupportedError, WeatherError
 from skyhold.simulation.case import Case, case_key
 from skyhold.simulation.document import Document
 from skyhold.simulation.model import Model
@@ -236,6 +236,44 @@ def test_weathers_that_are_not_there_or_have_one_name_are_refused(tmp_path: Path
 def test_models_of_two_simulators_are_not_one_study():
     with pytest.raises(BadOptionError, match="not all of one simulator"):
         Study({"a": Document(ROOM), "b": Model({"Building": {}})})
+
+
+def test_a_model_that_is_not_there_is_named_and_a_location_without_one_too(tmp_path: Path):
+    with pytest.raises(ModelError, match=r"no model '.*nothere\.idf'"):
+        Study(tmp_path / "nothere.idf")
+    with pytest.raises(ModelError, match=r"no model 'memory://study-none/x\.idf'"):
+        Study({"a": Document(ROOM), "b": "memory://study-none/x.idf"})
+
+
+def test_several_models_are_a_list_or_epjson_by_name(tmp_path: Path):
+    (tmp_path / "hall.json").write_text(json.dumps(ROOM))
+    study = Study([{"x": 1}, tmp_path / "hall.json", Document({"x": 3})])
+    assert [case.label for case in study.plan().cases] == ["model 1 | base", "hall | base", "model 3 | base"]
+    epjson = {"Version": {"Version 1": {"version_identifier": "25.2"}}, "Building": {"Hall": {}}}
+    assert list(Study({"old": epjson, "new": epjson}).models) == ["old", "new"]
+    assert list(Study({"wall": {"u": 1}, "roof": {"u": 2}}).models) == ["model"]
+    with pytest.raises(BadOptionError, match="two of the models are called 'hall'"):
+        Study([tmp_path / "hall.json", str(tmp_path / "hall.json")])
+    with pytest.raises(BadOptionError, match="no model in the list"):
+        Study([])
+
+
+def test_of_many_names_the_nearest_are_offered():
+    many = Document({f"zone {number}": {} for number in range(50)} | {"window": {}})
+    with pytest.raises(ModelError) as caught:
+        many.find("widows and doors")
+    assert caught.value.remedy.startswith("Nearest are 'window', ")
+    assert caught.value.remedy.endswith(", of 51")
+
+
+def test_options_of_stores_are_neither_shown_nor_pickled():
+    study = Study(ROOM, "s3://a/rome.epw", storage_options={"secret_access_key": "hunter2"})
+    plan = study.plan()
+    assert "hunter2" not in f"{plan!r} {vars(study)}"
+    for thing in (plan.place_options, study):
+        with pytest.raises(UnsupportedError, match="may hold secrets"):
+            pickle.dumps(thing)
+    assert pickle.loads(pickle.dumps(Study(ROOM))).plan().cases[0].label == "base"
 
 
 def test_a_star_in_a_name_is_that_name_first():

@@ -12,7 +12,7 @@ from skyhold.storage.contract import Store
 from skyhold.storage.location import parse_location
 from skyhold.storage.opening import open_object, open_store
 
-__all__ = ["Common", "Place", "locate"]
+__all__ = ["Common", "Place", "locate", "takes_none"]
 
 
 @Parameter(name="*")
@@ -50,8 +50,7 @@ class Common:
 
     def options_for(self, uri: str) -> dict[str, Any]:
         """Return the options for a URI: plain folders and memory take none."""
-        local = parse_location(uri).scheme in {"file", "memory", "mock"}
-        return {} if local else self.storage_options()
+        return {} if takes_none(uri) else self.storage_options()
 
 
 @dataclass(frozen=True)
@@ -71,6 +70,11 @@ class Place:
     def under(self) -> str:
         """Return the prefix of what lies in it as a folder."""
         return f"{self.prefix}/" if self.prefix and not self.prefix.endswith("/") else self.prefix
+
+
+def takes_none(uri: str) -> bool:
+    """Return whether a URI is of a place without options: a plain folder, or memory."""
+    return parse_location(uri).scheme in {"file", "memory", "mock"}
 
 
 def locate(uri: str, common: Common) -> Place:

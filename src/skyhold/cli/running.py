@@ -6,8 +6,9 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from skyhold.cli.options import Common
+from skyhold.cli.options import Common, takes_none
 from skyhold.cli.output import Printer, visible
+from skyhold.errors import BadOptionError
 from skyhold.runs.bar import ProgressBar
 from skyhold.simulation.filesystem import StoreFileSystem
 from skyhold.simulation.results import SimulationResult
@@ -60,6 +61,7 @@ def run_model(
         common: Options of every command.
     """
     printer = Printer(as_json=common.json)
+    _refuse_vain_options(output, common)
     if common.dry_run:
         printer.item(f"would run {model!r} into {output!r}", action="would run", model=model, output=output)
         printer.summary("nothing was done", dry_run=True)
@@ -78,6 +80,16 @@ def run_model(
         on_progress=ProgressBar() if common.progress and not common.json else None,
     )
     return _tell(printer, result, output)
+
+
+def _refuse_vain_options(output: str, common: Common) -> None:
+    given = [f"--option {each}" for each in (text.partition("=")[0] for text in common.option)]
+    given += ["--profile"] if common.profile else []
+    if given and takes_none(output):
+        raise BadOptionError(
+            f"{given[0]} is for the store of the output, and {output!r} is none that takes options",
+            remedy="Leave it out; models and weather in other stores are read with the options of the environment",
+        )
 
 
 def _tell(printer: Printer, result: SimulationResult, output: str) -> int:

@@ -178,11 +178,14 @@ def suggest(name: str, known: Iterable[str], fold: Callable[[str], str] = str.lo
         "Did you mean 'conductivity'?"
         >>> suggest("colour", ["conductivity", "density"])
         "There is 'conductivity', 'density'"
+        >>> suggest("lamp", ["Zone", "Lights", *(f"Output:{number}" for number in range(50))])[:21]
+        "Nearest are 'Lights',"
     """
     spelt = {fold(one): one for one in known}
     close = get_close_matches(fold(name), spelt, 3)
     if close:
         return f"Did you mean {' or '.join(repr(spelt[one]) for one in close)}?"
-    few = ", ".join(repr(one) for one in list(spelt.values())[:_FEW])
-    more = f" and {len(spelt) - _FEW} more" if len(spelt) > _FEW else ""
-    return f"There is {few}{more}" if few else "There is nothing in it"
+    if len(spelt) <= _FEW:
+        return f"There is {', '.join(map(repr, spelt.values()))}" if spelt else "There is nothing in it"
+    nearest = get_close_matches(fold(name), spelt, _FEW, cutoff=0.0)
+    return f"Nearest are {', '.join(repr(spelt[one]) for one in nearest)}, of {len(spelt)}"

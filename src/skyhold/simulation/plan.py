@@ -1,7 +1,7 @@
 """The cases of a study, each made when it is asked for."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, overload
 
 from skyhold.errors import SkyholdError
@@ -10,6 +10,7 @@ from skyhold.simulation.document import Document
 from skyhold.simulation.parameters import Resolved
 from skyhold.simulation.patches import Patch, apply_patch, make_patch
 from skyhold.simulation.plain import Path
+from skyhold.simulation.private_places import PlaceOptions
 
 __all__ = ["Cases", "Draft", "Plan", "Variant"]
 
@@ -124,6 +125,7 @@ class Plan:
         cases: What will run; each is made when it is asked for.
         parameters: Names of what is varied, in the study's order.
         places: Where each parameter acts in each model: by model, then by parameter; empty for a function.
+        place_options: With which weather files are read that lie in buckets.
     """
 
     name: str
@@ -133,6 +135,7 @@ class Plan:
     cases: Cases
     parameters: tuple[str, ...]
     places: Mapping[str, Mapping[str, tuple[Path, ...]]]
+    place_options: PlaceOptions = field(default_factory=PlaceOptions, compare=False)
 
     def check(self, engine: Any = None) -> None:
         """Let the simulator read the first and the last case of each model, before thousands of them run.

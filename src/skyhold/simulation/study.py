@@ -6,12 +6,14 @@ from pathlib import Path as LocalPath
 from pathlib import PurePosixPath
 from typing import Any, cast
 
-from skyhold.errors import BadOptionError, WeatherError
+from skyhold.errors import BadOptionError, ModelError, NotFoundError, WeatherError
 from skyhold.simulation.document import Document, suggest
+from skyhold.simulation.model import is_epjson
 from skyhold.simulation.model_source import as_document, is_idfkit
 from skyhold.simulation.parameters import Parameter
 from skyhold.simulation.plain import Path, canonical_bytes, format_path, to_json
 from skyhold.simulation.plan import Cases, Draft, Plan, Variant
+from skyhold.simulation.private_places import PlaceOptions
 from skyhold.simulation.sampling import Grid, Listed, Sampling
 from skyhold.storage.location import parse_location
 
@@ -22,7 +24,8 @@ class Study:
     """Models and weathers, what is varied in them, and what is kept of the results.
 
     Args:
-        model: What `as_document` takes; or a dict of several by name: files, `Model`, `Document`.
+        model: What `as_document` takes; or several: a list, or a dict by name of files, `Model`, `Document` or epJSON
+            dicts. A dict of other dicts is one document; write a list, or `Document` around each.
         weather: Path or URI of a weather file; or several, as a list or by name; None for a simulator without.
         parameters: By name: a `Parameter`; or the values alone, where the name is a path in the model.
         name: What it is called.
@@ -34,9 +37,13 @@ class Study:
         design_day: Run the design days alone.
         outputs: What is kept: an `OutputSelection`, or what its `to_json` gives.
         options: More flags of the engine.
+        storage_options: As `skyhold.open_store` takes them, for models and weathers that lie in buckets; where there
+            are none, those of the campaign for what lies in its bucket, else those of the environment. They are not
+            written down.
 
     Raises:
-        ModelError: The model cannot be read.
+        ModelError: A model is not there, or is wrong.
+        StorageError: The store of a model does not answer, or denies it.
         WeatherError: A local weather file is not there.
         BadOptionError: A name stands for two things, or an argument has nothing in it.
 
@@ -62,9 +69,11 @@ class Study:
         design_day: bool = False,
         outputs: Any = None,
         options: Mapping[str, Any] | None = None,
+        storage_options: Mapping[str, Any] | None = None,
     ) -> None:
         self.name = name
-        self.models = _read_models(model)
+        self._places = PlaceOptions(storage_options)
+        self.models = _read_models(model, self._places)
         self.weathers = _name_weathers(weather)
         self.parameters = {key: _as_parameter(key, value) for key, value in (parameters or {}).items()}
         self.sampling = _as_sampling(sampling)
@@ -101,6 +110,7 @@ class Study:
                 name: {key: tuple(one.places) for key, one in variant.parameters.items()}
                 for name, variant in variants.items()
             },
+            place_options=self._places,
         )
 
     def _combinations(self) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -142,22 +152,50 @@ def _spell(name: str, value: Any) -> str:
     return plain if isinstance(plain, str) else canonical_bytes(plain).decode()
 
 
-def _read_models(model: Any) -> dict[str, Document]:
-    if not _is_several(model):
-        return {"model": as_document(model)}
-    named = cast("Mapping[str, Any]", model)
-    documents = {name: as_document(one) for name, one in named.items()}
+def _read_models(model: Any, options: PlaceOptions) -> dict[str, Document]:
+    if isinstance(model, list | tuple):
+        named = _name_models(cast("Sequence[Any]", model))
+    elif _is_several(model):
+        named = cast("Mapping[str, Any]", model)
+    else:
+        return {"model": _read_model(model, options)}
+    documents = {name: _read_model(one, options) for name, one in named.items()}
     if len({document.suffix for document in documents.values()}) > 1:
         raise BadOptionError(f"the models {', '.join(map(repr, documents))} are not all of one simulator")
     return documents
 
 
+def _read_model(model: Any, options: PlaceOptions) -> Document:
+    if not isinstance(model, str | os.PathLike):
+        return as_document(model)
+    place = os.fspath(cast("str | os.PathLike[str]", model))
+    try:
+        return as_document(place, **options.at(place))
+    except NotFoundError as error:
+        raise ModelError(f"there is no model {place!r}: {error}", remedy="Correct the path, or give a URI") from error
+
+
+def _name_models(models: Sequence[Any]) -> dict[str, Any]:
+    """Return models by name: files by their own, others by number."""
+    if not models:
+        raise BadOptionError("there is no model in the list", remedy="Give one at least")
+    named: dict[str, Any] = {}
+    for number, one in enumerate(models, 1):
+        name = PurePosixPath(os.fspath(one)).stem if isinstance(one, str | os.PathLike) else f"model {number}"
+        if name in named:
+            raise BadOptionError(
+                f"two of the models are called {name!r}", remedy="Give them names: model={'old': …, 'new': …}"
+            )
+        named[name] = one
+    return named
+
+
 def _is_several(model: Any) -> bool:
-    # A document has plain values, which no model is; text and paths are names of files.
+    # A document has plain values, which no model but an epJSON is; text and paths are names of files.
     if not isinstance(model, Mapping) or isinstance(model, Document) or not model:
         return False
     return all(
-        isinstance(one, Document | str | os.PathLike) or is_idfkit(one)
+        isinstance(one, Document | str | os.PathLike) or is_idfkit(one) or is_epjson(one)
         for one in cast("Mapping[Any, Any]", model).values()
     )
 

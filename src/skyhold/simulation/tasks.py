@@ -12,6 +12,7 @@ from skyhold.errors import BadOptionError
 from skyhold.simulation.case import Case, case_key
 from skyhold.simulation.layout import chunk_id
 from skyhold.simulation.plain import canonical_bytes, hash_json
+from skyhold.simulation.private_places import PlaceOptions
 from skyhold.storage.contract import Store
 from skyhold.storage.opening import open_object
 
@@ -185,7 +186,7 @@ def list_tasks(
         plan: The cases.
         build: Of the simulator.
         known: Cases that the campaign has already.
-        beside: A store with whose options weather files of the same bucket are read.
+        beside: A store with whose options weather files of the same bucket are read, where the plan has none.
 
     Raises:
         BadOptionError: The plan has no case, two cases of one label, or a case of a model or weather that it has not.
@@ -213,6 +214,7 @@ class _Files:
     def __init__(self, plan: PlanLike, beside: Store | None) -> None:
         self._plan = plan
         self._beside = beside
+        self._options: PlaceOptions = getattr(plan, "place_options", PlaceOptions())  # plans made by hand have none
         self._known: dict[tuple[str, str], str] = {}
         self.blobs: Blobs = {}
         self.names: dict[str, str] = {}
@@ -229,7 +231,8 @@ class _Files:
             return None
 
         def add() -> str:
-            return self._add(*_read_weather(_find(case, "weather", name, self._plan.weathers), self._beside))
+            uri = _find(case, "weather", name, self._plan.weathers)
+            return self._add(*_read_weather(uri, {"beside": self._beside, **self._options.at(uri)}))
 
         return self._once(("weather", name), add)
 
@@ -253,12 +256,12 @@ def _find(case: Case, kind: str, name: str, known: Mapping[str, T]) -> T:
     return known[name]
 
 
-def _read_weather(uri: str, beside: Store | None) -> tuple[bytes, str]:
+def _read_weather(uri: str, options: Mapping[str, Any]) -> tuple[bytes, str]:
     """Return a weather file and its name; what EnergyPlus reads is fetched once a machine, unpacked and checked."""
     if uri.lower().endswith((".epw", ".zip")):
         from skyhold.weather.downloader import fetch_weather  # noqa: PLC0415 - other simulators do without
 
-        path = fetch_weather(uri, beside=beside)
+        path = fetch_weather(uri, **options)
         return path.read_bytes(), path.name
-    store, key = open_object(uri, beside=beside)
+    store, key = open_object(uri, **options)
     return store.read(key), PurePosixPath(key).name
