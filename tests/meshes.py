@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["edited", "grid", "inserted", "moved", "stl"]
+__all__ = ["edited", "grid", "inserted", "moved", "shuffled", "stl"]
 
 _TRIANGLE = np.dtype([("normal", "<f4", 3), ("corners", "<f4", (3, 3)), ("attribute", "<u2")])
 
@@ -40,6 +40,12 @@ def inserted(content: bytes) -> bytes:
     added = _triangles(grid(40, seed=1) + np.float32(300))
     together = np.concatenate([triangles[:middle], added, triangles[middle:]])
     return content[:80] + len(together).to_bytes(4, "little") + together.tobytes()
+
+
+def shuffled(content: bytes) -> bytes:
+    """Return an STL with its triangles in another order, as some exporters write them each time."""
+    triangles = np.frombuffer(content, _TRIANGLE, offset=84)
+    return content[:84] + np.random.default_rng(2).permutation(triangles).tobytes()
 
 
 def moved(points: Any) -> Any:

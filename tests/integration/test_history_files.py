@@ -216,6 +216,14 @@ def test_a_link_in_the_place_of_a_part_is_not_followed(store: Store, target: Pat
     assert elsewhere.read_bytes() == b"precious"
 
 
+def test_a_folder_in_the_place_of_a_part_is_left_alone(store: Store, target: Path) -> None:
+    sha256 = History(store).put(_CONTENT).sha256
+    _part(target).mkdir()
+    _fetch(store, sha256, target)
+    assert target.read_bytes() == _CONTENT
+    assert _names(target) == [_part(target).name, target.name]
+
+
 def test_a_name_as_long_as_a_folder_allows_can_be_fetched(store: Store, tmp_path: Path) -> None:
     sha256 = History(store).put(_CONTENT).sha256
     target = tmp_path / ("ä" * 127)

@@ -18,9 +18,13 @@ __all__ = ["LARGEST_BYTES", "apply_delta", "make_delta", "read_delta"]
 LARGEST_BYTES = 1 << 31
 """What base and content may have together: zstd's window reaches no further."""
 
-# Without long-distance matching zstd finds next to nothing in a prefix of 25 MB. Level 6 gives the smallest deltas of
-# meshes, and takes as long as 3 where there is much to find.
+# Without long-distance matching zstd finds next to nothing in a prefix of 25 MB. Its usual settings want 64 bytes in
+# common, and look at few places; a triangle of a binary STL has 50, and may be written in any order. Level 6 gives the
+# smallest deltas of meshes, and takes as long as 3 where there is much to find.
 _LEVEL = 6
+_SHORTEST_MATCH = 16
+_HASH_RATE_LOG = 3
+_LARGEST_HASH_LOG = 22  # 32 MB of memory
 _SMALLEST_WINDOW_LOG = 10
 _LARGEST_WINDOW_LOG = 31
 _BLOCK_BYTES = 4 * 1024 * 1024
@@ -47,12 +51,7 @@ def make_delta(base: bytes, content: bytes, *, at_most_bytes: int | None = None)
     if len(base) + len(content) > LARGEST_BYTES:
         return None
     limit = sys.maxsize if at_most_bytes is None else at_most_bytes
-    options: dict[int, int] = {
-        zstd.CompressionParameter.compression_level: _LEVEL,
-        zstd.CompressionParameter.enable_long_distance_matching: 1,
-        zstd.CompressionParameter.window_log: _window_log(len(base) + len(content)),
-    }
-    compressor = zstd.ZstdCompressor(options=options, zstd_dict=_prefix(base))
+    compressor = zstd.ZstdCompressor(options=_options(len(base) + len(content)), zstd_dict=_prefix(base))
     compressor.set_pledged_input_size(len(content))
     parts: list[bytes] = []
     size_bytes = 0
@@ -98,6 +97,18 @@ def read_delta(base: bytes, delta: bytes) -> Iterator[bytes]:
         raise IntegrityError(f"the delta cannot be read: {error}") from error
     if not decompressor.eof or decompressor.unused_data or given != size_bytes:
         raise IntegrityError(f"the delta promises {size_bytes} bytes, and gives {given} or does not end there")
+
+
+def _options(size_bytes: int) -> dict[int, int]:
+    window_log = _window_log(size_bytes)
+    return {
+        zstd.CompressionParameter.compression_level: _LEVEL,
+        zstd.CompressionParameter.enable_long_distance_matching: 1,
+        zstd.CompressionParameter.window_log: window_log,
+        zstd.CompressionParameter.ldm_min_match: _SHORTEST_MATCH,
+        zstd.CompressionParameter.ldm_hash_rate_log: _HASH_RATE_LOG,
+        zstd.CompressionParameter.ldm_hash_log: min(window_log - _HASH_RATE_LOG, _LARGEST_HASH_LOG),
+    }
 
 
 def _prefix(base: bytes) -> tuple[zstd.ZstdDict, int] | None:

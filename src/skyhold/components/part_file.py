@@ -91,6 +91,8 @@ class PartFile(AbstractContextManager["PartFile"]):
     def _open(self) -> tuple[Path, BinaryIO]:
         path = self.target.with_name(_name_beside(self.target.name))
         while True:
+            if path.is_dir():  # of a component that had several files
+                return self._open_own()
             file = os.fdopen(os.open(path, _FLAGS, 0o666), "r+b")
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
