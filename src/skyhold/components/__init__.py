@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from skyhold.components.component_facts import ComponentMetadata
     from skyhold.components.config import CloudStorageConfig
     from skyhold.components.diffing import diff_versions
+    from skyhold.components.keeping import DeltaPolicy
     from skyhold.components.library import Library
     from skyhold.components.listing import ComponentInfo
     from skyhold.components.manager import CloudStorageManager
@@ -31,6 +32,7 @@ __all__ = [
     "CloudStorageManager",
     "ComponentInfo",
     "ComponentMetadata",
+    "DeltaPolicy",
     "Dependency",
     "FileEntry",
     "Head",
@@ -57,6 +59,7 @@ _HOMES = {
     "CloudStorageManager": "skyhold.components.manager",
     "ComponentInfo": "skyhold.components.listing",
     "ComponentMetadata": "skyhold.components.component_facts",
+    "DeltaPolicy": "skyhold.components.keeping",
     "Dependency": "skyhold.components.manifest",
     "FileEntry": "skyhold.components.manifest",
     "Head": "skyhold.components.manifest",

@@ -20,7 +20,7 @@ from skyhold.errors import (
     IntegrityError,
     KeyNotFoundError,
 )
-from skyhold.storage.contract import Store
+from skyhold.storage.contract import ObjectWriter, Store
 from skyhold.storage.objects import Attributes
 from skyhold.storage.transfer import SHA256
 
@@ -143,7 +143,7 @@ class Keeper:
         found = self._found_whole(sha256, size_bytes)
         if found is None:
             view = memoryview(content)
-            with self.store.open_writer(blob_key(sha256), attributes=_stamped(sha256)) as writer:
+            with self._writer(sha256, size_bytes) as writer:
                 for start in range(0, size_bytes, _SMALL_BYTES):
                     writer.write(view[start : start + _SMALL_BYTES])
         return found or Stored(sha256, size_bytes, size_bytes, "blob", existed=False)
@@ -154,7 +154,7 @@ class Keeper:
             found = self._found_whole(sha256, before.st_size)
             if found is not None:
                 return found
-            with self.store.open_writer(blob_key(sha256), attributes=_stamped(sha256)) as writer:
+            with self._writer(sha256, before.st_size) as writer:
                 while block := file.read(_SMALL_BYTES):
                     hashing.update(block)
                     writer.write(block)
@@ -178,6 +178,9 @@ class Keeper:
             if self.store.info(blob_key(sha256)).size_bytes == size_bytes:
                 return Stored(sha256, size_bytes, size_bytes, "blob", existed=True)
         return None
+
+    def _writer(self, sha256: str, size_bytes: int) -> ObjectWriter:
+        return self.store.open_writer(blob_key(sha256), attributes=_stamped(sha256), size_bytes=size_bytes)
 
     def _create(self, key: str, content: bytes, sha256: str) -> bool:
         """Write an object that never changes; return whether it was there."""
