@@ -4,9 +4,11 @@ The folder is scanned while the store is listed; only paths of which a stamp or 
 looked at any closer: a file is hashed, an object's head is asked for its hash. Nothing is asked for one by one else.
 """
 
+import gc
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TypeVar
@@ -104,14 +106,14 @@ def look(
         AccessDeniedError: The folder cannot be read.
     """
     matches = config.matches
-    with ThreadPoolExecutor(2, thread_name_prefix="skyhold-look") as pool:
+    with ThreadPoolExecutor(2, thread_name_prefix="skyhold-look") as pool, _no_collection():
         listing = pool.submit(_list, library.store, config.prefix, matches)
         scanning = pool.submit(scan_folder, config.folder, matches)
         agreed = state.load()
         wait_for((listing, scanning))
-    listed, names, problems = listing.result()
-    view = View(scanning.result(), listed, agreed, names=names, problems=problems)
-    _compare(view, matches)
+        listed, names, problems = listing.result()
+        view = View(scanning.result(), listed, agreed, names=names, problems=problems)
+        _compare(view, matches)
     _set_aside(view, config)
     _hash(view, config, state, read_only=read_only)
     suspected = set(suspects)
@@ -138,6 +140,19 @@ def look(
         unchanged=view.unchanged,
     )
     return view, plan
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """Keep Python from looking for garbage again and again while hundreds of thousands of small values come to be."""
+    if not gc.isenabled():
+        yield
+        return
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
 
 
 def _list(
