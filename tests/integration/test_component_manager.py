@@ -11,9 +11,11 @@ from uuid import uuid4
 
 import boto3
 import pytest
+from azure.storage.blob import BlobServiceClient
 
 from conftest import AZURITE_KEY, make_bucket, make_container
-from skyhold.components import CloudStorageConfig, CloudStorageManager
+from gcs_server import GcsServer
+from skyhold.components import CloudStorageConfig, CloudStorageManager, Dependency, StorageSynchronizer, SyncConfig
 from skyhold.components import manager as module
 from skyhold.errors import (
     AccessDeniedError,
@@ -22,6 +24,7 @@ from skyhold.errors import (
     BadOptionError,
     BucketNotFoundError,
     ComponentNotFoundError,
+    DependencyError,
     InvalidKeyError,
     KeyNotFoundError,
     NotFoundError,
@@ -32,7 +35,7 @@ from skyhold.errors import (
 )
 from skyhold.testing.servers import LocalServer
 
-PROVIDERS = ["mock", "local", "moto", "ministack", "azurite"]
+PROVIDERS = ["mock", "local", "moto", "ministack", "azurite", "gcs"]
 
 
 def _private(path: Path, content: Any) -> str:
@@ -45,6 +48,9 @@ def _config(kind: str, request: pytest.FixtureRequest, folder: Path, **options: 
     """A configuration with a credentials file, as the documentation has it."""
     if kind == "mock" or kind == "local":  # noqa: PLR1714 - the type checker follows this
         return CloudStorageConfig(kind, bucket_name=str(folder / "bucket"), prefix="models", **options)
+    if kind == "gcs":
+        google: GcsServer = request.getfixturevalue(kind)
+        return CloudStorageConfig("gcs", None, google.make_bucket(), "models", endpoint=google.url, anonymous=True)
     server: LocalServer = request.getfixturevalue(kind)
     if kind == "azurite":
         content = {"account_name": "devstoreaccount1", "account_key": AZURITE_KEY}
@@ -213,6 +219,11 @@ class TestAuthentication:
         with pytest.raises(ReadOnlyError):
             reader.upload_component("a", "b")
 
+    def test_one_who_may_only_read_hears_of_a_missing_bucket_too(self, moto: LocalServer):
+        config = CloudStorageConfig("aws", bucket_name="bucket-that-is-not", read_only=True, **_on(moto))
+        with pytest.raises(BucketNotFoundError):
+            CloudStorageManager(config).authenticate()
+
     def test_one_who_may_not_write_is_told_so(self, mocked: CloudStorageManager, monkeypatch: pytest.MonkeyPatch):
         def refuse(*_args: object, **_options: object) -> None:
             raise AccessDeniedError("403", operation="write", uri="mock://bucket")
@@ -289,6 +300,17 @@ class TestMany:
         assert isinstance(result.failed[0].error, InvalidKeyError)
         assert list((tmp_path / "elsewhere").iterdir()) == []
 
+    def test_what_components_need_comes_with_them(self, mocked: CloudStorageManager, folder: Path):
+        mocked.upload_component(folder / "robots/arm.stl", "arm.stl")
+        mocked.upload_component(folder / "robots/hand.stl", "arm.stl")
+        mocked.upload_component(folder / "notes.txt", "robot", dependencies=[Dependency("arm.stl", 1)])
+        mocked.upload_component(folder / "notes.txt", "newer", dependencies=["arm.stl"])
+        found = mocked.download_components("robot", "out", dependencies=True)
+        assert [item.component for item in found] == ["robot", "arm.stl"]
+        assert Path("out/arm.stl").read_text() == "robots/arm.stl"
+        with pytest.raises(DependencyError, match=r"'arm.stl' is needed at version 1, and by 'newer' at 2"):
+            mocked.download_components(["robot", "newer"], "both", dependencies=True)
+
     def test_progress_is_told_and_one_run_is_recorded(self, mocked: CloudStorageManager, folder: Path):
         told: list[tuple[str, int, int | None]] = []
         mocked.upload_components(folder, on_progress=lambda event: told.append((event.phase, event.done, event.total)))
@@ -322,6 +344,16 @@ class TestLog:
         assert "(component_not_found)" in lines[2]
         assert "Remedy: " in lines[3]
         assert not any(word in log.read_text() for word in ("hunter2", moto.options["secret_access_key"]))
+
+    def test_synchronizations_are_logged_too(self, mocked: CloudStorageManager, tmp_path: Path):
+        _write(Path("folder/arm.stl"), "arm")
+        mocked.authenticate()
+        StorageSynchronizer(mocked, SyncConfig("folder")).synchronize()
+        with pytest.raises(KeyNotFoundError):
+            StorageSynchronizer(mocked, SyncConfig("none", direction="upload")).synchronize()
+        lines = (tmp_path / "cloud_storage.log").read_text().splitlines()
+        assert [line.split()[2] for line in lines] == ["INFO", "INFO", "ERROR"]
+        assert "1 uploaded" in lines[1]
 
     def test_a_name_cannot_forge_a_line(self, mocked: CloudStorageManager, tmp_path: Path):
         with pytest.raises(InvalidKeyError):
@@ -365,6 +397,15 @@ class TestBucket:
         assert classes.pop("arm.stl") == "STANDARD_IA"
         for key, found in classes.items():
             assert found == ("STANDARD_IA" if key.startswith(".skyhold/blobs/") else "STANDARD"), key
+
+    def test_contents_are_written_in_the_tier_on_azure(self, azurite: LocalServer, request: Any, tmp_path: Path):
+        manager = CloudStorageManager(_config("azurite", request, tmp_path, storage_class="Cool"))
+        manager.upload_component(_write(Path("arm.stl"), "arm"), "arm.stl")
+        client = BlobServiceClient(azurite.endpoint, credential=AZURITE_KEY)
+        blobs = client.get_container_client(manager.config.bucket_name).list_blobs()
+        tiers = {blob.name.removeprefix("models/"): str(blob.blob_tier) for blob in blobs}
+        assert tiers["arm.stl"] == "Cool"
+        assert tiers[".skyhold/heads/arm.stl/@.json"] == "Hot"
 
     def test_a_public_bucket_is_public_below_its_prefix(self, moto: LocalServer):
         name = f"bucket-{uuid4().hex[:12]}"

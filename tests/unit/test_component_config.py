@@ -195,6 +195,12 @@ class TestFiles:
             CloudStorageConfig.load(file)
         assert f"chmod 600 {file}" in caught.value.remedy
 
+    def test_what_json_cannot_say_is_not_written(self, tmp_path: Path):
+        config = CloudStorageConfig("azure", bucket_name="b", cache_dir=tmp_path / "cache")
+        assert CloudStorageConfig.load(config.save(tmp_path / "c.json")) == config
+        with pytest.raises(ConfigError, match="cannot be written"):
+            CloudStorageConfig("azure", bucket_name="b", credential=object()).save(tmp_path / "d.json")
+
     @pytest.mark.parametrize(
         ("text", "message"),
         [
@@ -236,5 +242,9 @@ class TestFiles:
 
 def test_a_configuration_shows_no_secret():
     config = CloudStorageConfig("azure", bucket_name="b", account_name="models", account_key=_AZURE_KEY)
+    proxied = CloudStorageConfig(
+        "aws", bucket_name="b", proxy_url="http://me:hunter2@proxy", headers={"token": "hunter2"}
+    )
+    assert "hunter2" not in repr(proxied)
     assert _AZURE_KEY not in f"{config!r} {config} {vars(config)}"
     assert isinstance(config.options["account_key"], Secret)

@@ -13,10 +13,11 @@ from skyhold.execution.waiting import wait_for
 from skyhold.runs.event import Listener
 from skyhold.runs.recording import RunRecorder, record_run
 
-__all__ = ["WORKERS", "Batch", "BatchItem", "BatchResult", "Work"]
+__all__ = ["Batch", "BatchItem", "BatchResult", "Work"]
 
-WORKERS = 8
-"""How many components at a time, where nothing else is asked for."""
+_WORKERS = 16
+_WORKERS_FOR_SMALL = 64
+_SMALL_BYTES = 1024 * 1024
 
 Work = Callable[[RunRecorder], Version]
 
@@ -109,7 +110,8 @@ class Batch:
     Args:
         operation: What is done.
         library: Whose components.
-        max_workers: How many at a time.
+        max_workers: How many at a time; as many as suit the sizes if not given.
+        largest_bytes: How much of one component is held in memory at most, where that is known.
         check: Raise at the end if any failed.
         on_progress: Told how it goes on.
     """
@@ -119,13 +121,16 @@ class Batch:
         operation: str,
         library: Library,
         *,
-        max_workers: int = WORKERS,
+        max_workers: int | None = None,
+        largest_bytes: int | None = None,
         check: bool = True,
         on_progress: Listener | None = None,
     ) -> None:
         self.operation = operation
         self.library = library
-        self._max_workers = positive("max_workers", max_workers) or WORKERS
+        # Small ones wait for answers nearly all the time; large ones fill memory.
+        suitable = _WORKERS if largest_bytes is None or largest_bytes > _SMALL_BYTES else _WORKERS_FOR_SMALL
+        self._max_workers = positive("max_workers", max_workers) or suitable
         self._check = check
         self._listeners = [on_progress] if on_progress else []
 

@@ -1,21 +1,25 @@
 """Which components a batch is about, and what it does with each."""
 
 import os
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 
 from skyhold.components.batch_run import Batch, BatchItem, BatchResult, Work
+from skyhold.components.dependencies import resolve_dependencies
 from skyhold.components.folder_scan import compile_patterns, scan_folder
 from skyhold.components.getting import inside
 from skyhold.components.library import Library
-from skyhold.errors import ComponentNotFoundError, ConflictError, NotFoundError
+from skyhold.errors import ComponentNotFoundError, ConflictError, DependencyError, NotFoundError
 
 __all__ = [
     "delete_all",
     "download_all",
     "existing_path",
+    "largest_of",
     "list_matching",
+    "list_needed",
     "list_uploads",
     "prepared_path",
     "upload_all",
@@ -79,6 +83,17 @@ def list_uploads(
     return sorted(items, key=lambda item: item.component)
 
 
+def largest_of(uploads: Iterable[BatchItem]) -> int:
+    """Return the size of the largest file to upload; folders count as large."""
+    sizes = [0]
+    for item in uploads:
+        if item.path is not None and item.path.is_dir():
+            return sys.maxsize
+        if item.path is not None and item.path.is_file():
+            sizes.append(item.path.stat().st_size)
+    return max(sizes)
+
+
 def list_matching(library: Library, components: str | Iterable[str], *, operation: str) -> list[str]:
     """Return ids: those that were named, and for patterns those that match; each once.
 
@@ -110,6 +125,26 @@ def list_matching(library: Library, components: str | Iterable[str], *, operatio
     return list(found)
 
 
+def list_needed(library: Library, ids: Iterable[str]) -> dict[str, int | str]:
+    """Return components and all that they need, each with its version.
+
+    Raises:
+        DependencyError: Something is missing, or needed at two versions.
+    """
+    found: dict[str, int | str] = {}
+    for component_id in ids:
+        for version in resolve_dependencies(library.store, component_id):
+            if found.setdefault(version.component, version.number) != version.number:
+                raise DependencyError(
+                    f"{version.component!r} is needed at version {found[version.component]}, "
+                    f"and by {component_id!r} at {version.number}",
+                    operation="download",
+                    uri=library.store.uri_of(version.component),
+                    remedy="Download those that need it one after the other, into folders of their own",
+                )
+    return found
+
+
 def upload_all(
     batch: Batch, uploads: Sequence[BatchItem], *, message: str = "", metadata: Mapping[str, str] | None = None
 ) -> BatchResult:
@@ -124,14 +159,17 @@ def upload_all(
     return batch.run(tasks, message=message)
 
 
-def download_all(batch: Batch, ids: Sequence[str], folder: Path) -> BatchResult:
+def download_all(batch: Batch, wanted: Mapping[str, int | str], folder: Path) -> BatchResult:
     """Bring each component into a folder, under its id and never outside."""
     folder.mkdir(parents=True, exist_ok=True)
 
-    def work(component_id: str) -> Work:
-        return lambda run: batch.library.get(component_id, prepared_path(inside(folder, component_id)), run=run)
+    def work(component_id: str, version: int | str) -> Work:
+        return lambda run: batch.library.get(
+            component_id, prepared_path(inside(folder, component_id)), version=version, run=run
+        )
 
-    return batch.run([(BatchItem(each, folder / each), work(each)) for each in ids], folder=str(folder))
+    tasks = [(BatchItem(each, folder / each), work(each, version)) for each, version in wanted.items()]
+    return batch.run(tasks, folder=str(folder))
 
 
 def delete_all(batch: Batch, ids: Sequence[str], *, message: str = "") -> BatchResult:

@@ -7,7 +7,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal, Self, cast, get_args
 
-from skyhold.config import Secret, check_private, is_secret_name, secret_by_reference, write_private
+from skyhold.config import Secret, check_private, is_secret_name, redact, secret_by_reference, write_private
 from skyhold.errors import BadOptionError, ConfigError
 from skyhold.storage.contract import Store
 from skyhold.storage.opening import open_store
@@ -131,7 +131,14 @@ class CloudStorageConfig:
         content |= {name: getattr(self, name) for name in ("region", "storage_class") if getattr(self, name)}
         for name, value in self.options.items():
             content[name] = _written(name, value, file, with_secrets=with_secrets)
-        write_private(file, json.dumps(content, indent=4, ensure_ascii=False) + "\n")
+        try:
+            text = json.dumps(content, indent=4, ensure_ascii=False)
+        except TypeError as error:
+            raise ConfigError(
+                f"the configuration cannot be written to {str(file)!r}: {error}",
+                remedy="Give such an option when the configuration is loaded",
+            ) from error
+        write_private(file, text + "\n")
         return file
 
     @classmethod
@@ -197,8 +204,8 @@ class CloudStorageConfig:
 
     def __repr__(self) -> str:
         """Show where, never secrets."""
-        options = "".join(f", {name}={value!r}" for name, value in self.options.items())
-        return f"CloudStorageConfig({self.provider!r}, {self.uri!r}{options})"
+        options = "".join(f", {name}={_shown(value)}" for name, value in self.options.items())
+        return redact(f"CloudStorageConfig({self.provider!r}, {self.uri!r}{options})")
 
 
 _MEANT: dict[str, Provider] = {
@@ -227,7 +234,13 @@ def config_file(provider: Provider, folder: str | os.PathLike[str] = ".") -> Pat
 def _hidden(name: str, value: Any) -> Any:
     if isinstance(value, str) and value and is_secret_name(name):
         return Secret(value)
+    if isinstance(value, os.PathLike):
+        return os.fspath(cast("os.PathLike[str]", value))
     return secret_by_reference(value, Path(), f"option {name!r}") or value
+
+
+def _shown(value: Any) -> str:
+    return repr(value) if isinstance(value, str | int | float | Secret) else f"<{type(value).__name__}>"
 
 
 def _relative(path: str, folder: Path) -> str:

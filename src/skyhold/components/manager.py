@@ -5,12 +5,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence, Sized
 from functools import cached_property
 from pathlib import Path
 
-from skyhold.components.batch_run import WORKERS, Batch, BatchResult
+from skyhold.components.batch_run import Batch, BatchResult
 from skyhold.components.batches import (
     delete_all,
     download_all,
     existing_path,
+    largest_of,
     list_matching,
+    list_needed,
     list_uploads,
     prepared_path,
     upload_all,
@@ -44,6 +46,7 @@ class CloudStorageManager:
 
     Attributes:
         config: As given.
+        operation_log: Where operations are logged.
         keeps_conditions: Whether the store keeps conditions on writes; None until `authenticate` has tried it.
 
     Example:
@@ -70,19 +73,22 @@ class CloudStorageManager:
         self.config = config
         self.keeps_conditions: bool | None = None
         self._author = author
-        self._log = OperationLog(log_file)
+        self._library: Library | None = None
+        self.operation_log = OperationLog(log_file)
 
-    @cached_property
+    @property
     def library(self) -> Library:
         """The components with their versions, tags, locks and history.
 
         Raises:
             CredentialsError: No identity, half of one, or two.
         """
-        store = self.config.open_store()
-        if self.config.storage_class:
-            store = ClassedStore(store, self.config.storage_class, only=is_content)
-        return Library(store, author=self._author)
+        if self._library is None:
+            store = self.config.open_store()
+            if self.config.storage_class:
+                store = ClassedStore(store, self.config.storage_class, only=is_content)
+            self._library = Library(store, author=self._author)
+        return self._library
 
     @cached_property
     def bucket(self) -> ComponentBucket:
@@ -106,7 +112,7 @@ class CloudStorageManager:
             BucketNotFoundError: There is no such bucket.
             UnreachableError: No connection.
         """
-        with self._log.of("authenticate", self.config.uri) as words:
+        with self.operation_log.of("authenticate", self.config.uri) as words:
             store = self.library.store
             words.append(store.identity or "no identity needed")
             try:
@@ -122,7 +128,7 @@ class CloudStorageManager:
                 self.keeps_conditions = keeps_conditions(store)
             if not self.keeps_conditions and store.uri not in _warned:
                 _warned.add(store.uri)
-                self._log.warning(
+                self.operation_log.warning(
                     f"{store.uri} ignores conditions on writes: two who publish one component at once may lose a "
                     "version. Let one at a time publish there, or use a store that keeps If-Match"
                 )
@@ -134,7 +140,7 @@ class CloudStorageManager:
         Raises:
             AlreadyExistsError: It exists; nothing was changed.
         """
-        with self._log.of("create bucket", self.config.uri):
+        with self.operation_log.of("create bucket", self.config.uri):
             self.bucket.create()
 
     def upload_component(
@@ -167,7 +173,7 @@ class CloudStorageManager:
             VersionConflictError: The newest version is not the expected one.
             LockedError: Somebody else holds the lock.
         """
-        with self._log.of("upload", component_id) as words:
+        with self.operation_log.of("upload", component_id) as words:
             version = self.library.publish(
                 component_id,
                 existing_path(path, component_id),
@@ -201,14 +207,14 @@ class CloudStorageManager:
             ComponentNotFoundError: There is no such component or version, or it was deleted.
             IntegrityError: The content is damaged or missing.
         """
-        with self._log.of("download", component_id) as words:
+        with self.operation_log.of("download", component_id) as words:
             found = self.library.get(component_id, prepared_path(path), version=version, on_progress=on_progress)
             words.extend([*_told(found), f"to {os.fspath(path)!r}"])
         return found
 
     def list_components(self, prefix: str = "", *, deleted: bool = False) -> list[ComponentInfo]:
         """Return the components whose id starts with ``prefix``, by id; those that were deleted too, if asked."""
-        with self._log.of("list", self.library.store.uri_of(prefix)) as words:
+        with self.operation_log.of("list", self.library.store.uri_of(prefix)) as words:
             found = list(self.library.list(prefix, deleted=deleted))
             words.append(f"{len(found)} components")
         return found
@@ -220,7 +226,7 @@ class CloudStorageManager:
             ComponentNotFoundError: There is no such component.
             LockedError: Somebody else holds the lock.
         """
-        with self._log.of("delete", component_id) as words:
+        with self.operation_log.of("delete", component_id) as words:
             version = self.library.delete(component_id, message=message)
             words.extend(_told(version))
         return version
@@ -231,7 +237,7 @@ class CloudStorageManager:
         Raises:
             ComponentNotFoundError: There is no such component or version.
         """
-        with self._log.of("look at", component_id):
+        with self.operation_log.of("look at", component_id):
             return describe_component(self.library, component_id, version)
 
     def link(self, component_id: str, *, file: str = "", expires_s: int = 3600) -> str:
@@ -246,7 +252,7 @@ class CloudStorageManager:
             ComponentNotFoundError: There is no such component or file, or it was deleted.
             UnsupportedError: The store has no such links.
         """
-        with self._log.of("link to", component_id) as words:
+        with self.operation_log.of("link to", component_id) as words:
             head, _ = self.library.head(component_id)
             names = [each.name for each in head.plain]
             if file not in names:
@@ -268,7 +274,7 @@ class CloudStorageManager:
         prefix: str = "",
         message: str = "",
         metadata: Mapping[str, str] | None = None,
-        max_workers: int = WORKERS,
+        max_workers: int | None = None,
         check: bool = True,
         on_progress: Listener | None = None,
     ) -> BatchResult:
@@ -280,7 +286,7 @@ class CloudStorageManager:
             prefix: Put before every id.
             message: Why, for every version.
             metadata: The user's own entries, for every version.
-            max_workers: How many at a time.
+            max_workers: How many at a time; as many as suit their sizes if not given.
             check: Raise at the end if any failed; otherwise only the result tells.
             on_progress: Told how it goes on.
 
@@ -288,7 +294,15 @@ class CloudStorageManager:
             TransferError: Some failed, and ``check``; the others are complete.
         """
         uploads = list_uploads(source, patterns, prefix)
-        batch = Batch("upload", self.library, max_workers=max_workers, check=check, on_progress=on_progress)
+        largest = largest_of(uploads)
+        batch = Batch(
+            "upload",
+            self.library,
+            max_workers=max_workers,
+            largest_bytes=largest,
+            check=check,
+            on_progress=on_progress,
+        )
         return self._tell(batch, uploads, lambda: upload_all(batch, uploads, message=message, metadata=metadata))
 
     def download_components(
@@ -296,7 +310,8 @@ class CloudStorageManager:
         components: str | Iterable[str],
         folder: str | os.PathLike[str],
         *,
-        max_workers: int = WORKERS,
+        dependencies: bool = False,
+        max_workers: int | None = None,
         check: bool = True,
         on_progress: Listener | None = None,
     ) -> BatchResult:
@@ -305,24 +320,27 @@ class CloudStorageManager:
         Args:
             components: Ids, or patterns that ids match, such as ``"robots/*.stl"``.
             folder: Where; it is made if need be, and nothing is written outside it.
-            max_workers: How many at a time.
+            dependencies: Bring what they need too, in the versions that they name.
+            max_workers: How many at a time; as many as suit their sizes if not given.
             check: Raise at the end if any failed; otherwise only the result tells.
             on_progress: Told how it goes on.
 
         Raises:
             ComponentNotFoundError: Nothing matches a pattern.
+            DependencyError: Something that is needed is missing, or needed at two versions.
             TransferError: Some failed, and ``check``; the others are complete.
         """
         ids = list_matching(self.library, components, operation="download")
+        wanted = list_needed(self.library, ids) if dependencies else dict.fromkeys(ids, "latest")
         batch = Batch("download", self.library, max_workers=max_workers, check=check, on_progress=on_progress)
-        return self._tell(batch, ids, lambda: download_all(batch, ids, Path(folder)))
+        return self._tell(batch, wanted, lambda: download_all(batch, wanted, Path(folder)))
 
     def delete_components(
         self,
         components: str | Iterable[str],
         *,
         message: str = "",
-        max_workers: int = WORKERS,
+        max_workers: int | None = None,
         check: bool = True,
         on_progress: Listener | None = None,
     ) -> BatchResult:
@@ -331,7 +349,7 @@ class CloudStorageManager:
         Args:
             components: Ids, or patterns that ids match.
             message: Why.
-            max_workers: How many at a time.
+            max_workers: How many at a time; as many as suit their sizes if not given.
             check: Raise at the end if any failed; otherwise only the result tells.
             on_progress: Told how it goes on.
 
@@ -340,16 +358,18 @@ class CloudStorageManager:
             TransferError: Some failed, and ``check``; the others are deleted.
         """
         ids = list_matching(self.library, components, operation="delete")
-        batch = Batch("delete", self.library, max_workers=max_workers, check=check, on_progress=on_progress)
+        batch = Batch(
+            "delete", self.library, max_workers=max_workers, largest_bytes=0, check=check, on_progress=on_progress
+        )
         return self._tell(batch, ids, lambda: delete_all(batch, ids, message=message))
 
     def _tell(self, batch: Batch, asked: Sized, work: Callable[[], BatchResult]) -> BatchResult:
-        with self._log.of(batch.operation, f"{len(asked)} components") as words:
+        with self.operation_log.of(batch.operation, f"{len(asked)} components") as words:
             result = work()
             words.append(str(result))
         for item in result.failed:
             if item.error is not None:
-                self._log.error(f"{batch.operation} {item.component}", item.error)
+                self.operation_log.error(f"{batch.operation} {item.component}", item.error)
         return result
 
 

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Protocol
 
 from skyhold.components.library import Library
+from skyhold.components.operation_log import OperationLog
 from skyhold.components.sync_config import SyncConfig, SyncResult
 from skyhold.components.sync_files import SyncFiles
 from skyhold.components.sync_state import SyncState
@@ -83,6 +84,7 @@ class StorageSynchronizer:
     ) -> None:
         if isinstance(library, str | Store):
             library = Library(library)
+        self._log: OperationLog = getattr(library, "operation_log", None) or OperationLog(None)
         self.library: Library = library if isinstance(library, Library) else library.library
         self.config = config
         self.result: SyncResult | None = None
@@ -165,6 +167,7 @@ class StorageSynchronizer:
         listeners: Sequence[Listener] = [on_progress] if on_progress else []
         name = f"{config.folder} ↔ {self.library.uri}"
         with (
+            self._log.of("synchronize", name) as words,
             self._state() as state,
             record_run("sync", name, asked=asked, unit="objects", listeners=listeners) as run,
         ):
@@ -176,6 +179,7 @@ class StorageSynchronizer:
                 if session.result is not None:
                     session.result.seconds = time.monotonic() - begun
             self._check(result)
+            words.append(result.get_summary_string())
         return result
 
     def _check(self, result: SyncResult) -> None:
