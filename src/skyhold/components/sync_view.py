@@ -6,7 +6,7 @@ looked at any closer: a file is hashed, an object's head is asked for its hash. 
 
 import gc
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -143,7 +143,7 @@ def look(
 
 
 @contextmanager
-def _no_collection() -> Iterator[None]:
+def _no_collection() -> Generator[None]:
     """Keep Python from looking for garbage again and again while hundreds of thousands of small values come to be."""
     if not gc.isenabled():
         yield

@@ -84,10 +84,18 @@ def _start_watching(folder: Path, changed: threading.Event, ended: threading.Eve
         return not is_own_name(Path(path).relative_to(root).as_posix())
 
     def follow() -> None:
-        for _ in files.watch(
-            root, watch_filter=is_of_interest, stop_event=ended, rust_timeout=_LOOK_MS, raise_interrupt=False
+        is_first = True
+        for changes in files.watch(
+            root,
+            watch_filter=is_of_interest,
+            stop_event=ended,
+            rust_timeout=_LOOK_MS,
+            yield_on_timeout=True,
+            raise_interrupt=False,
         ):
-            changed.set()
+            if changes or is_first:  # what changed before the watch had begun is seen by looking once more
+                changed.set()
+            is_first = False
 
     watcher = threading.Thread(target=follow, name="skyhold-watch", daemon=True)
     watcher.start()
