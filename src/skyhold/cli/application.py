@@ -1,6 +1,7 @@
 """The commands and where they live; errors become words and exit codes here, and nowhere else."""
 
 import sys
+from importlib import import_module
 from typing import Any
 
 from cyclopts import App, CycloptsError
@@ -48,9 +49,30 @@ _SIMULATION = {
     "cancel": ("skyhold.cli.simulating:cancel", "Let all workers of a campaign stop soon."),
 }
 
+_COMPONENTS = {
+    "add": ("skyhold.cli.components:add", "Publish files or folders as components."),
+    "ls": ("skyhold.cli.components:list_all", "List the components of a library."),
+    "log": ("skyhold.cli.components:log", "Show the versions of a component: when, who, why."),
+    "get": ("skyhold.cli.components:get", "Bring a component to disk, verified."),
+    "diff": ("skyhold.cli.components:diff", "Show what changed between two versions."),
+    "tag": ("skyhold.cli.components:tag", "Give a version a name."),
+    "restore": ("skyhold.cli.components:restore", "Publish an old version again, or bring back what was deleted."),
+    "rm": ("skyhold.cli.components:delete", "Delete components; their versions stay."),
+    "lock": ("skyhold.cli.library_care:lock", "Lock a component, give the lock back, or list the locks."),
+    "graph": ("skyhold.cli.library_care:show_graph", "Show who needs what."),
+    "gc": ("skyhold.cli.library_care:collect", "Free what no version needs."),
+    "verify": ("skyhold.cli.library_care:verify", "Read everything again and compare its SHA-256."),
+    "repair": ("skyhold.cli.library_care:repair", "Make good what can be made good."),
+}
 
-def make_app() -> App:
-    """Return the application with all its commands."""
+_SYNC = {
+    "status": ("skyhold.cli.syncing:show_status", "Show what differs, and which conflicts wait."),
+    "resolve": ("skyhold.cli.syncing:resolve", "Choose what becomes of a conflict."),
+}
+
+
+def make_app(command: str = "") -> App:
+    """Return the application with all its commands; ``command`` is the one that is to be run."""
     app = App(
         name="skyhold",
         version=__version__,
@@ -70,6 +92,16 @@ def make_app() -> App:
     for name, (target, words) in _SIMULATION.items():
         simulation.command(target, name=name, help=words)
     app.command(simulation)
+    components = App(name="comp", help="Versioned components in a library.")
+    for name, (target, words) in _COMPONENTS.items():
+        components.command(target, name=name, help=words)
+    app.command(components)
+    sync = App(name="sync", help="Keep a folder and a library equal; nothing is ever lost.")
+    if command == "sync":  # a group that is a command itself cannot be loaded by its name
+        sync.default(import_module("skyhold.cli.syncing").sync)
+    for name, (target, words) in _SYNC.items():
+        sync.command(target, name=name, help=words)
+    app.command(sync)
     return app
 
 
@@ -78,7 +110,9 @@ def run(arguments: list[str]) -> int:
     as_json = "--json" in arguments
     try:
         with typed_command(["skyhold", *arguments]):
-            result: Any = make_app()(arguments, exit_on_error=False, print_error=False, result_action="return_value")
+            result: Any = make_app(arguments[0] if arguments else "")(
+                arguments, exit_on_error=False, print_error=False, result_action="return_value"
+            )
     except CycloptsError as error:
         show_error(str(error), "Run: skyhold --help", code="usage", as_json=as_json)
         return _USAGE

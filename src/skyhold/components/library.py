@@ -74,6 +74,14 @@ class Library:
         """Where it is."""
         return self.store.uri
 
+    def create(self) -> None:
+        """Make it a library, if it is none yet. `publish` does so by itself.
+
+        Raises:
+            BucketNotFoundError: There is no such bucket; a folder is made.
+        """
+        self._check_format(create=True)
+
     def publish(  # noqa: PLR0913 - what there is to say of a version
         self,
         component_id: str,

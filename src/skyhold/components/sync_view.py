@@ -27,6 +27,7 @@ from skyhold.components.library import Library
 from skyhold.components.sync_config import SyncConfig
 from skyhold.components.sync_state import STATE_NAME, Remembered, SyncState
 from skyhold.errors import (
+    BucketNotFoundError,
     ComponentNotFoundError,
     ConflictError,
     IntegrityError,
@@ -111,7 +112,13 @@ def look(
         scanning = pool.submit(scan_folder, config.folder, matches)
         agreed = state.load()
         wait_for((listing, scanning))
-        listed, names, problems = listing.result()
+        try:
+            listed, names, problems = listing.result()
+        except BucketNotFoundError:
+            if agreed or read_only or not config.rules.uploads:
+                raise
+            library.create()  # makes a folder, and fails as before where it is a bucket that is missing
+            listed, names, problems = _list(library.store, config.prefix, matches)
         view = View(scanning.result(), listed, agreed, names=names, problems=problems)
         _compare(view, matches)
     _set_aside(view, config)
