@@ -7,7 +7,7 @@ from skyhold.storage.bucket_care.care import ARCHIVES, BucketCare, LifecycleRule
 from skyhold.storage.bucket_care.s3 import S3Care
 from skyhold.storage.buckets import make_bucket
 from skyhold.storage.libraries import connect
-from skyhold.storage.location import parse_location
+from skyhold.storage.location import Location, parse_location
 
 __all__ = ["ARCHIVES", "BucketCare", "LifecycleRule", "RuleAction", "open_bucket"]
 
@@ -38,6 +38,15 @@ def open_bucket(uri: str, **options: Any) -> BucketCare:
 
 class _OtherCare(BucketCare):
     """Folders, and services whose buckets are made elsewhere."""
+
+    def __init__(self, location: Location) -> None:
+        super().__init__(location)
+        if location.scheme == "gs":
+            self.lacks = "buckets of this service are not set up here"
+            self.by_hand = f"Run: gcloud storage buckets update {location.container_uri}, with the flag for it"
+        else:
+            self.lacks = f"{location.scheme}:// has no such thing"
+            self.by_hand = "See to its disk and rights instead"
 
     def create(self, *, public: bool = False, encryption: str = "", kms_key_id: str = "") -> None:
         del public, encryption, kms_key_id

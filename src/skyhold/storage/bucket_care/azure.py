@@ -24,6 +24,9 @@ class AzureCare(BucketCare):
         MissingExtraError: azure-storage-blob is not installed.
     """
 
+    lacks = "containers have no such setting; their account has"
+    by_hand = "Set it for the account: in the portal, or with az storage account"
+
     def __init__(self, location: Location, connection: Connection) -> None:
         super().__init__(location, connection.identity)
         self._container: Any = azure_client(connection).get_container_client(location.container)

@@ -77,7 +77,14 @@ class BucketCare(ABC):
     Args:
         location: Where it is.
         identity: Who asks, in words.
+
+    Attributes:
+        lacks: Why something cannot be done, in words.
+        by_hand: What to do instead.
     """
+
+    lacks = "the server does not have it"
+    by_hand = "Use a service that has it, or set it up with the server's own tools"
 
     def __init__(self, location: Location, identity: str = "") -> None:
         self.location = location
@@ -95,16 +102,16 @@ class BucketCare(ABC):
     def set_encryption(self, encryption: str, *, kms_key_id: str = "") -> None:
         """Let the service encrypt what is written without a wish of its own: ``"AES256"`` or ``"aws:kms"``."""
         del encryption, kms_key_id
-        raise self.unsupported("set encryption", "It encrypts in any case, or is a folder: see to its disk")
+        raise self.unsupported("set encryption")
 
     def set_public(self, *, public: bool, prefix: str = "") -> None:
         """Let everybody read objects by their name, or nobody who is not named. Nobody lists them."""
         del public, prefix
-        raise self.unsupported("set public access", "Set it in the provider's console")
+        raise self.unsupported("set public access")
 
     def lifecycle(self) -> tuple[Sequence[LifecycleRule], Sequence[str]]:
         """Return the rules that were set here, and the names of all others."""
-        raise self.unsupported("read lifecycle rules", "See the provider's console")
+        raise self.unsupported("read lifecycle rules")
 
     def set_lifecycle(self, rules: Iterable[LifecycleRule]) -> None:
         """Put these rules in the place of all that were set here; those of others stay."""
@@ -113,14 +120,14 @@ class BucketCare(ABC):
     def lifecycle_by_hand(self, rules: Sequence[LifecycleRule]) -> str:
         """Return how to set the rules without us."""
         del rules
-        return "Set them in the provider's console"
+        return self.by_hand
 
     def set_class(self, keys: Iterable[str], storage_class: str) -> int:
         """Move objects to another class, now, and return how many; keys are whole."""
         del keys, storage_class
-        raise self.unsupported("set storage class", "A folder has one class only")
+        raise self.unsupported("set storage class")
 
-    def unsupported(self, verb: str, remedy: str) -> UnsupportedError:
+    def unsupported(self, verb: str, remedy: str = "") -> UnsupportedError:
         """Return the error for what the provider does not have."""
-        uri = self.location.container_uri
-        return UnsupportedError("it is not done here", operation=verb, uri=uri, identity=self.identity, remedy=remedy)
+        uri, remedy = self.location.container_uri, remedy or self.by_hand
+        return UnsupportedError(self.lacks, operation=verb, uri=uri, identity=self.identity, remedy=remedy)

@@ -21,7 +21,6 @@ _BLOCK = ("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictP
 _PUBLIC_READ = "SkyholdPublicRead"
 _NOT_MADE = frozenset({"NoSuchLifecycleConfiguration", "NoSuchBucketPolicy"})
 _COPY_LIMIT_BYTES = 5 * 1024**3
-_NOT_THERE = "Use a service that has it, or set it up with the server's own tools"
 _MINIMUM = "TransitionDefaultMinimumObjectSize"
 
 
@@ -136,7 +135,7 @@ class S3Care(BucketCare):
             if verb == "make bucket":
                 raise
             # Some servers look at nothing but the bucket's name.
-            raise self.unsupported(verb, _NOT_THERE) from error
+            raise self.unsupported(verb) from error
 
     def _ask(self, verb: str, name: str, work: Callable[[], Mapping[str, Any]]) -> Mapping[str, Any]:
         """Return an answer, with something called ``name`` in it; an empty one where the thing was never made."""
@@ -152,7 +151,7 @@ class S3Care(BucketCare):
 
         answer = self._do(verb, asked)
         if answer is not None and not _looks_right(answer.get(name)):
-            raise self.unsupported(verb, _NOT_THERE)  # some servers answer what they do not know with a listing
+            raise self.unsupported(verb)  # some servers answer what they do not know with a listing
         return answer or {}
 
     def _rules(self) -> Mapping[str, Any]:
