@@ -26,6 +26,7 @@ from mesh_samples import (
 )
 from skyhold.components.mesh_facts import MeshFacts, read_facts
 from skyhold.components.meshes import source
+from skyhold.components.thumbnails import make_thumbnail
 from skyhold.errors import PreviewError
 from skyhold.runs.json_reader import JsonReader
 
@@ -229,3 +230,19 @@ def test_any_broken_byte_gives_facts_or_an_error_and_never_a_crash():
                 read_facts(bytes(broken), name)
             except PreviewError as error:
                 assert repr(name) in str(error)  # noqa: PT017 - both outcomes are right
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"extensionsRequired": [[], None, "KHR_mesh_quantization"]},
+        {"materials": [{"pbrMetallicRoughness": {"baseColorFactor": [float("nan"), -1, 9, 1]}}]},
+        {"meshes": [{"primitives": [{"attributes": {"POSITION": 0}, "indices": 1, "material": 2**70}]}]},
+        {"nodes": [{"mesh": 0, "children": [1], "matrix": [1e308] * 16}, {"mesh": 0, "matrix": [1e308] * 16}]},
+    ],
+)
+def test_odd_values_in_gltf_that_could_be_met_are_passed_over(change: dict[str, object]):
+    content = as_glb(box(), **change)
+    assert read_facts(content, "a.glb").triangles + read_facts(content, "a.glb").left_out in {12, 24}
+    if "nodes" not in change:
+        assert make_thumbnail(content, "a.glb", 16)

@@ -83,7 +83,7 @@ def _check_readable(document: GltfDocument) -> None:
         raise document.source.unsupported(f"it is glTF {version}, and 2 is read")
     used = document.content.get("extensionsRequired")
     for extension in cast("list[Any]", used) if isinstance(used, list) else []:
-        if extension in _PACKED:
+        if isinstance(extension, str) and extension in _PACKED:
             raise _packed(document, _PACKED[extension])
 
 
@@ -104,7 +104,8 @@ def _walk(document: GltfDocument) -> Iterator[tuple[JsonReader, Floats]]:
             raise MalformedInputError(f"$.nodes[{place}] has more than one parent")
         seen.add(place)
         node = document.entry("nodes", place)
-        matrix = above @ _placement(node, place)
+        with np.errstate(all="ignore"):  # what is not finite is counted and left out later
+            matrix = above @ _placement(node, place)
         yield node, matrix
         waiting += [(child, matrix) for child in reversed(node.integers("children"))]
 
@@ -191,7 +192,8 @@ def _read_piece(scene: _Scene, primitive: JsonReader, path: str) -> _Piece | Non
     if positions.shape[1] != 3:  # noqa: PLR2004 - a place has three numbers
         raise MalformedInputError(f"{path} has positions that are not in space")
     order = _order(document, primitive, len(positions), path)
-    return _Piece(positions, _faces(order, mode), primitive.integer("material", -1))
+    material = primitive.integer("material", -1)
+    return _Piece(positions, _faces(order, mode), material if 0 <= material < document.count("materials") else -1)
 
 
 def _add_piece(scene: _Scene, piece: _Piece, matrix: Floats) -> None:
@@ -199,7 +201,7 @@ def _add_piece(scene: _Scene, piece: _Piece, matrix: Floats) -> None:
     source.check_triangles(scene.face_count + len(piece.faces))
     if scene.vertex_count + len(piece.positions) > 3 * MOST_TRIANGLES:
         raise source.unsupported(f"it has more than {3 * MOST_TRIANGLES:,} vertices")
-    with np.errstate(all="ignore"):  # what is not finite is counted and left out later
+    with np.errstate(all="ignore"):  # as above
         placed = piece.positions.astype(np.float64) @ matrix[:3, :3].T + matrix[:3, 3]
     scene.vertices.append(placed)
     scene.faces.append(piece.faces + scene.vertex_count)
@@ -241,5 +243,5 @@ def _colour(surface: JsonReader) -> Colour | None:
     found = surface.numbers("baseColorFactor")
     if len(found) != 4:  # noqa: PLR2004 - red, green, blue and how opaque
         raise MalformedInputError(f"a colour should have 4 numbers, found {len(found)}")
-    red, green, blue = (min(max(each, 0.0), 1.0) for each in found[:3])
+    red, green, blue = (min(max(0.0, each), 1.0) for each in found[:3])  # 0 for what is no number
     return red, green, blue

@@ -34,7 +34,8 @@ def read_stl(source: Source) -> Mesh:
     if found < count:
         raise source.damaged(f"it should have {count:,} triangles, and ends after {found:,}")
     source.check_triangles(count)
-    corners = np.frombuffer(data, _RECORD, count=count, offset=_HEAD_BYTES)["corners"].astype(np.float64)
+    with np.errstate(invalid="ignore"):  # numbers that are none are counted and left out later
+        corners = np.frombuffer(data, _RECORD, count=count, offset=_HEAD_BYTES)["corners"].astype(np.float64)
     remarks = (
         () if is_exact else (f"{len(data) - _HEAD_BYTES - count * _RECORD.itemsize} bytes after the last triangle",)
     )
