@@ -3,6 +3,7 @@
 import base64
 import json
 import struct
+import zlib
 from collections.abc import Sequence
 from math import cos, pi, sin
 from typing import Any
@@ -152,3 +153,87 @@ def glb_of(content: dict[str, Any], buffer: bytes) -> bytes:
     buffer += b"\0" * (-len(buffer) % 4)
     chunks = struct.pack("<II", len(text), 0x4E4F534A) + text + struct.pack("<II", len(buffer), 0x004E4942) + buffer
     return b"glTF" + struct.pack("<II", 2, 12 + len(chunks)) + chunks
+
+
+class Int32(int):
+    """A number that FBX is to hold in 32 bits."""
+
+
+Record = tuple[str, list[Any], list[Any]]
+"""A record of FBX: name, values, records in it."""
+
+
+def fbx_of(records: Sequence[Record], version: int = 7400) -> bytes:
+    """A binary FBX file, made from its description."""
+    data = b"Kaydara FBX Binary  \0\x1a\0" + struct.pack("<I", version)
+    wide = version >= 7500
+    for record in records:
+        data += _fbx_record(record, len(data), wide=wide)
+    return data + bytes(25 if wide else 13)
+
+
+def _fbx_record(record: Record, start: int, *, wide: bool) -> bytes:
+    name, values, children = record
+    head = struct.Struct("<QQQB" if wide else "<IIIB")
+    body = b"".join(map(_fbx_value, values))
+    inner = b""
+    for child in children:
+        inner += _fbx_record(child, start + head.size + len(name) + len(body) + len(inner), wide=wide)
+    inner += bytes(head.size) if children else b""
+    end = start + head.size + len(name) + len(body) + len(inner)
+    return head.pack(end, len(values), len(body), len(name)) + name.encode() + body + inner
+
+
+def _fbx_value(value: Any) -> bytes:
+    if isinstance(value, np.ndarray):
+        code = {"float64": b"d", "float32": b"f", "int32": b"i", "int64": b"l"}[str(value.dtype)]
+        packed = zlib.compress(value.tobytes())
+        return code + struct.pack("<III", value.size, 1, len(packed)) + packed
+    if isinstance(value, str):
+        return b"S" + struct.pack("<I", len(value.encode())) + value.encode()
+    if isinstance(value, Int32):
+        return b"I" + struct.pack("<i", value)
+    return b"L" + struct.pack("<q", value) if isinstance(value, int) else b"D" + struct.pack("<d", value)
+
+
+def fbx_model(place: int, name: str, **properties: Sequence[float]) -> Record:
+    table: list[Record] = [
+        ("P", [key.replace("Lcl", "Lcl "), "", "", "A", *map(float, values)], []) for key, values in properties.items()
+    ]
+    return ("Model", [place, f"{name}\0\1Model", "Mesh"], [("Properties70", [], table)])
+
+
+def fbx_shape(place: int, vertices: np.ndarray, polygons: Sequence[Sequence[int]], *others: Record) -> Record:
+    corners = [corner for polygon in polygons for corner in (*polygon[:-1], -1 - polygon[-1])]
+    arrays: list[Record] = [
+        ("Vertices", [vertices.astype(np.float64).reshape(-1)], []),
+        ("PolygonVertexIndex", [np.array(corners, np.int32)], []),
+    ]
+    return ("Geometry", [place, "shape\0\1Geometry", "Mesh"], [*arrays, *others])
+
+
+def fbx_scene(
+    objects: Sequence[Record], links: Sequence[tuple[int, int]], version: int = 7400, up: int = 1, unit: float = 100
+) -> bytes:
+    settings: list[Record] = [
+        ("P", ["UpAxis", "int", "Integer", "", Int32(up)], []),
+        ("P", ["UnitScaleFactor", "double", "Number", "", float(unit)], []),
+    ]
+    return fbx_of(
+        [
+            ("FBXHeaderExtension", [], [("FBXVersion", [Int32(version)], [])]),
+            ("GlobalSettings", [], [("Properties70", [], settings)]),
+            ("Objects", [], list(objects)),
+            ("Connections", [], [("C", ["OO", child, parent], []) for child, parent in links]),
+        ],
+        version,
+    )
+
+
+def as_fbx(shape: Shape, version: int = 7400) -> bytes:
+    """FBX in metres, of one model with a steel material."""
+    steel: list[Record] = [("P", ["DiffuseColor", "Color", "", "A", 0.4, 0.45, 0.5], [])]
+    material: Record = ("Material", [3, "steel\0\1Material", ""], [("Properties70", [], steel)])
+    return fbx_scene(
+        [fbx_shape(1, shape[0], shape[1].tolist()), fbx_model(2, "part"), material], [(1, 2), (2, 0), (3, 2)], version
+    )

@@ -11,6 +11,7 @@ import pytest
 from mesh_samples import (
     Shape,
     as_binary_stl,
+    as_fbx,
     as_glb,
     as_gltf,
     as_obj,
@@ -36,6 +37,7 @@ _FORMATS: list[tuple[str, Callable[[Shape], bytes]]] = [
     ("part.obj", as_obj),
     ("part.gltf", as_gltf),
     ("part.glb", as_glb),
+    ("part.fbx", as_fbx),
 ]
 
 
@@ -193,7 +195,7 @@ def test_buffers_beside_the_file_are_read_and_none_outside_its_folder(tmp_path: 
         ("a.glb", as_glb(box(), bufferViews=[{"buffer": 0, "byteLength": 96}] * 2), "should have 144 bytes"),
         ("a.glb", as_glb(box(), bufferViews=[{"buffer": 0, "byteLength": 9999}] * 2), "the buffer ends at 240"),
         ("a.glb", as_glb(box(), extensionsRequired=["KHR_draco_mesh_compression"]), "packed by Draco"),
-        ("a.xyz", b"1 2 3", "STL, glTF, GLB and OBJ"),
+        ("a.xyz", b"1 2 3", "STL, glTF, GLB, OBJ and FBX"),
     ],
 )
 def test_what_cannot_be_read_is_refused_by_name_and_reason(name: str, content: bytes, words: str):

@@ -78,10 +78,10 @@ def test_what_is_kept_is_shown_without_numpy_and_pillow(library: Library, monkey
 
 def test_what_cannot_be_shown_is_written_down_and_not_tried_again(library: Library, monkeypatch: pytest.MonkeyPatch):
     library.publish("arm.stl", b"nothing of the kind")
-    library.publish("arm.fbx", b"Kaydara FBX Binary")
+    library.publish("arm.step", b"ISO-10303-21;")
     assert load_preview(library, "arm.stl").note.startswith("'arm.stl' is damaged")
     monkeypatch.setattr(library.history, "read", None)  # what is not shown is not read
-    assert load_preview(library, "arm.fbx").note.startswith("no preview of 'arm.fbx': pictures are made of .glb")
+    assert load_preview(library, "arm.step").note.startswith("no preview of 'arm.step': pictures are made of .glb")
     again = load_preview(library, "arm.stl")
     assert again.picture is None
     assert again.note.startswith("'arm.stl' is damaged")

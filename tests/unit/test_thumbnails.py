@@ -14,6 +14,7 @@ from PIL import Image
 from mesh_samples import (
     Shape,
     as_binary_stl,
+    as_fbx,
     as_glb,
     as_gltf,
     as_obj,
@@ -64,10 +65,12 @@ def test_every_format_gives_the_same_picture_but_for_its_colours():
         ("a.obj", as_obj, upright),
         ("a.glb", as_glb, upright),
         ("a.gltf", as_gltf, upright),
+        ("a.fbx", as_fbx, upright),
     ]
     shapes = [is_drawn(pixels(make_thumbnail(write(shape), name, 128))) for name, write, shape in writers]
     assert np.array_equal(shapes[0], shapes[1])
     assert np.array_equal(shapes[3], shapes[4])
+    assert np.array_equal(shapes[3], shapes[5])
     assert np.mean(shapes[0] != shapes[2]) < 0.02  # turned about its own axis, by other names of axes
     assert np.mean(shapes[2] != shapes[3]) < 0.002
 
@@ -240,8 +243,8 @@ def test_an_image_with_too_many_pixels_is_not_decompressed(monkeypatch: pytest.M
 
 
 def test_what_cannot_be_shown_is_refused_by_name_and_reason():
-    with pytest.raises(PreviewError, match=r"'a\.fbx': meshes are read from STL, glTF, GLB and OBJ"):
-        make_thumbnail(b"Kaydara FBX Binary  \x00\x1a\x00", "a.fbx")
+    with pytest.raises(PreviewError, match=r"'a\.step': meshes are read from STL, glTF, GLB, OBJ and FBX"):
+        make_thumbnail(b"ISO-10303-21;", "a.step")
     with pytest.raises(PreviewError, match=r"'a\.stl': it has no triangles"):
         make_thumbnail(as_binary_stl((box()[0], box()[1][:0])), "a.stl")
     with pytest.raises(PreviewError, match=r"'a\.png' is damaged"):

@@ -12,7 +12,7 @@ from skyhold.errors import MissingExtraError, PreviewError
 
 __all__ = ["diff_versions", "find_beside", "read_checked"]
 
-_MESHES = (".glb", ".gltf", ".obj", ".stl")
+_MESHES = (".fbx", ".glb", ".gltf", ".obj", ".stl")
 
 
 def diff_versions(
@@ -30,7 +30,7 @@ def diff_versions(
         component_id: Which component.
         old: A number or a tag; the version that ``new`` was made from if not given.
         new: A number or a tag.
-        meshes: Read STL, glTF, GLB and OBJ files that changed, and measure them; a file for which that cannot be done
+        meshes: Read STL, glTF, GLB, OBJ and FBX files that changed, and measure them; a file that cannot be measured
             has a note that says why.
 
     Raises:

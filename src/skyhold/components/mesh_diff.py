@@ -124,7 +124,7 @@ def diff_meshes(
     r"""Return what changed from one mesh to another.
 
     Args:
-        old: STL, glTF, GLB or OBJ.
+        old: STL, glTF, GLB, OBJ or binary FBX.
         new: The same, or another of these formats.
         name: What they are called; the ending tells the format. The paths' own names if not given.
         new_name: What the new one is called, where that differs.

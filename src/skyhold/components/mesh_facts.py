@@ -12,7 +12,8 @@ def read_facts(content: Path | bytes, name: str = "", *, siblings: Siblings | No
     r"""Return what can be said of a mesh in numbers.
 
     Args:
-        content: STL, glTF, GLB or OBJ. Buffers of a glTF file beside a path are read too, within its folder.
+        content: STL, glTF, GLB, OBJ or binary FBX. Files in the folder of a path that it names are
+            read too.
         name: What it is called; its ending tells the format. A path's own name if not given.
         siblings: Gives the files that it names, where it is not a path.
 

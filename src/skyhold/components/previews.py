@@ -45,7 +45,7 @@ _SCHEMA = "skyhold.preview/1"
 _MISSING = ""
 _MAKER = 1  # raised when pictures become better, so that old ones are made again
 _SUFFIXES: Mapping[int, str] = {256: ".256.png", 512: ".png"}
-_MESHES = (".glb", ".gltf", ".stl", ".obj")
+_MESHES = (".glb", ".gltf", ".stl", ".obj", ".fbx")
 _SHOWN_FIRST = (*_MESHES, ".blend", ".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".tga")
 
 

@@ -38,8 +38,8 @@ def make_thumbnail(
 ) -> bytes:
     r"""Return a small picture as PNG.
 
-    Meshes (STL, glTF, GLB, OBJ) are drawn from a corner, shaded, in a square. Of a ``.blend`` file it is the picture
-    that Blender saved in it. Images keep their proportions, and none is made larger.
+    Meshes (STL, glTF, GLB, OBJ, binary FBX) are drawn from a corner, shaded, in a square. Of a ``.blend`` file it is
+    the picture that Blender saved in it. Images keep their proportions, and none is made larger.
 
     Args:
         content: What it is a picture of.
@@ -48,7 +48,7 @@ def make_thumbnail(
         siblings: Gives the files that a glTF file names, where it is not a path.
 
     Raises:
-        PreviewError: It is damaged or too large, has nothing to be seen, or its format is not read (as FBX).
+        PreviewError: It is damaged or too large, has nothing to be seen, or its format is not read.
         BadOptionError: No such size.
         MissingExtraError: The extra ``preview`` is not installed.
 

@@ -1,1 +1,1 @@
-"""Readers of meshes: STL, glTF and OBJ, into one shape, with limits on what a file may ask for."""
+"""Readers of meshes: STL, glTF, OBJ and FBX, into one shape, with limits on what a file may ask for."""

@@ -16,7 +16,7 @@ class MeshFacts:
     """What can be said of a mesh in numbers.
 
     Attributes:
-        format: ``"STL"``, ``"glTF"`` or ``"OBJ"``.
+        format: ``"STL"``, ``"glTF"``, ``"OBJ"`` or ``"FBX"``.
         triangles: How many; a polygon of n corners is n - 2 triangles.
         vertices: How many different positions the triangles have.
         lowest: The corner of the bounding box with the least coordinates; None where there is no triangle.

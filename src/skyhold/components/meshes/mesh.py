@@ -16,6 +16,7 @@ __all__ = ["Colour", "Floats", "Integers", "Material", "Mesh", "distinct_rows"]
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 Colour = tuple[float, float, float]
+Form = Literal["STL", "glTF", "OBJ", "FBX"]
 
 _FARTHEST = 1e30  # so that a volume can still be computed
 
@@ -38,7 +39,7 @@ class Mesh:
     """Triangles in space.
 
     Attributes:
-        form: ``"STL"``, ``"glTF"`` or ``"OBJ"``.
+        form: ``"STL"``, ``"glTF"``, ``"OBJ"`` or ``"FBX"``.
         vertices: Positions, shape (n, 3), all finite and below 1e30; equal positions may stand more than once.
         faces: Three places in ``vertices`` for each triangle, shape (m, 3).
         up: The axis that the format, or its custom, holds upright.
@@ -50,7 +51,7 @@ class Mesh:
         remarks: What else was met and not read.
     """
 
-    form: Literal["STL", "glTF", "OBJ"]
+    form: Form
     vertices: Floats
     faces: Integers
     up: Literal["y", "z"]
@@ -62,7 +63,7 @@ class Mesh:
     remarks: tuple[str, ...] = ()
 
     @staticmethod
-    def of(form: Literal["STL", "glTF", "OBJ"], vertices: Floats, faces: Integers, **others: Any) -> "Mesh":
+    def of(form: Form, vertices: Floats, faces: Integers, **others: Any) -> "Mesh":
         """Return a mesh without the triangles that have a corner which is no place: not a number, or beyond 1e30."""
         face_materials = others.pop("face_materials", None)
         if face_materials is None:
@@ -74,7 +75,7 @@ class Mesh:
             left_out = int(len(faces) - kept.sum())
             faces, face_materials = faces[kept], face_materials[kept]
             vertices = np.where(sound[:, None], vertices, 0.0)
-        up: Literal["y", "z"] = "z" if form == "STL" else "y"
+        up = others.pop("up", "z" if form == "STL" else "y")
         return Mesh(form, vertices, faces, up, face_materials, left_out=left_out, **others)
 
 

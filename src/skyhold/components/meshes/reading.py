@@ -1,5 +1,6 @@
 """Meshes, by what their content and their name say they are."""
 
+from skyhold.components.meshes.fbx import read_fbx
 from skyhold.components.meshes.gltf import read_gltf
 from skyhold.components.meshes.mesh import Mesh
 from skyhold.components.meshes.obj import read_obj
@@ -8,7 +9,7 @@ from skyhold.components.meshes.stl import read_stl
 
 __all__ = ["read_mesh"]
 
-_READERS = {".stl": read_stl, ".gltf": read_gltf, ".glb": read_gltf, ".obj": read_obj}
+_READERS = {".stl": read_stl, ".gltf": read_gltf, ".glb": read_gltf, ".obj": read_obj, ".fbx": read_fbx}
 
 
 def read_mesh(source: Source) -> Mesh:
@@ -21,5 +22,5 @@ def read_mesh(source: Source) -> Mesh:
         raise source.damaged("it is empty")
     reader = read_gltf if source.data[:4] == b"glTF" else _READERS.get(source.suffix)
     if reader is None:
-        raise source.unsupported("meshes are read from STL, glTF, GLB and OBJ")
+        raise source.unsupported("meshes are read from STL, glTF, GLB, OBJ and FBX")
     return reader(source)
