@@ -78,6 +78,7 @@ def test_versions_are_numbered_told_and_read(library: Library, tmp_path: Path) -
 
 
 def test_equal_content_makes_no_version_unless_there_is_something_to_say(library: Library) -> None:
+    library.publish("bolt.stl", b"solid bolt")
     first = library.publish("arm.stl", b"solid arm", message="first")
     assert library.publish("arm.stl", b"solid arm") == first
     assert library.publish("arm.stl", b"solid arm", message="first", expected=0) == first

@@ -16,6 +16,8 @@ from skyhold.components.dependencies import (
     mark_dependencies,
     resolve_dependencies,
 )
+from skyhold.components.layout import LIBRARY
+from skyhold.components.library import Library
 from skyhold.components.manifest import Dependency, Version
 from skyhold.errors import ComponentNotFoundError, DependencyError, InvalidKeyError
 from skyhold.storage.contract import Store
@@ -180,6 +182,31 @@ def test_the_graph_of_a_library_shows_every_component_and_what_is_missing(store:
 def test_a_name_cannot_break_out_of_the_diagram():
     graph = DependencyGraph({'a"]<script>#': 1})
     assert graph.as_mermaid() == 'graph LR\n    n0["a#quot;]#lt;script#gt;#35;<br>version 1"]'
+
+
+def test_a_library_checks_what_is_needed_when_it_publishes_and_when_it_deletes(store: Store):
+    library = Library(store, author="ann@desk")
+    library.publish("arm.stl", b"arm")
+    library.publish("robot.txt", b"robot", dependencies=["arm.stl"])
+    with pytest.raises(DependencyError, match=r"it needs 'leg.stl', which is not there"):
+        library.publish("cell.txt", b"cell", dependencies=["leg.stl"])
+    with pytest.raises(DependencyError, match=r"arm.stl → robot.txt → arm.stl"):
+        library.publish("arm.stl", b"longer", dependencies=[Dependency("robot.txt", 1)])
+    with pytest.raises(DependencyError, match=r"needed by 'robot.txt'"):
+        library.delete("arm.stl")
+    assert library.log("arm.stl")[0].number == 1
+    assert library.publish("robot.txt", b"better robot").dependencies == (Dependency("arm.stl"),)
+    library.delete("robot.txt")
+    library.delete("arm.stl")
+    library.undelete("arm.stl")
+    library.publish("robot.txt", b"robot again", dependencies=["arm.stl"])
+    assert library.delete("arm.stl", even_if_needed=True).is_deleted
+
+
+def test_nothing_is_kept_of_a_publication_that_needs_what_is_not_there(store: Store):
+    with pytest.raises(DependencyError):
+        Library(store).publish("cell.txt", b"cell", dependencies=["leg.stl"])
+    assert [info.key for info in store.list()] == [LIBRARY]
 
 
 @given(st.lists(st.tuples(st.integers(0, 7), st.sets(st.integers(0, 7), max_size=4)), max_size=20))

@@ -12,7 +12,6 @@ import pytest
 from conftest import make_bucket
 from library_parts import sha
 from skyhold.components import layout
-from skyhold.components.dependencies import mark_dependencies
 from skyhold.components.findings import LibraryVerification
 from skyhold.components.garbage import collect_garbage
 from skyhold.components.history import DeltaPolicy
@@ -47,7 +46,6 @@ def fill(store: Store) -> Library:
         (folder / "parts").mkdir()
         (folder / "a.txt").write_bytes(b"one")
         (folder / "parts" / "b.txt").write_bytes(b"two")
-        mark_dependencies(store, "robot", [Dependency("arm.stl", 2)])
         library.publish("robot", folder, dependencies=[Dependency("arm.stl", 2)])
         (folder / "parts" / "b.txt").write_bytes(b"three")
         library.publish("robot", folder, metadata={"mass": "3 kg"})

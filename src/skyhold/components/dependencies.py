@@ -138,7 +138,9 @@ def list_dependents(store: Store, component_id: str) -> list[str]:
     candidates = [mark[1] for mark in marks if mark is not None]
     found: list[str] = []
     for by, version in in_parallel(lambda by: read_current(store, by), candidates, jobs=_JOBS):
-        if version is not None and any(each.component == component_id for each in version.dependencies):
+        if version is None or version.is_deleted:
+            continue
+        if any(each.component == component_id for each in version.dependencies):
             found.append(by)
     return sorted(found)
 

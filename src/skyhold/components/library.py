@@ -115,6 +115,7 @@ class Library:
         Raises:
             VersionConflictError: The newest version is not the expected one.
             LockedError: Somebody else holds the lock.
+            DependencyError: A dependency is not there, or needs this component.
             InvalidKeyError: No component or file can have this name.
             ConflictError: A file changed while it was read.
         """
@@ -141,8 +142,7 @@ class Library:
             message: Why.
             expected: The number of the version that this content was made from, None for no version.
             is_new: Whether the listing had neither a component nor an object of this name, nor a component around it,
-                nor anything within it. All that is written then is create-only: a listing that is out of date does no
-                harm, but to the rule that components do not lie in each other.
+                nor anything within it. All writes are create-only then: an old listing harms only that last rule.
             run: The run that this is part of; it is recorded as one of its own if not given.
 
         Returns:
@@ -289,16 +289,23 @@ class Library:
         return self._append(component_id, draft, ignore_lock=ignore_lock)[0]
 
     def delete(
-        self, component_id: str, *, message: str = "", expected: Expected = ANY, ignore_lock: bool = False
+        self,
+        component_id: str,
+        *,
+        message: str = "",
+        expected: Expected = ANY,
+        ignore_lock: bool = False,
+        even_if_needed: bool = False,
     ) -> Version:
         """Delete a component: its next version has no files, and its plain keys go. All versions before stay.
 
         Raises:
+            DependencyError: Other components need it, and ``even_if_needed`` was not given.
             ComponentNotFoundError: There is no such component.
             VersionConflictError: The newest version is not the expected one.
             LockedError: Somebody else holds the lock.
         """
-        draft = Deletion(component_id, self.author, message, expected)
+        draft = Deletion(component_id, self.author, message, expected, even_if_needed)
         return self._append(component_id, draft, ignore_lock=ignore_lock)[0]
 
     def undelete(self, component_id: str, *, message: str = "") -> Version:

@@ -7,6 +7,7 @@ from enum import Enum
 from typing import Final, Literal
 
 from skyhold.components.ancestors import check_place
+from skyhold.components.dependencies import check_dependencies, check_not_needed, mark_dependencies
 from skyhold.components.history import History
 from skyhold.components.ledger import Ledger
 from skyhold.components.manifest import Dependency, FileEntry, Version
@@ -70,12 +71,14 @@ class Publication:
         wrong = [name for name, value in (self.metadata or {}).items() if not _is_text(name) or not _is_text(value)]
         if wrong:
             raise BadOptionError(f"the metadata {wrong[0]!r} of {self.component_id!r} is not text")
-        if self.dependencies is not None:
-            self.dependencies = tuple(Dependency(each) if isinstance(each, str) else each for each in self.dependencies)
 
     def make(self, newest: Version | None, ledger: Ledger, history: History) -> Version | None:
         if newest.is_deleted if newest else not self.is_new:
             check_place(ledger, self.component_id)
+        needs = tuple(Dependency(each) if isinstance(each, str) else each for each in self.dependencies or ())
+        if needs and (newest is None or newest.is_deleted or needs != newest.dependencies):
+            check_dependencies(ledger.store, self.component_id, needs)
+            mark_dependencies(ledger.store, self.component_id, needs)
         before = {entry.name: entry for entry in newest.files} if newest else {}
 
         def keep(source: Source) -> FileEntry:
@@ -91,7 +94,7 @@ class Publication:
         if self.metadata is not None:
             version = replace(version, metadata=dict(self.metadata))
         if self.dependencies is not None:
-            version = replace(version, dependencies=tuple(self.dependencies))
+            version = replace(version, dependencies=needs)
         if newest is not None and _says_the_same(newest, version):
             return None
         check_expected(newest, self.expected, self.component_id, uri=ledger.store.uri_of(self.component_id))
@@ -110,6 +113,7 @@ class Deletion:
     author: str
     message: str
     expected: Expected
+    even_if_needed: bool = False
     is_new: bool = False
 
     def make(self, newest: Version | None, ledger: Ledger, history: History) -> Version | None:
@@ -119,6 +123,8 @@ class Deletion:
             return None
         if newest.is_deleted:
             return None
+        if not self.even_if_needed:
+            check_not_needed(ledger.store, self.component_id)
         check_expected(newest, self.expected, self.component_id, uri=ledger.store.uri_of(self.component_id))
         return _next(newest, self.component_id, files=(), author=self.author, message=self.message)
 
