@@ -3,6 +3,7 @@
 import http.server
 import io
 import multiprocessing
+import os
 import pickle
 import threading
 import zipfile
@@ -149,6 +150,21 @@ def test_one_content_under_two_names_is_kept_in_one_folder(site: Site, tmp_path:
     one, two = (fetch_weather(f"{site.url}/{name}", cache_dir=tmp_path / "kept") for name in ("a.epw", "b.epw"))
     assert one.parent == two.parent
     assert (one.name, two.name) == ("a.epw", "b.epw")
+
+
+def test_what_was_not_used_for_a_day_goes_when_there_is_too_much(site: Site, tmp_path: Path):
+    def fetch(name: str) -> Path:
+        return WeatherDownloader(tmp_path / "kept", most_kept_bytes=1).fetch(f"{site.url}/{name}")
+
+    for number, name in enumerate(("a.epw", "b.epw", "c.epw")):
+        (site.folder / name).write_bytes(EPW + b"\n" * number)
+    a, b = fetch("a.epw"), fetch("b.epw")
+    for path in (a, b):
+        os.utime(path.parent, (0, 0))
+    assert fetch("b.epw") == b
+    c = fetch("c.epw")
+    assert [path.exists() for path in (a, b, c)] == [False, True, True]
+    assert fetch("a.epw").read_bytes() == EPW
 
 
 def test_a_damaged_copy_is_fetched_again(site: Site, tmp_path: Path):

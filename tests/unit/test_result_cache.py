@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
@@ -91,6 +92,33 @@ def test_the_least_recently_used_goes(tmp_path: Path):
     _put(cache, tmp_path, "huge", 6000)
     assert _get(cache, tmp_path, "huge") is None
     assert _get(cache, tmp_path, "a")
+
+
+def test_a_full_cache_is_rarely_looked_through(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    cache = ResultCache(tmp_path / "cache", max_bytes=200_000)
+    looked: list[Path] = []
+    measured = ResultCache._measured
+
+    def look(self: ResultCache, entries: Iterable[Path]) -> Iterator[tuple[Path, int, float]]:
+        for found in measured(self, entries):
+            looked.append(found[0])
+            yield found
+
+    monkeypatch.setattr(ResultCache, "_measured", look)
+    for number in range(300):
+        _put(cache, tmp_path, f"n{number}", 1000)
+        assert number % 20 or cache.size_bytes <= 200_000 * 17 / 16
+    looks_of_the_test = 15 * 200
+    assert len(looked) - looks_of_the_test < 300 * 40
+    assert _get(cache, tmp_path, "n299")
+    assert _get(cache, tmp_path, "n0") is None
+
+
+def test_what_other_processes_put_counts_too(tmp_path: Path):
+    ours, theirs = (ResultCache(tmp_path / "cache", max_bytes=50_000) for _ in range(2))
+    for number in range(60):
+        _put((ours, theirs)[number % 2], tmp_path, f"n{number}", 2000)
+    assert ours.size_bytes <= 50_000 * 18 / 16
 
 
 def test_what_a_killed_process_left_is_no_result_and_goes_after_a_day(tmp_path: Path):

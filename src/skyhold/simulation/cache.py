@@ -1,10 +1,11 @@
 """Results that this machine knows already, by the key of what they depend on."""
 
 import os
+import random
 import shutil
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -18,6 +19,9 @@ _MOST_BYTES = 10 * 1024**3
 _BEING_WRITTEN = ".new-"
 _BEING_DELETED = ".old-"
 _STALE_S = 24 * 3600.0
+_SAMPLE = 64
+_NEARLY = 0.75
+"""From this share of what is allowed on, a sample is not enough to go by."""
 _HEXADECIMAL = frozenset("0123456789abcdef")
 
 
@@ -29,7 +33,7 @@ class ResultCache:
 
     Args:
         folder: Where; the user's own cache, if not given.
-        max_bytes: How much is kept.
+        max_bytes: How much is kept, to a sixteenth, for each process that writes.
 
     Example:
         >>> import tempfile
@@ -43,6 +47,9 @@ class ResultCache:
             raise BadOptionError(f"max_bytes={max_bytes} is negative")
         self.folder = Path(folder).expanduser() if folder is not None else cache_folder() / "results"
         self.max_bytes = max_bytes
+        self._slack_bytes = max_bytes // 16
+        self._estimate: int | None = None
+        self._unseen = 0
 
     @property
     def size_bytes(self) -> int:
@@ -100,7 +107,7 @@ class ResultCache:
                 ) from error
         finally:
             shutil.rmtree(new, ignore_errors=True)
-        self._shrink()
+        self._bound(size)
 
     def clear(self) -> None:
         """Forget everything."""
@@ -114,7 +121,10 @@ class ResultCache:
 
     def _entries(self) -> Iterator[tuple[Path, int, float]]:
         """Yield every entry, its size, and when it was last used."""
-        for entry in self.folder.iterdir() if self.folder.is_dir() else ():
+        yield from self._measured(self.folder.iterdir() if self.folder.is_dir() else ())
+
+    def _measured(self, entries: Iterable[Path]) -> Iterator[tuple[Path, int, float]]:
+        for entry in entries:
             with suppress(FileNotFoundError):
                 if entry.name.startswith((_BEING_WRITTEN, _BEING_DELETED)):
                     self._drop_stale(entry)
@@ -122,14 +132,35 @@ class ResultCache:
                 files = (path for path in entry.rglob("*") if path.is_file())
                 yield entry, sum(path.stat().st_size for path in files), entry.stat().st_mtime
 
-    def _shrink(self) -> None:
+    def _bound(self, added: int) -> None:
+        """Look whether there is too much, as seldom as will do: to look at every entry takes long.
+
+        Other processes add entries too, so what is known of the size is measured again from time to time.
+        """
+        self._unseen += added
+        if self._estimate is None or self._unseen > self._slack_bytes:
+            self._estimate, self._unseen = self._sample(), 0
+            if self._estimate > self.max_bytes * _NEARLY:
+                self._estimate = self.size_bytes
+        if self._estimate + self._unseen > self.max_bytes:
+            self._estimate, self._unseen = self._shrink(), 0
+
+    def _sample(self) -> int:
+        """Return about how much is kept."""
+        entries = list(self.folder.iterdir())
+        chosen = entries if len(entries) <= _SAMPLE else random.sample(entries, _SAMPLE)
+        return sum(size for _, size, _ in self._measured(chosen)) * len(entries) // max(len(chosen), 1)
+
+    def _shrink(self) -> int:
+        """Let the least recently used go, and some more so that the next is not due at once; return what is left."""
         entries = sorted(self._entries(), key=lambda found: found[2])
         size = sum(found[1] for found in entries)
         for entry, entry_bytes, _ in entries:
-            if size <= self.max_bytes:
-                return
+            if size <= self.max_bytes - self._slack_bytes:
+                break
             self._drop(entry)
             size -= entry_bytes
+        return size
 
     def _drop(self, entry: Path) -> None:
         """Take an entry away at once, and delete it then: nobody sees half of it."""

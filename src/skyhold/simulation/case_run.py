@@ -25,6 +25,7 @@ from skyhold.simulation.tasks import Task
 from skyhold.storage.contract import Store
 from skyhold.storage.objects import Attributes
 from skyhold.storage.transfer import SHA256
+from skyhold.storage.trimming import note_use, trim_folder
 
 __all__ = ["Attempt", "BlobFolder", "CaseRunner"]
 
@@ -37,6 +38,8 @@ _FETCHING = threading.Lock()
 
 class BlobFolder:
     """Content of a campaign on this machine, fetched once however many workers there are.
+
+    What was not used for a day goes when there is too much; it can be fetched again.
 
     Args:
         store: The campaign's.
@@ -55,7 +58,9 @@ class BlobFolder:
             IntegrityError: Other bytes came than were written.
         """
         path = self._folder / f"{sha256}{suffix}"
-        if not path.exists():
+        if path.exists():
+            note_use(path)
+        else:
             with _FETCHING:
                 self._fetch(sha256, path)
         return path
@@ -74,6 +79,7 @@ class BlobFolder:
             draft = path.with_name(f"{path.name}.{uuid.uuid4().hex}")
             draft.write_bytes(data)
             draft.replace(path)
+            trim_folder(self._folder)
 
     def _document(self, sha256: str, suffix: str) -> Any:
         return json.loads(self.path(sha256, suffix).read_bytes())

@@ -11,6 +11,7 @@ from skyhold.storage.contract import Store
 from skyhold.storage.location import parse_location
 from skyhold.storage.objects import ByteRange
 from skyhold.storage.opening import open_object
+from skyhold.storage.trimming import MOST_KEPT_BYTES
 from skyhold.weather.header import check_beginning
 from skyhold.weather.kept import WeatherCache
 from skyhold.weather.unpacking import COMPANIONS
@@ -63,6 +64,7 @@ class WeatherDownloader:
         cache_dir: Where they are kept; by default ``weather`` in `skyhold.config.cache_folder`. It may be deleted.
         offline: Take what is kept without asking whether it has changed, and fetch nothing.
         most_bytes: How large a file may be, packed and unpacked.
+        most_kept_bytes: How much is kept; what was used least recently goes, but not what was used in the last day.
         **options: For the stores, as `skyhold.open_store` takes them.
 
     Example:
@@ -77,10 +79,11 @@ class WeatherDownloader:
         *,
         offline: bool = False,
         most_bytes: int = MOST_BYTES,
+        most_kept_bytes: int = MOST_KEPT_BYTES,
         **options: Any,
     ) -> None:
         folder = cache_folder() / "weather" if cache_dir is None else Path(cache_dir)
-        self._cache = WeatherCache(folder, offline=offline, most_bytes=most_bytes)
+        self._cache = WeatherCache(folder, offline=offline, most_bytes=most_bytes, most_kept_bytes=most_kept_bytes)
         self._options = options
 
     def download(self, source: WeatherSource) -> WeatherFiles:

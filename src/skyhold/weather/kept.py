@@ -21,6 +21,7 @@ from skyhold.storage.contract import Store
 from skyhold.storage.location import redact_uri
 from skyhold.storage.objects import ByteRange
 from skyhold.storage.opening import open_store
+from skyhold.storage.trimming import MOST_KEPT_BYTES, note_use, trim_folder
 from skyhold.weather.unpacking import file_name, unpack
 
 __all__ = ["Kept", "WeatherCache"]
@@ -53,13 +54,15 @@ class WeatherCache:
         folder: Where they are kept.
         offline: Take what is kept without asking the store.
         most_bytes: How large an object, and what is unpacked from it, may be.
+        most_kept_bytes: What was used least recently goes when there is more; not what was used in the last day.
     """
 
-    def __init__(self, folder: Path, *, offline: bool, most_bytes: int) -> None:
+    def __init__(self, folder: Path, *, offline: bool, most_bytes: int, most_kept_bytes: int = MOST_KEPT_BYTES) -> None:
         self._folder = folder.expanduser().absolute()
         self._store = open_store(str(self._folder))
         self._offline = offline
         self._most_bytes = most_bytes
+        self._most_kept_bytes = most_kept_bytes
 
     def get(self, store: Store, key: str, kind: str = ".epw") -> Kept:
         """Return the files of an object, fetched only if it is not kept, or has changed.
@@ -77,6 +80,7 @@ class WeatherCache:
         place = hashlib.sha256(uri.encode()).hexdigest()
         kept = self._find(place, kind)
         if kept is not None and self._is_current(kept, store, key):
+            note_use(self._objects / kept.sha256)
             return kept
         if self._offline:
             raise WeatherError(f"{uri!r} is not kept here, and nothing is to be fetched", remedy="Go online once")
@@ -92,7 +96,13 @@ class WeatherCache:
                 )
             name = file_name(key.partition("?")[0])
             files = unpack(data, name, uri, most_bytes=self._most_bytes) if kind == ".epw" else {name: data}
-            return self._keep(place, uri, info.e_tag, data, files)
+            kept = self._keep(place, uri, info.e_tag, data, files)
+        trim_folder(self._objects, self._most_kept_bytes)
+        return kept
+
+    @property
+    def _objects(self) -> Path:
+        return self._folder / "objects"
 
     def _is_current(self, kept: Kept, store: Store, key: str) -> bool:
         if self._offline:
@@ -103,7 +113,7 @@ class WeatherCache:
         """Return what is kept of a place, if it is of this kind and every byte is as it was."""
         try:
             told = cast("dict[str, Any]", json.loads((self._folder / "places" / f"{place}.json").read_bytes()))
-            folder = self._folder / "objects" / str(told["sha256"])
+            folder = self._objects / str(told["sha256"])
             files = {str(suffix): (folder / str(name), str(sha256)) for suffix, (name, sha256) in told["files"].items()}
             intact = all(hashlib.sha256(path.read_bytes()).hexdigest() == sha256 for path, sha256 in files.values())
             found = Kept(str(told["uri"]), str(told["sha256"]), told["e_tag"], files)
@@ -119,7 +129,8 @@ class WeatherCache:
             files[Path(name).suffix.lower()] = (name, hashlib.sha256(content).hexdigest())
         told = {"uri": uri, "e_tag": e_tag, "sha256": sha256, "files": files}
         self._store.write(f"places/{place}.json", json.dumps(told, indent=1).encode())
-        folder = self._folder / "objects" / sha256
+        folder = self._objects / sha256
+        note_use(folder)  # it may have been there before, under another name
         return Kept(uri, sha256, e_tag, {suffix: (folder / name, own) for suffix, (name, own) in files.items()})
 
     @contextmanager
