@@ -80,7 +80,7 @@ class Library:
         Raises:
             BucketNotFoundError: There is no such bucket; a folder is made.
         """
-        self._check_format(create=True)
+        self._format.check(create=True)
 
     def publish(  # noqa: PLR0913 - what there is to say of a version
         self,
