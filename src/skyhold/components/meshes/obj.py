@@ -72,7 +72,7 @@ def _lines(data: bytes) -> Iterator[tuple[int, list[bytes]]]:
 def _take(found: _Found, words: list[bytes]) -> None:
     match words:
         case [b"v", x, y, z, *_]:
-            found.positions.extend((float(x), float(y), float(z)))
+            found.positions.extend((_coordinate(x), _coordinate(y), _coordinate(z)))
         case [b"f", *corners]:
             _take_face(found, corners)
         case [b"v", *_]:
@@ -92,11 +92,30 @@ def _take_face(found: _Found, corners: list[bytes]) -> None:
     if len(corners) < _TRIANGLE:
         raise ValueError(f"a polygon has at least three corners, found {len(corners)}")
     known = len(found.positions) // 3
-    places = [int(corner.partition(b"/")[0]) for corner in corners]
-    places = [place - 1 if place > 0 else known + place for place in places]  # negative: counted from the newest
+    places = [_place(corner, known) for corner in corners]
     for second, third in pairwise(places[1:]):
         found.corners.extend((places[0], second, third))
         found.face_materials.append(found.material)
+
+
+def _place(corner: bytes, known: int) -> int:
+    """Return which vertex a corner is; a negative number is counted from the newest."""
+    try:
+        number = int(corner.partition(b"/")[0])
+    except ValueError as error:
+        raise ValueError(f"{_shown(corner)} is no vertex") from error
+    return number - 1 if number > 0 else known + number
+
+
+def _coordinate(word: bytes) -> float:
+    try:
+        return float(word)
+    except ValueError as error:
+        raise ValueError(f"{_shown(word)} is no number") from error
+
+
+def _shown(word: bytes) -> str:
+    return repr(word[:30].decode("utf-8", "replace"))
 
 
 def _checked_faces(source: Source, found: _Found, vertices: int) -> Integers:
