@@ -22,6 +22,7 @@ __all__ = [
     "is_secret_name",
     "load_profile",
     "profiles_path",
+    "read_tables",
     "redact",
     "secret_by_reference",
     "state_folder",
@@ -89,7 +90,7 @@ class SecretOrigin:
         elif self.kind == "file":
             value = _read_secret_file(Path(self.place))
         else:
-            found: Any = _tables(Path(self.place))
+            found: Any = read_tables(Path(self.place))
             for part in self.path:
                 found = cast("dict[str, Any]", found).get(part, {}) if isinstance(found, dict) else ""
             value = found if isinstance(found, str) else ""
@@ -233,6 +234,8 @@ def load_profile(name: str, path: str | os.PathLike[str] | None = None) -> dict[
     The file is TOML, a table a profile. Secrets stand there by reference, ``{env = "NAME"}`` or
     ``{file = "path"}`` (relative to the profiles file); in plain text only when nobody else may read the file.
 
+    Its ``uri``, the bucket or prefix that it is for, is no option and is left out.
+
     Args:
         name: The table.
         path: The file; by default `profiles_path`.
@@ -248,7 +251,7 @@ def load_profile(name: str, path: str | os.PathLike[str] | None = None) -> dict[
         {'endpoint': 'http://localhost:9000'}
     """
     file = profiles_path() if path is None else Path(path)
-    profiles = _tables(file)
+    profiles = read_tables(file)
     if name not in profiles:
         known = ", ".join(sorted(profiles)) or "none"
         raise ConfigError(
@@ -258,7 +261,29 @@ def load_profile(name: str, path: str | os.PathLike[str] | None = None) -> dict[
     table = profiles[name]
     if not isinstance(table, dict):
         raise ConfigError(f"{name!r} in {str(file)!r} is not a table", remedy=f"Write [{name}] above its options")
-    return {option: _value(file, name, option, value) for option, value in cast("dict[str, Any]", table).items()}
+    options = {option: value for option, value in cast("dict[str, Any]", table).items() if option != "uri"}
+    return {option: _value(file, name, option, value) for option, value in options.items()}
+
+
+def read_tables(file: Path) -> dict[str, Any]:
+    """Return the tables of a file of profiles, as they stand; they may hold secrets.
+
+    Raises:
+        ConfigError: The file cannot be used.
+    """
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise ConfigError(
+            f"there are no profiles: {str(file)!r} does not exist",
+            remedy="Create it with a table [NAME] of options, or set SKYHOLD_CONFIG",
+        ) from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"cannot read the profiles in {str(file)!r}: {error}") from error
+    except tomllib.TOMLDecodeError as error:
+        # The message of a decoder may quote the line, and the line may hold a secret.
+        where = re.search(r"\(at .*\)\Z", str(error))
+        raise ConfigError(f"{str(file)!r} is not valid TOML {where.group() if where else ''}".rstrip()) from None
 
 
 def is_secret_name(option: str) -> bool:
@@ -337,22 +362,6 @@ def _folder(own: str, xdg: str, default: str, variables: Mapping[str, str] | Non
     parent = variables.get(xdg, "")
     home = variables.get("HOME") or str(Path.home())
     return (Path(parent) if Path(parent).is_absolute() else Path(home) / default) / "skyhold"
-
-
-def _tables(file: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(file.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise ConfigError(
-            f"there are no profiles: {str(file)!r} does not exist",
-            remedy="Create it with a table [NAME] of options, or set SKYHOLD_CONFIG",
-        ) from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"cannot read the profiles in {str(file)!r}: {error}") from error
-    except tomllib.TOMLDecodeError as error:
-        # The message of a decoder may quote the line, and the line may hold a secret.
-        where = re.search(r"\(at .*\)\Z", str(error))
-        raise ConfigError(f"{str(file)!r} is not valid TOML {where.group() if where else ''}".rstrip()) from None
 
 
 def _value(file: Path, profile: str, option: str, value: Any) -> Any:

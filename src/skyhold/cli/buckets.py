@@ -2,23 +2,17 @@
 
 from contextlib import closing
 from datetime import timedelta
-from functools import partial
-from typing import Any
 
 from skyhold.cli.options import Common
 from skyhold.cli.output import Printer
-from skyhold.storage.bucket_settings import bucket_settings, has_settings
-from skyhold.storage.buckets import delete_versions, make_bucket
-from skyhold.storage.checkup import check_store
-from skyhold.storage.libraries import connect, endpoint_of
+from skyhold.storage.buckets import make_bucket
+from skyhold.storage.diagnosis import open_diagnosis
 from skyhold.storage.location import parse_location
-from skyhold.storage.opening import open_store
 from skyhold.storage.uploads import abort_uploads, ending_by_itself, list_left_uploads
 
 __all__ = ["check", "mb", "sweep"]
 
 _DEFAULT = Common()
-_SMALLEST_PART = 5 * 1024 * 1024  # that S3 takes
 _MARKS = {"ok": "✓", "warning": "!", "failed": "✗", "unknown": "?"}
 
 
@@ -49,23 +43,15 @@ def check(uri: str, /, *, common: Common = _DEFAULT) -> int:
     """
     printer = Printer(as_json=common.json)
     options = common.options_for(uri)
-    settings = None
-    endpoint = ""
-    if has_settings(uri):
-        endpoint = endpoint_of(connect(parse_location(uri), options))
-        options = {"part_bytes": _SMALLEST_PART, **options}
-        settings = partial(bucket_settings, uri, **options)
-    purge = partial(_delete_versions, options) if parse_location(uri).scheme == "s3" else None
-    store = open_store(uri, **options)
-    identity = store.identity or "nobody in particular"
-    words = f"  {store.uri} as {identity}{f' at {endpoint}' if endpoint else ''}"
-    printer.item(words, uri=store.uri, identity=store.identity, endpoint=endpoint)
+    diagnosis = open_diagnosis(uri, **options)
+    identity, endpoint = diagnosis.identity or "nobody in particular", diagnosis.endpoint
+    words = f"  {diagnosis.uri} as {identity}{f' at {endpoint}' if endpoint else ''}"
+    printer.item(words, uri=diagnosis.uri, identity=diagnosis.identity, endpoint=endpoint)
     if common.dry_run:
         printer.summary("would write a probe object, try it and delete it", dry_run=True)
         return 0
     counts = dict.fromkeys(_MARKS, 0)
-    part_bytes = int(options.get("part_bytes", _SMALLEST_PART))
-    with closing(check_store(store, settings, part_bytes=part_bytes, purge=purge)) as lines:
+    with closing(diagnosis.lines()) as lines:
         for line in lines:
             counts[line.state] += 1
             words = f"{_MARKS[line.state]} {line.name}: {line.found}"
@@ -74,10 +60,6 @@ def check(uri: str, /, *, common: Common = _DEFAULT) -> int:
             printer.item(words, name=line.name, state=line.state, found=line.found, remedy=line.remedy)
     printer.summary(", ".join(f"{count} {state}" for state, count in counts.items() if count), **counts)
     return 1 if counts["failed"] else 0
-
-
-def _delete_versions(options: dict[str, Any], uri: str) -> int:
-    return delete_versions(uri, **options)
 
 
 def sweep(uri: str, /, *, older_than_hours: float = 24.0, common: Common = _DEFAULT) -> int:

@@ -10,6 +10,7 @@ from skyhold.cli.options import Common
 from skyhold.cli.output import Printer
 from skyhold.config import environment
 from skyhold.errors import MissingExtraError
+from skyhold.profiles import list_profiles
 from skyhold.runs.journal import default_journal
 
 __all__ = ["ui"]
@@ -18,19 +19,20 @@ _DEFAULT = Common()
 
 
 def ui(
-    *,
+    *uris: str,
     host: str = "127.0.0.1",
     port: int = 0,
     name: Annotated[list[str] | None, Parameter(negative="")] = None,
     browser: bool = True,
     common: Common = _DEFAULT,
 ) -> int:
-    """Open the dashboard: what runs on this machine, in the browser.
+    """Open the dashboard: runs, storage and connections, in the browser.
 
     It listens on this machine alone, and is opened by a link that is good once. Where other machines are to reach it,
     the environment variable SKYHOLD_UI_PASSWORD has to hold a password.
 
     Args:
+        uris: Buckets, prefixes and folders to show, beside those that connection profiles name.
         host: Address to listen on.
         port: 0 takes a free one.
         name: A further host name by which browsers may ask for it.
@@ -38,7 +40,7 @@ def ui(
         common: Options of every command.
     """
     try:
-        from skyhold.dashboard.desk import Desk  # noqa: PLC0415 - the extra `dashboard`, for this command alone
+        from skyhold.dashboard.desk import Desk, make_place  # noqa: PLC0415 - the extra `dashboard`, for this command alone
         from skyhold.dashboard.serving import Address, serve  # noqa: PLC0415
     except ImportError as error:
         raise MissingExtraError.of("dashboard", "skyhold ui") from error
@@ -53,8 +55,11 @@ def ui(
         if browser and sys.stdout.isatty():
             webbrowser.open(link)
 
+    desk = Desk(default_journal(), may_open=address.is_local)
+    desk.add(make_place(profile.uri, profile.name) for profile in list_profiles() if profile.uri)
+    desk.add(make_place(uri, common.profile or "", common.given_options()) for uri in uris)
     try:
-        serve(Desk(default_journal()), address, password=environment().get("SKYHOLD_UI_PASSWORD", ""), started=started)
+        serve(desk, address, password=environment().get("SKYHOLD_UI_PASSWORD", ""), started=started)
     except KeyboardInterrupt:  # the usual end
         printer.summary("the dashboard has stopped", stopped=True)
     return 0

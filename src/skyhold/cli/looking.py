@@ -3,28 +3,24 @@
 # pyarrow is untyped:
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 
-import itertools
 import shutil
-from collections.abc import Iterator
 from dataclasses import replace
-from typing import Annotated, Any, NamedTuple, cast
+from typing import Annotated, Any
 
 import orjson
 from cyclopts import Parameter
-from pydantic_core import from_json
 
 from skyhold.cli.adapters import Reading, open_inputs
 from skyhold.cli.models import load_model
 from skyhold.cli.options import Common
 from skyhold.cli.output import Printer, format_table, visible
 from skyhold.errors import BadUriError
+from skyhold.records.first_rows import FirstRow, FirstRows, cell_text, read_first_rows
 from skyhold.records.flow import plan_for
-from skyhold.records.formats.adapter import Batch, MalformedRow
+from skyhold.records.formats.adapter import MalformedRow
 from skyhold.records.modelling.finding import find_kinds
 from skyhold.records.modelling.source import model_source
-from skyhold.records.validation.outcome import RowKind
 from skyhold.records.validation.plan import ValidationPlan
-from skyhold.records.validation.python_values import Unreadable, python_values
 from skyhold.runs.wording import human_size
 from skyhold.storage.location import redact_uri
 from skyhold.storage.wrappers.metered import Meter, MeteredStore
@@ -34,12 +30,6 @@ __all__ = ["explain", "head", "schema"]
 _DEFAULT = Common()
 _READING = Reading()
 _WIDTH = 120
-
-
-class _Row(NamedTuple):
-    number: int
-    values: dict[str, Any] | None
-    malformed: MalformedRow | None = None
 
 
 def head(
@@ -63,14 +53,13 @@ def head(
     wanted = rows if reading.limit is None else min(rows, reading.limit)
     adapter = open_inputs(list(uris), replace(reading, limit=wanted), common)
     meter = Meter()
-    with adapter.open(lambda store: MeteredStore(store, meter)) as stream:
-        found = [row for batch in stream.batches() for row in _rows_of(batch, stream.kind)]
-        names = list(stream.columns)
+    first = read_first_rows(adapter, wanted, lambda store: MeteredStore(store, meter))
+    found, names = first.rows, list(first.columns)
     for row in found if common.json else ():
         fields = {"values": row.values} if row.malformed is None else _as_fields(row.malformed)
         print(orjson.dumps({"row": row.number, **fields}, default=str, option=orjson.OPT_NON_STR_KEYS).decode())
     if not common.json:
-        _print_rows(found, names)
+        _print_rows(first)
     bad = sum(row.malformed is not None for row in found)
     requests, size_bytes = sum(meter.usage.requests.values()), meter.usage.bytes_in
     spent = f"; {requests:,} requests, {human_size(size_bytes)}" if requests else ""
@@ -160,39 +149,13 @@ def _need(uris: tuple[str, ...], verb: str) -> None:
         raise BadUriError(f"{verb} needs something to read", remedy=f"Write: skyhold {verb} URI")
 
 
-def _rows_of(batch: Batch, kind: RowKind) -> Iterator[_Row]:
-    """Yield a batch's rows in the order of the file."""
-    data = batch.data
-    columns = [python_values(column) for column in data.columns]
-    names: list[str] = data.schema.names
-    good = (
-        _json_row(batch.row_number(place), cells[0])
-        if kind == "json"
-        else _Row(batch.row_number(place), dict(zip(names, cells, strict=True)))
-        for place, cells in enumerate(zip(*columns, strict=True))
-    )
-    bad = (_Row(row.row, None, row) for row in batch.malformed)
-    yield from sorted(itertools.chain(good, bad), key=lambda row: row.number)
-
-
-def _json_row(number: int, line: bytes) -> _Row:
-    shown = line.decode(errors="backslashreplace")
-    try:
-        values = from_json(line)
-    except ValueError as error:
-        return _Row(number, None, MalformedRow(number, "json_invalid", f"Invalid JSON: {error}", shown))
-    if not isinstance(values, dict):
-        return _Row(number, None, MalformedRow(number, "object_type", "the line is no JSON object", shown))
-    return _Row(number, cast("dict[str, Any]", values))
-
-
 def _as_fields(row: MalformedRow) -> dict[str, Any]:
     return {"malformed": row.error_type, "message": row.message, "line": row.line, "original": row.original}
 
 
-def _print_rows(rows: list[_Row], columns: list[str]) -> None:
+def _print_rows(first: FirstRows) -> None:
     """Print a table of the rows, and under it what could not be read."""
-    names = list(dict.fromkeys([*columns, *(name for row in rows for name in row.values or {})]))
+    rows, names = first.rows, first.names
     cells = [[str(row.number), *(_cell(row, name) for name in names)] for row in rows if row.values is not None]
     print("\n".join(format_table(["row", *names], cells, width=_width())))
     for row in rows:
@@ -201,19 +164,9 @@ def _print_rows(rows: list[_Row], columns: list[str]) -> None:
             print(visible(words, _width()))
 
 
-def _cell(row: _Row, name: str) -> str:
-    if name not in (row.values or {}):
-        return ""
-    value = (row.values or {})[name]
-    if value is None:
-        return "null"
-    if isinstance(value, str):
-        return value
-    if isinstance(value, Unreadable):
-        return f"({value.why})"
-    if isinstance(value, dict | list):
-        return orjson.dumps(value, default=str, option=orjson.OPT_NON_STR_KEYS).decode()
-    return str(value)
+def _cell(row: FirstRow, name: str) -> str:
+    text = cell_text(row, name)
+    return "null" if text is None else text
 
 
 def _width() -> int:

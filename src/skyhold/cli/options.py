@@ -40,7 +40,11 @@ class Common:
 
     def storage_options(self) -> dict[str, Any]:
         """Return the profile's options, and over them those given here."""
-        options = load_profile(self.profile) if self.profile else {}
+        return {**(load_profile(self.profile) if self.profile else {}), **self.given_options()}
+
+    def given_options(self) -> dict[str, Any]:
+        """Return the options given here, without the profile's."""
+        options: dict[str, Any] = {}
         for text in self.option:
             name, equals, value = text.partition("=")
             if not equals:

@@ -12,11 +12,13 @@ from starlette.routing import BaseRoute, Mount, Route, request_response
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from skyhold.dashboard.connections import connections_routes
 from skyhold.dashboard.desk import Desk
 from skyhold.dashboard.entering import entering_routes, refuse
 from skyhold.dashboard.rendering import show_error
 from skyhold.dashboard.runs import runs_routes
 from skyhold.dashboard.safety import Guard, Keyring
+from skyhold.dashboard.storage import storage_routes
 from skyhold.errors import KeyNotFoundError, SkyholdError, UnsupportedError
 from skyhold.runs.asked import redact_text
 
@@ -38,6 +40,8 @@ def make_application(desk: Desk, *, keys: Keyring, hosts: Iterable[str]) -> ASGI
         Route("/", _home),
         *entering_routes(),
         *runs_routes(),
+        *storage_routes(),
+        *connections_routes(),
         Mount("/static", StaticFiles(directory=_STATIC)),
     ]
     application = Starlette(

@@ -1,11 +1,10 @@
 """The door: a link that is good once, or a password, becomes the session's cookie."""
 
-from urllib.parse import parse_qs
-
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
+from skyhold.dashboard.forms import read_form
 from skyhold.dashboard.rendering import show
 from skyhold.dashboard.safety import Keyring
 
@@ -43,12 +42,8 @@ async def _enter(request: Request) -> Response:
 async def _enter_by_password(request: Request) -> Response:
     keys = _keys(request)
     client = request.client.host if request.client else ""
-    body = b""
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > _TOO_LONG:
-            return _door(request, 413, fault="That is too long for a password.")
-    session = keys.enter_by_password(_password_in(body), client)
+    form = await read_form(request, _TOO_LONG)
+    session = keys.enter_by_password(form.text("password"), client)
     if session:
         return _with_session(RedirectResponse("/", 303), keys, session)
     if keys.must_wait(client):
@@ -71,10 +66,6 @@ def _door(request: Request, status_code: int, fault: str = "") -> Response:
 def _with_session(answer: Response, keys: Keyring, session: str) -> Response:
     answer.set_cookie(keys.cookie, session, httponly=True, samesite="strict")
     return answer
-
-
-def _password_in(body: bytes) -> str:
-    return parse_qs(body.decode("utf-8", "replace"), keep_blank_values=True).get("password", [""])[0]
 
 
 def _keys(request: Request) -> Keyring:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
@@ -26,9 +26,9 @@ from skyhold.errors import (
 from skyhold.runs.asked import redact_text
 from skyhold.runs.wording import human_size, human_time
 
-__all__ = ["SECTIONS", "is_fragment", "render", "show", "show_error"]
+__all__ = ["SECTIONS", "error_words", "is_fragment", "render", "show", "show_error", "status_of"]
 
-SECTIONS: tuple[tuple[str, str], ...] = (("Runs", "/runs"),)
+SECTIONS: tuple[tuple[str, str], ...] = (("Runs", "/runs"), ("Storage", "/storage"), ("Connections", "/connections"))
 """The tabs: name and first page."""
 
 _STATUS: tuple[tuple[type[SkyholdError], int], ...] = (
@@ -55,9 +55,13 @@ def render(template: str, **values: Any) -> str:
 
 def show_error(request: Request, error: SkyholdError) -> HTMLResponse:
     """Return the page that says what failed, on what, why, and what to do; or that part of a page."""
-    status_code = next((status for kind, status in _STATUS if isinstance(error, kind)), 500)
     template = "error_part.html" if is_fragment(request) else "error.html"
-    return show(request, template, status_code=status_code, error=error_words(error))
+    return show(request, template, status_code=status_of(error), error=error_words(error))
+
+
+def status_of(error: SkyholdError) -> int:
+    """Return the HTTP status that means an error."""
+    return next((status for kind, status in _STATUS if isinstance(error, kind)), 500)
 
 
 def error_words(error: SkyholdError) -> Mapping[str, str]:
@@ -100,6 +104,7 @@ def _templates() -> Environment:
         "clock": _clock,
         "number": _number,
         "shown": _shown,
+        "exact": _exact,
     }
     return templates
 
@@ -125,6 +130,11 @@ def _number(number: float) -> str:
 def _shown(text: str) -> str:
     """Return a name on one line."""
     return _seen(text).replace("\n", "\\n").replace("\t", "\\t")
+
+
+def _exact(text: str) -> Markup:
+    """Return a name for a form's field or a script, which need it as it is."""
+    return escape(text)
 
 
 def _seen(value: Any) -> Any:

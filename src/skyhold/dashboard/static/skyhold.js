@@ -9,3 +9,87 @@ document.addEventListener("click", async (event) => {
   document.getElementById("said").textContent = "Copied";
   setTimeout(() => button.classList.remove("copied"), 2000);
 });
+
+// Uploads: each file is sent as it is, and the page shows how far it is.
+
+function setUpUploads(drop) {
+  const list = drop.querySelector("ul");
+  const input = drop.querySelector("input");
+  drop.hidden = false;
+  input.addEventListener("change", () => start(input.files));
+  drop.addEventListener("dragover", (event) => { event.preventDefault(); drop.classList.add("over"); });
+  drop.addEventListener("dragleave", () => drop.classList.remove("over"));
+  drop.addEventListener("drop", (event) => {
+    event.preventDefault();
+    drop.classList.remove("over");
+    start(event.dataTransfer.files);
+  });
+  let waiting = Promise.resolve();
+  let failed = false;
+
+  function start(files) {
+    for (const file of files) {
+      const item = showItem(file.name);
+      waiting = waiting.then(() => send(file, item, false));
+    }
+    waiting.then(() => { if (!failed) location.reload(); });
+  }
+
+  function showItem(name) {
+    const item = document.createElement("li");
+    const title = document.createElement("span");
+    const bar = document.createElement("progress");
+    const words = document.createElement("span");
+    title.textContent = name;
+    bar.setAttribute("aria-label", name);
+    bar.max = 1;
+    bar.value = 0;
+    words.textContent = "waiting";
+    words.setAttribute("role", "status");
+    item.append(title, bar, words);
+    list.append(item);
+    return { item, bar, words };
+  }
+
+  function send(file, shown, replace) {
+    return new Promise((resolve) => {
+      const query = new URLSearchParams({ key: drop.dataset.prefix + file.name });
+      if (replace) query.set("replace", "yes");
+      const request = new XMLHttpRequest();
+      request.open("POST", `${drop.dataset.upload}?${query}`);
+      request.responseType = "json";
+      request.upload.addEventListener("progress", (event) => {
+        shown.bar.value = event.total ? event.loaded / event.total : 0;
+        shown.words.textContent = `${Math.floor(100 * shown.bar.value)} %`;
+      });
+      request.addEventListener("loadend", () => {
+        if (request.status === 201) {
+          shown.bar.value = 1;
+          shown.words.textContent = "done";
+        } else {
+          tellFailure(file, shown, request);
+        }
+        resolve();
+      });
+      request.send(file);
+    });
+  }
+
+  function tellFailure(file, shown, request) {
+    failed = true;
+    const answer = request.response || { cause: "the dashboard does not answer", code: "", remedy: "" };
+    shown.words.textContent = [answer.cause, answer.remedy].filter(Boolean).join(". ");
+    if (answer.code !== "already_exists") return;
+    const button = document.createElement("button");
+    button.type = "button";
+    button.textContent = "Replace";
+    button.addEventListener("click", () => {
+      button.remove();
+      failed = false;
+      send(file, shown, true).then(() => { if (!failed) location.reload(); });
+    });
+    shown.item.append(button);
+  }
+}
+
+document.querySelectorAll("[data-upload]").forEach(setUpUploads);
