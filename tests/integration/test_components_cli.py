@@ -96,6 +96,7 @@ def test_what_is_deleted_comes_back_and_what_others_need_is_shown_and_brought(
         "robot/bracket.stl",
         "robot/parts/arm.stl",
     }
+    assert say("comp", "rm", library, "bracket.stl")[0] != 0, "the robot needs it"
     assert say("comp", "rm", library, "robot", "-m", "obsolete")[0] == 0
     assert say("comp", "ls", library)[1][-1]["summary"]["components"] == 1
     assert say("comp", "ls", library, "--deleted")[1][-1]["summary"]["components"] == 2
@@ -116,6 +117,10 @@ def test_a_library_is_verified_cleaned_and_repaired(say: Say, place: tuple[str, 
     assert say("comp", "repair", library)[1][-1]["summary"] == {"mended": 1, "left": 0}
     assert say("comp", "verify", library)[0] == 0
     assert say("comp", "gc", library, "--dry-run")[1][-1]["summary"]["kept"] == 2
+    copied = say("comp", "replicate", library, f"{library}-backup")[1]
+    assert [each["component"] for each in copied[:-1]] == ["arm.stl", "bracket.stl"]
+    assert say("comp", "replicate", library, f"{library}-backup")[1][-1]["summary"]["contents"] == 0
+    assert say("comp", "verify", f"{library}-backup")[0] == 0
 
 
 def test_a_folder_is_synchronized_both_ways_with_a_plan_first(

@@ -275,6 +275,7 @@ def delete(
     /,
     *components: str,
     message: Annotated[str, Parameter(name=["--message", "-m"])] = "",
+    even_if_needed: Flag = False,
     ignore_lock: Flag = False,
     common: Common = _DEFAULT,
 ) -> int:
@@ -284,6 +285,7 @@ def delete(
         library: URI of the library.
         components: Which.
         message: Why.
+        even_if_needed: Delete even what other components need.
         ignore_lock: Delete even what somebody else has locked.
         common: Options of every command.
     """
@@ -295,7 +297,7 @@ def delete(
         if common.dry_run:
             printer.item(f"would delete {component}", component=component)
             continue
-        version = place.delete(component, message=message, ignore_lock=ignore_lock)
+        version = place.delete(component, message=message, ignore_lock=ignore_lock, even_if_needed=even_if_needed)
         printer.item(f"deleted {component} in version {version.number}", **_as_dict(version))
     printer.summary(f"{len(components):,} components", components=len(components), dry_run=common.dry_run)
     return 0

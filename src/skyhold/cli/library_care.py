@@ -13,13 +13,14 @@ from skyhold.components.findings import Finding
 from skyhold.components.garbage import GRACE, collect_garbage
 from skyhold.components.locks import Lock
 from skyhold.components.recovery import recover_library
+from skyhold.components.replication import replicate_library
 from skyhold.components.verification import verify_library
 from skyhold.errors import BadOptionError
 from skyhold.runs.bar import ProgressBar
 from skyhold.runs.event import Listener
 from skyhold.runs.wording import human_size
 
-__all__ = ["collect", "lock", "repair", "show_graph", "verify"]
+__all__ = ["collect", "copy_all", "lock", "repair", "show_graph", "verify"]
 
 _DEFAULT = Common()
 _DAMAGED = 1
@@ -136,6 +137,45 @@ def repair(library: str, /, *, quick: Flag = False, common: Common = _DEFAULT) -
         f"{len(done.mended):,} mended, {len(done.left):,} left", mended=len(done.mended), left=len(done.left)
     )
     return _DAMAGED if done.left else 0
+
+
+def copy_all(library: str, target: str, /, *, common: Common = _DEFAULT) -> int:
+    """Copy a library with its history to another store, or bring such a copy up to date. Nothing is overwritten.
+
+    Args:
+        library: URI of the library that is read.
+        target: URI of the library that is written.
+        common: Options of every command.
+    """
+    printer = Printer(as_json=common.json)
+    done = replicate_library(
+        open_library(library, common), open_library(target, common), dry_run=common.dry_run, listeners=_bar(common)
+    )
+    verb = "would copy" if done.dry_run else "copied"
+    for component, numbers in done.versions.items():
+        words = ", ".join(str(number) for number in numbers)
+        printer.item(f"{verb} {component}: {words}", action=verb, component=component, versions=numbers)
+    for each in done.diverged:
+        printer.item(
+            f"left alone: {each.component} from version {each.version} on: {each.detail}",
+            action="left",
+            component=each.component,
+            version=each.version,
+            detail=each.detail,
+        )
+    for component, reason in done.failed.items():
+        printer.item(f"failed: {component}: {reason}", action="failed", component=component, reason=reason)
+    printer.summary(
+        f"{len(done.versions):,} components, {done.contents:,} contents ({human_size(done.bytes_copied)}); "
+        f"{len(done.diverged):,} contradict each other, {len(done.failed):,} failed",
+        components=len(done.versions),
+        contents=done.contents,
+        bytes_copied=done.bytes_copied,
+        ahead=done.ahead,
+        diverged=[each.component for each in done.diverged],
+        failed=done.failed,
+    )
+    return 0 if done.ok else _DAMAGED
 
 
 def show_graph(
