@@ -22,6 +22,7 @@ from skyhold.components.folder_scan import (
     name_fault,
     scan_folder,
 )
+from skyhold.components.in_parallel import in_parallel
 from skyhold.components.layout import RESERVED, is_plain
 from skyhold.components.library import Library
 from skyhold.components.sync_config import SyncConfig
@@ -45,7 +46,6 @@ __all__ = ["View", "ask_for", "look", "token_of"]
 _HASHING = 8
 _ASKING = 64
 _LAST_RESERVED = RESERVED + "~~~~"
-_CHUNK = 2048
 
 A = TypeVar("A")
 T = TypeVar("T")
@@ -333,14 +333,4 @@ def _each(work: Callable[[A], T], items: Iterable[A], workers: int) -> Iterator[
         except (SkyholdError, OSError) as error:
             return error
 
-    listed = list(items)
-    with ThreadPoolExecutor(workers, thread_name_prefix="skyhold-look") as pool:
-        try:
-            for begin in range(0, len(listed), _CHUNK):
-                chunk = listed[begin : begin + _CHUNK]
-                futures = [pool.submit(safely, item) for item in chunk]
-                wait_for(futures)
-                yield from ((item, future.result()) for item, future in zip(chunk, futures, strict=True))
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+    return in_parallel(safely, items, jobs=workers)

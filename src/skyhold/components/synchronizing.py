@@ -5,10 +5,11 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime
+from itertools import takewhile
 from typing import Protocol
 
+from skyhold.components.in_parallel import in_parallel
 from skyhold.components.library import Library
 from skyhold.components.operation_log import OperationLog
 from skyhold.components.sync_config import SyncConfig, SyncResult
@@ -26,7 +27,6 @@ from skyhold.errors import (
     StorageError,
     TransferError,
 )
-from skyhold.execution.waiting import wait_for
 from skyhold.runs.event import Listener
 from skyhold.runs.recording import RunRecorder, record_run
 from skyhold.runs.wording import human_size
@@ -36,7 +36,9 @@ from skyhold.storage.sync import ConflictChoice, SyncAction, SyncPlan
 __all__ = ["HasLibrary", "StorageSynchronizer"]
 
 _ROUNDS = 6
-_MOST_THREADS = 64
+_MOST_JOBS = 64
+_FEW_JOBS = 6
+_TINY_BYTES = 256 * 1024
 _SPARE_BYTES = 16 * 1024 * 1024
 
 Ask = Callable[[SyncAction], ConflictChoice]
@@ -309,13 +311,13 @@ class _Session:
         progress = self._run.progress
         progress.step("moving")
         progress.advance(0, total=progress.done + len(actions))
-        late = {"delete_local", "delete_remote"}
-        small = [action for action in actions if action.size_bytes <= SMALL_BYTES and action.kind not in late]
-        large = [action for action in actions if action.size_bytes > SMALL_BYTES]
-        workers = min(self._owner.library.store.concurrency, _MOST_THREADS)
-        for some, threads in ((small, workers), (large, 1), ([each for each in actions if each.kind in late], workers)):
-            for action, error in _each(work.do, some, threads, self._stop):
-                self._settle(action, error)
+        most = min(self._owner.library.store.concurrency, _MOST_JOBS)
+        for lane, jobs in enumerate((most, min(most, _FEW_JOBS), 1, most)):
+            self._do(work, [action for action in actions if _lane(action) == lane], jobs)
+
+    def _do(self, work: SyncWork, actions: Sequence[SyncAction], jobs: int) -> None:
+        for action, error in _each(work.do, actions, jobs, self._stop):
+            self._settle(action, error)
 
     def _settle(self, action: SyncAction, error: Exception | None) -> None:
         assert self.result is not None
@@ -350,6 +352,13 @@ def _first_result(plan: SyncPlan) -> SyncResult:
     return SyncResult(plan, unchanged=plan.unchanged, left=left, problems=dict(plan.problems))
 
 
+def _lane(action: SyncAction) -> int:
+    """Return which group an action is done with: small files, which fill no memory, many at a time; deletions last."""
+    if action.kind in {"delete_local", "delete_remote"}:
+        return 3
+    return (action.size_bytes > _TINY_BYTES) + (action.size_bytes > SMALL_BYTES)
+
+
 def _is_passing(error: Exception) -> bool:
     """Whether a new plan may help: somebody was faster."""
     if isinstance(error, LockedError | DeleteGuardError):
@@ -358,36 +367,20 @@ def _is_passing(error: Exception) -> bool:
 
 
 def _each(
-    work: Callable[[SyncAction], None], actions: Sequence[SyncAction], workers: int, stop: threading.Event
+    work: Callable[[SyncAction], None], actions: Sequence[SyncAction], jobs: int, stop: threading.Event
 ) -> Iterator[tuple[SyncAction, Exception | None]]:
     """Do the work for all, and tell how each ended; a network that is gone ends it all."""
-    if not actions:
-        return
-    waiting: dict[Future[None], SyncAction] = {}
-    left = iter(actions)
-    with ThreadPoolExecutor(workers, thread_name_prefix="skyhold-sync") as pool:
+
+    def attempt(action: SyncAction) -> Exception | None:
         try:
-            while True:
-                while len(waiting) < workers * 2 and not stop.is_set() and (action := next(left, None)) is not None:
-                    waiting[pool.submit(work, action)] = action
-                if not waiting:
-                    return
-                for future in wait_for(waiting, any_of_them=True):
-                    yield waiting.pop(future), _error_of(future)
-        except BaseException:
-            pool.shutdown(wait=True, cancel_futures=True)
+            work(action)
+        except NetworkError:
             raise
+        except (SkyholdError, OSError) as error:
+            return error
+        return None
 
-
-def _error_of(future: Future[None]) -> Exception | None:
-    """Return what failed about one file; whatever ends the whole synchronization is raised."""
-    try:
-        future.result()
-    except NetworkError:
-        raise
-    except (SkyholdError, OSError) as error:
-        return error
-    return None
+    return in_parallel(attempt, takewhile(lambda _: not stop.is_set(), actions), jobs=jobs)
 
 
 def _nobody(message: str) -> None:

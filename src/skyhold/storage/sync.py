@@ -123,12 +123,9 @@ class SyncAction:
     @property
     def size_bytes(self) -> int:
         """How much content it moves."""
-        sizes = {
-            "upload": self.local and self.local.size_bytes,
-            "download": self.remote and self.remote.size_bytes,
-            "keep_both": (self.local.size_bytes if self.local else 0) + (self.remote.size_bytes if self.remote else 0),
-        }
-        return sizes.get(self.kind) or 0
+        here, there = (side.size_bytes if side else 0 for side in (self.local, self.remote))
+        sizes = {"upload": here, "rename_remote": here, "download": there, "keep_both": here + there}
+        return sizes.get(self.kind, 0)
 
     def __str__(self) -> str:
         target = f" → {self.to}" if self.to else ""
