@@ -6,6 +6,7 @@ UV := $(BIN)/uv
 SETUP := $(VENV)/.ready
 BENCH := .venv-bench
 AZURITE := .azurite/node_modules/.bin/azurite-blob
+OTHER_ENGINE := .engines/25.1/bin/python
 
 .PHONY: demo test test-slow check format bench bench-long docs clean
 
@@ -15,7 +16,7 @@ demo: $(SETUP)
 test: $(SETUP) $(if $(CI),$(AZURITE))
 	$(BIN)/python -m pytest -m "not slow"
 
-test-slow: $(SETUP) $(AZURITE)
+test-slow: $(SETUP) $(AZURITE) $(OTHER_ENGINE)
 	$(BIN)/python -m pytest -m "slow or not slow" --hypothesis-profile=nightly
 
 check: $(SETUP)
@@ -55,5 +56,10 @@ $(BENCH)/.ready: pyproject.toml $(SETUP)
 $(AZURITE):
 	npm install --silent --no-fund --no-audit --prefix .azurite azurite
 
+# An older EnergyPlus, in a Python of its own: one Python has one wheel of it.
+$(OTHER_ENGINE): | $(SETUP)
+	$(UV) venv --quiet --clear --python $(BIN)/python .engines/25.1
+	$(UV) pip install --quiet --python $(OTHER_ENGINE) 'pyenergyplus-lbnl==25.1.2'
+
 clean:
-	rm -rf $(VENV) $(BENCH) .azurite .hypothesis .ruff_cache build dist site demo-output
+	rm -rf $(VENV) $(BENCH) .azurite .engines .hypothesis .ruff_cache build dist site demo-output
