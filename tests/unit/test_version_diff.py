@@ -89,6 +89,13 @@ def test_metadata_and_needs_are_told():
     assert json.loads(json.dumps(diff.to_json()))["metadata"][1] == {"name": "colour", "old": "red", "new": "blue"}
 
 
+def test_names_that_a_terminal_would_obey_are_escaped():
+    old = version(1, {"a\x1b[2J": b"1"}, metadata={"x\ny": "\x1b[31m"})
+    text = compare_versions(old, version(2, {"b\x07": b"1"})).to_text()
+    assert all(line.isprintable() for line in text.splitlines())
+    assert "renamed 'a\\x1b[2J' → 'b\\x07'" in text
+
+
 def test_versions_with_the_same_files_say_that_nothing_changed():
     diff = compare_versions(version(1, {"": b"1"}), version(2, {"": b"1"}))
     assert diff.is_empty

@@ -55,6 +55,7 @@ _COMPONENTS = {
     "log": ("skyhold.cli.components:log", "Show the versions of a component: when, who, why."),
     "get": ("skyhold.cli.components:get", "Bring a component to disk, verified."),
     "diff": ("skyhold.cli.components:diff", "Show what changed between two versions."),
+    "preview": ("skyhold.cli.previewing:show_preview", "Show what a component looks like, and its measures."),
     "tag": ("skyhold.cli.components:tag", "Give a version a name."),
     "restore": ("skyhold.cli.components:restore", "Publish an old version again, or bring back what was deleted."),
     "rm": ("skyhold.cli.components:delete", "Delete components; their versions stay."),

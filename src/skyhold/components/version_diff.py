@@ -72,7 +72,7 @@ class VersionDiff:
 
     def to_text(self) -> str:
         """Return it in words, without a line feed at the end."""
-        lines = [f"{self.component}: version {self.old} → {self.new}"]
+        lines = [f"{_shown(self.component)}: version {self.old} → {self.new}"]
         for change in self.files:
             lines.append(f"  {change.kind} {self._title(change)}")
             details = change.mesh.to_lines() if change.mesh else [change.note] if change.note else []
@@ -93,11 +93,11 @@ class VersionDiff:
         }
 
     def _title(self, change: FileChange) -> str:
-        name = change.name or self.component
+        name = _shown(change.name or self.component)
         sizes = [human_size(entry.size_bytes) for entry in (change.old, change.new) if entry is not None]
         if change.kind == "renamed":
             assert change.old is not None  # what was renamed was there
-            return f"{change.old.name or self.component} → {name}"
+            return f"{_shown(change.old.name or self.component)} → {name}"
         return f"{name}, {' → '.join(sizes)}"
 
 
@@ -150,9 +150,15 @@ def _needs(version: Version) -> dict[str, str]:
 
 def _as_text(change: EntryChange, *, quoted: bool = True) -> str:
     old, new = (repr(value) if quoted and value is not None else value for value in (change.old, change.new))
+    name = _shown(change.name)
     if old is None:
-        return f"{change.name}: {new} (added)"
-    return f"{change.name}: {old} (removed)" if new is None else f"{change.name}: {old} → {new}"
+        return f"{name}: {new} (added)"
+    return f"{name}: {old} (removed)" if new is None else f"{name}: {old} → {new}"
+
+
+def _shown(name: str) -> str:
+    """Return a name as a terminal shows it and does not obey it; what lies in a bucket was written by anybody."""
+    return name if name.isprintable() else repr(name)
 
 
 def _file_to_json(change: FileChange) -> dict[str, Any]:
