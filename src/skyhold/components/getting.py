@@ -19,8 +19,9 @@ def bring(history: History, version: Version, target: Path, *, on_moved: Moved |
     """Write the files of a version; return where the component lies.
 
     A component that is one file becomes ``target``, or a file in it where that is a folder. One that has several
-    becomes the folder ``target``; other files there stay. The files are gathered and verified beside it first. An
-    interrupted call leaves what it gathered, and the next one goes on with it.
+    becomes the folder ``target``: all are gathered and verified beside it first. Where the folder exists, they go into
+    it one after the other then, and other files there stay. An interrupted call leaves what it gathered, and the next
+    one goes on with it.
 
     Args:
         history: Where the contents are.

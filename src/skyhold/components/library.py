@@ -142,7 +142,8 @@ class Library:
             message: Why.
             expected: The number of the version that this content was made from, None for no version.
             is_new: Whether the listing had neither a component nor an object of this name, nor a component around it,
-                nor anything within it. All writes are create-only then: an old listing harms only that last rule.
+                nor anything within it. All writes are create-only then: an old listing harms only that last rule. It is
+                not believed where the store ignores conditions, which is tried once.
             run: The run that this is part of; it is recorded as one of its own if not given.
 
         Returns:
@@ -151,6 +152,7 @@ class Library:
         Raises:
             VersionConflictError: The newest version is not the expected one.
         """
+        is_new = is_new and self._format.keeps_conditions()
         draft = Publication(component_id, content, self.author, message, expected=expected, is_new=is_new)
         return self._publish(draft, ignore_lock=True, run=run)
 
@@ -167,8 +169,8 @@ class Library:
 
         Args:
             component_id: Which component.
-            target: The file that it becomes, or the folder that it goes to; a component of several files becomes this
-                folder.
+            target: The file that it becomes, or the folder that it goes to (one that exists, or a text that ends in
+                ``/``); a component of several files becomes this folder.
             version: A number or a tag.
             on_progress: Told how it goes on.
             run: The run that this is part of; it is recorded as one of its own if not given.
@@ -180,11 +182,14 @@ class Library:
         """
         found = self._living(component_id, version)
         asked = {"component": component_id, "library": self.uri, "version": found.number, "target": str(target)}
+        path = Path(target).absolute()
+        if isinstance(target, str) and target.endswith("/"):
+            path.mkdir(parents=True, exist_ok=True)
         recorded = self._recorded("get", component_id, asked, found.size_bytes, on_progress, run)
         with recorded as (recorder, library, moved):
             for entry in found.files:
                 recorder.add_input(self.store.uri_of(plain_key(component_id, entry.name)), sha256=entry.sha256)
-            recorder.add_output(str(bring(library.history, found, Path(target), on_moved=moved)))
+            recorder.add_output(str(bring(library.history, found, path, on_moved=moved)))
         return found
 
     def read(self, component_id: str, file: str = "", *, version: int | str = "latest") -> bytes:

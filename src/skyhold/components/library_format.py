@@ -1,8 +1,9 @@
-"""That a store holds a library, and of which format."""
+"""That a store holds a library, and of which format; and whether it can be relied on."""
 
 import threading
+import uuid
 
-from skyhold.components.layout import LIBRARY, SCHEMA
+from skyhold.components.layout import LIBRARY, SCHEMA, clock_key
 from skyhold.errors import AlreadyExistsError, KeyNotFoundError, NotFoundError
 from skyhold.runs.json_reader import JsonReader
 from skyhold.storage.contract import Store
@@ -23,6 +24,7 @@ class LibraryFormat:
         self._store = store
         self._checked = threading.Event()
         self._checking = threading.Lock()
+        self._is_exact: bool | None = None
 
     def check(self, *, create: bool = False) -> None:
         """Do nothing where the format is known; where there is none yet, ``create`` makes the store a library.
@@ -44,6 +46,24 @@ class LibraryFormat:
                 text = self._create()  # a folder that is missing is made by that; a bucket is not
             JsonReader.parse(text).one_of("schema", SCHEMA)
             self._checked.set()
+
+    def keeps_conditions(self) -> bool:
+        """Whether a create-only write of the store is one; found out once, by three requests."""
+        with self._checking:
+            if self._is_exact is None:
+                self._is_exact = self._try_condition()
+            return self._is_exact
+
+    def _try_condition(self) -> bool:
+        key = clock_key(uuid.uuid4().hex)
+        self._store.write(key, b"", if_absent=True)
+        try:
+            self._store.write(key, b"", if_absent=True)
+        except AlreadyExistsError:
+            return True
+        finally:
+            self._store.delete(key)
+        return False
 
     def _create(self) -> bytes:
         try:

@@ -1,13 +1,13 @@
 """Which components there are, as their heads tell it."""
 
 from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
 
-from skyhold.components.ledger import Ledger
-from skyhold.components.manifest import Head
+from skyhold.components.ledger import FoundHead, Ledger
+from skyhold.errors import MalformedInputError
 from skyhold.execution.waiting import wait_for
 from skyhold.storage.objects import ObjectInfo
 
@@ -26,6 +26,7 @@ class ComponentInfo:
         modified: When it was last published or tagged, by the store's clock.
         tags: Names given to versions.
         is_deleted: Whether the newest version says that it was deleted.
+        fault: What is wrong with the head where it cannot be read; then the others are empty. Mostly empty itself.
     """
 
     component: str
@@ -35,6 +36,7 @@ class ComponentInfo:
     modified: datetime
     tags: Mapping[str, int]
     is_deleted: bool
+    fault: str = ""
 
 
 def list_components(ledger: Ledger, prefix: str, *, deleted: bool) -> Iterator[ComponentInfo]:
@@ -43,16 +45,23 @@ def list_components(ledger: Ledger, prefix: str, *, deleted: bool) -> Iterator[C
     with ThreadPoolExecutor(workers, thread_name_prefix="skyhold-heads") as pool:
         heads = ledger.list_heads(prefix)
         while some := list(islice(heads, workers * 4)):
-            reading = [(info, pool.submit(ledger.find_head, component_id)) for component_id, info in some]
-            wait_for([future for _, future in reading])
-            for info, future in reading:
-                found = future.result()
-                if found is not None and (deleted or found[0].plain):
-                    yield _described(found[0], info)
+            reading = [(each, info, pool.submit(ledger.find_head, each)) for each, info in some]
+            wait_for([future for *_, future in reading])
+            for component_id, info, future in reading:
+                found = _described(component_id, info, future)
+                if found is not None and (deleted or not found.is_deleted):
+                    yield found
 
 
-def _described(head: Head, info: ObjectInfo) -> ComponentInfo:
+def _described(component_id: str, info: ObjectInfo, reading: Future[FoundHead | None]) -> ComponentInfo | None:
+    try:
+        found = reading.result()
+    except MalformedInputError as error:  # the others can be told all the same
+        return ComponentInfo(component_id, 0, 0, 0, info.modified, {}, is_deleted=False, fault=str(error))
+    if found is None:
+        return None
+    head = found[0]
     size_bytes = sum(each.size_bytes for each in head.plain)
     return ComponentInfo(
-        head.component, head.version, size_bytes, len(head.plain), info.modified, head.tags, not head.plain
+        component_id, head.version, size_bytes, len(head.plain), info.modified, head.tags, is_deleted=not head.plain
     )

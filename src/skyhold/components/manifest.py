@@ -3,11 +3,11 @@
 Within one version of the format names may be added, never changed or taken away.
 """
 
-import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
-from datetime import UTC, datetime
-from typing import Any
+from dataclasses import dataclass, field, fields, replace
+from datetime import datetime
+
+import orjson
 
 from skyhold.runs.json_reader import JsonReader
 
@@ -15,6 +15,7 @@ __all__ = ["Dependency", "FileEntry", "Head", "PlainFile", "Version"]
 
 _VERSION_SCHEMA = "skyhold.version/1"
 _HEAD_SCHEMA = "skyhold.head/1"
+_STYLE = orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS | orjson.OPT_APPEND_NEWLINE
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,11 +88,7 @@ class Version:
 
     def to_json(self) -> bytes:
         """Return it as text."""
-        content: dict[str, Any] = asdict(self) | {"schema": _VERSION_SCHEMA, "created": _as_text(self.created)}
-        content["files"] = [
-            asdict(entry) | {"modified": entry.modified and _as_text(entry.modified)} for entry in self.files
-        ]
-        return _dump(content)
+        return _dump(self, _VERSION_SCHEMA)
 
     @staticmethod
     def from_json(text: bytes) -> "Version":
@@ -149,7 +146,7 @@ class Head:
 
     def to_json(self) -> bytes:
         """Return it as text."""
-        return _dump(asdict(self) | {"schema": _HEAD_SCHEMA})
+        return _dump(self, _HEAD_SCHEMA)
 
     @staticmethod
     def from_json(text: bytes) -> "Head":
@@ -183,9 +180,6 @@ def _read_plain(reader: JsonReader) -> PlainFile:
     )
 
 
-def _as_text(moment: datetime) -> str:
-    return moment.astimezone(UTC).isoformat()
-
-
-def _dump(content: Mapping[str, Any]) -> bytes:
-    return (json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False) + "\n").encode()
+def _dump(record: Version | Head, schema: str) -> bytes:
+    content = {"schema": schema} | {each.name: getattr(record, each.name) for each in fields(record)}
+    return orjson.dumps(content, option=_STYLE)

@@ -69,14 +69,15 @@ class Source:
 
     def read(self, sha256: str) -> bytes | None:
         """Return the content again; None where it is no longer what was kept."""
-        if self.data is None and self.path is not None:
-            try:
-                data = self.path.read_bytes()
-            except OSError:
-                return None
-        else:
-            data = self.data
-        return data if data is not None and hashlib.sha256(data).hexdigest() == sha256 else None
+        if self.data is not None:
+            return self.data if self.entry is not None and self.entry.sha256 == sha256 else None
+        if self.path is None:
+            return None
+        try:
+            data = self.path.read_bytes()
+        except OSError:
+            return None
+        return data if _hash(data) == sha256 else None
 
     @property
     def size_bytes(self) -> int:
