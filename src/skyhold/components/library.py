@@ -1,7 +1,6 @@
 """A library of versioned components in a store."""
 
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping
 from copy import copy
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from skyhold.components.library_format import LibraryFormat
 from skyhold.components.listing import ComponentInfo, list_components
 from skyhold.components.locks import Locks, this_person
 from skyhold.components.manifest import Dependency, Head, Version
+from skyhold.components.one_run import one_run
 from skyhold.components.parallel import do_all
 from skyhold.components.publication import ANY, Deletion, Expected, Publication, Restoration
 from skyhold.components.publisher import Draft, Publisher
@@ -21,7 +21,7 @@ from skyhold.components.sources import Content
 from skyhold.components.tags import change_tags, check_tag, number_of
 from skyhold.errors import ComponentNotFoundError
 from skyhold.runs.event import Listener
-from skyhold.runs.recording import RunRecorder, record_run
+from skyhold.runs.recording import RunRecorder
 from skyhold.storage.contract import Store
 from skyhold.storage.objects import ObjectInfo
 from skyhold.storage.opening import open_store
@@ -185,8 +185,8 @@ class Library:
         path = Path(target).absolute()
         if isinstance(target, str) and target.endswith("/"):
             path.mkdir(parents=True, exist_ok=True)
-        recorded = self._recorded("get", component_id, asked, found.size_bytes, on_progress, run)
-        with recorded as (recorder, library, moved):
+        with one_run("get", component_id, asked, found.size_bytes, on_progress, run) as (recorder, moved):
+            library = self.over(recorder.metered(self.store))
             for entry in found.files:
                 recorder.add_input(self.store.uri_of(plain_key(component_id, entry.name)), sha256=entry.sha256)
             recorder.add_output(str(bring(library.history, found, path, on_moved=moved)))
@@ -367,7 +367,8 @@ class Library:
         draft.prepare(self.store.uri_of(component_id))
         asked = {"component": component_id, "library": self.uri, "message": draft.message}
         total = sum(source.size_bytes for source in draft.sources)
-        with self._recorded("publish", component_id, asked, total, on_progress, run) as (recorder, library, moved):
+        with one_run("publish", component_id, asked, total, on_progress, run) as (recorder, moved):
+            library = self.over(recorder.metered(self.store))
             for source in draft.sources:
                 if source.path is not None:
                     recorder.add_input(str(source.path))
@@ -393,21 +394,3 @@ class Library:
                 remedy=f"Run: skyhold comp restore {self.uri} {component_id}; or ask for an older version",
             )
         return found
-
-    @contextmanager
-    def _recorded(
-        self,
-        kind: str,
-        component_id: str,
-        asked: Mapping[str, Any],
-        total: int,
-        on_progress: Listener | None,
-        run: RunRecorder | None,
-    ) -> Generator[tuple[RunRecorder, "Library", Callable[[int], None]]]:
-        if run is not None:
-            yield run, self.over(run.metered(self.store)), lambda moved: run.progress.advance(0, bytes=moved)
-            return
-        listeners: Sequence[Listener] = [on_progress] if on_progress else []
-        name = f"{kind} {component_id}"
-        with record_run(kind, name, asked=asked, unit="bytes", total=total, listeners=listeners) as own:
-            yield own, self.over(own.metered(self.store)), own.progress.advance
