@@ -16,10 +16,12 @@ _VARIABLE = {"created", "e_tag", "modified"}
 
 def _library(tmp_path: Path) -> Library:
     library = Library(MemoryBackend(f"golden-library-{uuid4().hex}"), author="ann@desk")
+    library.publish("bolt.stl", b"solid bolt")
+    library.publish("nut", b"nut")
     metadata = {"mass": "2 kg", "Prüfer": "✓"}
     library.publish("arm/left.stl", b"solid arm", message="first", metadata=metadata)
     library.publish(
-        "arm/left.stl", b"solid longer arm", message="länger", dependencies=["bolt.stl", Dependency("nut", 2)]
+        "arm/left.stl", b"solid longer arm", message="länger", dependencies=["bolt.stl", Dependency("nut", 1)]
     )
     library.tag("arm/left.stl", "approved", 1)
     path = tmp_path / "part"
