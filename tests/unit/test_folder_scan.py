@@ -153,6 +153,22 @@ def test_a_link_that_takes_the_place_of_a_file_is_not_read(tmp_path: Path):
         hash_unchanged(tmp_path / "a")
 
 
+def test_a_link_that_takes_the_place_of_a_file_at_the_last_moment_is_not_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    _write(tmp_path, "secret", "a")
+    real = os.open
+
+    def swap_first(path: Path, flags: int) -> int:
+        path.unlink()
+        path.symlink_to(tmp_path / "secret")
+        return real(path, flags)
+
+    monkeypatch.setattr(os, "open", swap_first)
+    with pytest.raises(KeyNotFoundError, match="gone"):
+        hash_unchanged(tmp_path / "a")
+
+
 @pytest.mark.parametrize(
     ("path", "reason"),
     [
