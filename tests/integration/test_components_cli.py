@@ -121,6 +121,9 @@ def test_a_library_is_verified_cleaned_and_repaired(say: Say, place: tuple[str, 
     assert [each["component"] for each in copied[:-1]] == ["arm.stl", "bracket.stl"]
     assert say("comp", "replicate", library, f"{library}-backup")[1][-1]["summary"]["contents"] == 0
     assert say("comp", "verify", f"{library}-backup")[0] == 0
+    assert say("rm", f"{library}/.skyhold/versions/bracket.stl/@/00000001.json")[0] == 0
+    assert say("comp", "repair", library, "--copy", f"{library}-backup")[1][-1]["summary"] == {"mended": 1, "left": 0}
+    assert say("comp", "log", library, "bracket.stl")[1][0]["message"] == ""
 
 
 def test_a_folder_is_synchronized_both_ways_with_a_plan_first(

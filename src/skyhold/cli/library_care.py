@@ -119,16 +119,23 @@ def verify(library: str, /, *, quick: Flag = False, common: Common = _DEFAULT) -
     return 0 if report.ok else _DAMAGED
 
 
-def repair(library: str, /, *, quick: Flag = False, common: Common = _DEFAULT) -> int:
-    """Make good what can be: the catalogue from the versions, plain files from the history.
+def repair(library: str, /, *, copy: str | None = None, quick: Flag = False, common: Common = _DEFAULT) -> int:
+    """Make good what can be: the catalogue from the versions, plain files from the history, what is lost from a copy.
 
     Args:
         library: URI of the library.
+        copy: URI of a copy that `replicate` has made; may be older.
         quick: Find what is missing, and not what is damaged.
         common: Options of every command.
     """
     printer = Printer(as_json=common.json)
-    done = recover_library(open_library(library, common), quick=quick, dry_run=common.dry_run, listeners=_bar(common))
+    done = recover_library(
+        open_library(library, common),
+        copy=open_library(copy, common) if copy else None,
+        quick=quick,
+        dry_run=common.dry_run,
+        listeners=_bar(common),
+    )
     for finding in done.mended:
         _tell(printer, finding, "would mend" if done.dry_run else "mended")
     for finding, reason in done.left:

@@ -264,7 +264,7 @@ def _read(store: Store, component_id: str, wanted: Iterable[Dependency]) -> list
         if needed.component == component_id:
             uri = store.uri_of(component_id)
             return ComponentNotFoundError(
-                f"{shown} {what}", operation="read", uri=uri, remedy="Look at skyhold comp ls"
+                f"{shown} {what}", operation="read", uri=uri, remedy=f"Run: skyhold comp ls {store.uri}"
             )
         return _refusal(store, component_id, f"it needs {shown}, which {what}", "Publish or restore that first")
 

@@ -168,7 +168,7 @@ class _Collection:
                 f"{first.error}",
                 operation="gc",
                 uri=self._store.uri_of(first.key),
-                remedy="Repair or delete that version first; skyhold comp verify shows all of them",
+                remedy=f"Repair or delete that version first; skyhold comp verify {self._store.uri} shows all of them",
             ) from first.error
 
     def _sort(self, contents: Sequence[Content], trash: Sequence[Content], oldest: datetime) -> _Sorted:
@@ -221,7 +221,7 @@ class _Collection:
                 reason,
                 operation="gc",
                 uri=self._store.uri,
-                remedy="Look at a dry run and at skyhold comp verify; if it is meant, confirm it",
+                remedy=f"Look at a dry run, and at skyhold comp verify {self._store.uri}; if it is meant, add --yes",
             )
 
     def _outdated_extras(

@@ -163,7 +163,7 @@ def read_version(store: Store, component_id: str, number: int) -> Version:
             f"{component_id!r} has no version {number}",
             operation="read",
             uri=store.uri_of(key),
-            remedy=f"Look at the versions that there are: skyhold comp log {component_id}",
+            remedy=f"Run: skyhold comp log {store.uri} {component_id}",
         ) from error
 
 

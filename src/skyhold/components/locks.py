@@ -279,7 +279,7 @@ def _refusal(lock: Lock, store: Store) -> LockedError:
         f"held by {lock.owner!r} until {lock.expires:%Y-%m-%d %H:%M:%S %Z}{why}",
         operation="lock",
         uri=store.uri_of(lock.component),
-        remedy=f"Ask them, wait, or take it: skyhold comp lock {lock.component} --force --reason …",
+        remedy=f"Ask them, wait, or take it: skyhold comp lock {store.uri} {lock.component} --force --reason …",
     )
 
 

@@ -7,40 +7,50 @@ from skyhold.components.inventory import Inventory, Unreadable
 from skyhold.components.layout import head_key, version_key
 from skyhold.components.manifest import Version
 
-__all__ = ["RECOVER", "check_records"]
-
-RECOVER = "Run: skyhold comp recover"
+__all__ = ["check_records", "how_to_repair"]
 
 
-def check_records(inventory: Inventory) -> Iterator[Finding]:
-    """Yield what does not fit together in the records of a library."""
+def how_to_repair(uri: str) -> str:
+    """Return the remedy for what a library can make of its other parts."""
+    return f"Run: skyhold comp repair {uri}"
+
+
+def check_records(inventory: Inventory, uri: str) -> Iterator[Finding]:
+    """Yield what does not fit together in the records of a library.
+
+    Args:
+        inventory: What was read.
+        uri: The library's, for remedies.
+    """
     unreadable = {each.key for each in inventory.unreadable}
     for each in inventory.unreadable:
-        yield _of_unreadable(each)
+        yield _of_unreadable(each, uri)
     for component in inventory.components:
-        yield from _of_head(component, inventory, unreadable)
+        yield from _of_head(component, inventory, unreadable, uri)
         yield from _of_numbers(component, inventory)
         for _, version in sorted(inventory.versions.get(component, {}).items()):
             yield from _of_dependencies(version, inventory, unreadable)
 
 
-def _of_unreadable(each: Unreadable) -> Finding:
+def _of_unreadable(each: Unreadable, uri: str) -> Finding:
     if not each.is_damaged:
         return Finding(each.component, "unread", "unread", each.key, str(each.error), remedy="Verify again")
     if each.key == head_key(each.component):
-        return Finding(each.component, "head damaged", "damaged", each.key, str(each.error), remedy=RECOVER)
+        return Finding(each.component, "head damaged", "damaged", each.key, str(each.error), remedy=how_to_repair(uri))
     remedy = "Restore that object from a copy of the library; the other versions are not touched"
     return Finding(each.component, "version damaged", "damaged", each.key, str(each.error), remedy=remedy)
 
 
-def _of_head(component: str, inventory: Inventory, unreadable: set[str]) -> Iterator[Finding]:
+def _of_head(component: str, inventory: Inventory, unreadable: set[str], uri: str) -> Iterator[Finding]:
     here = head_key(component)
     numbers = inventory.versions.get(component, {})
     found = inventory.heads.get(component)
     if found is None:
         if numbers and here not in unreadable:
             detail = f"there are {len(numbers)} versions, and nothing says which counts"
-            yield Finding(component, "head missing", "damaged", here, detail, tuple(sorted(numbers)), RECOVER)
+            yield Finding(
+                component, "head missing", "damaged", here, detail, tuple(sorted(numbers)), how_to_repair(uri)
+            )
         return
     newest = max(numbers, default=0)
     if found.head.version < newest:

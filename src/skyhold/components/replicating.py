@@ -78,7 +78,7 @@ class Replication:
                 f"{len(self.failed)} components could not be copied, the first: {component!r}: {reason}",
                 operation="replicate",
                 uri=self.target,
-                remedy="Run: skyhold comp verify on the source; then replicate again, which goes on where it stopped",
+                remedy=f"Run: skyhold comp verify {self.source}; then replicate again, which goes on where it stopped",
             )
 
     def as_dict(self) -> dict[str, Any]:

@@ -29,7 +29,7 @@ from skyhold.storage.transfer import Transfer, transfer_all
 
 __all__ = ["Divergence", "Replication", "replicate_library"]
 
-_JOBS = 32
+_JOBS = 64
 _BATCH = 1000
 
 

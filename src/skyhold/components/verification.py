@@ -26,7 +26,7 @@ from skyhold.components.layout import blob_key, plain_key
 from skyhold.components.library import Library
 from skyhold.components.library_format import LibraryFormat
 from skyhold.components.manifest import FileEntry
-from skyhold.components.record_checks import RECOVER, check_records
+from skyhold.components.record_checks import check_records, how_to_repair
 from skyhold.errors import IntegrityError, KeyNotFoundError, PreconditionFailedError, SkyholdError
 from skyhold.runs.progress import Listener
 from skyhold.runs.recording import RunRecorder, record_run
@@ -93,6 +93,7 @@ class _Look:
         self._run = run
         self._jobs = jobs
         self._quick = quick
+        self._repair = how_to_repair(store.uri)
         self._counting = threading.Lock()
         self._putting_together = threading.Semaphore(_TOGETHER)
         self._bytes_read = 0
@@ -125,7 +126,7 @@ class _Look:
         """Return what does not fit together, but for what somebody has just published."""
         return [
             each
-            for each in check_records(inventory)
+            for each in check_records(inventory, self._store.uri)
             if each.what not in {"head missing", "head behind"}
             or not self._has_moved(each.component, inventory.heads.get(each.component))
         ]
@@ -203,7 +204,7 @@ class _Look:
                 found = f"SHA-256 {sha256}" if (sha256 := self._hash(key)) != entry.sha256 else sha256
         except KeyNotFoundError:
             detail = f"there should be {entry.size_bytes} bytes; the history has them"
-            return Finding(plain.component, "plain file missing", "damaged", key, detail, numbers, RECOVER)
+            return Finding(plain.component, "plain file missing", "damaged", key, detail, numbers, self._repair)
         except PreconditionFailedError as error:
             return Finding(plain.component, "plain file changed", "warning", key, str(error), numbers, _TAKE_OVER)
         except (SkyholdError, OSError) as error:
@@ -212,7 +213,7 @@ class _Look:
             return None
         detail = f"it has {found}; version {numbers[0]} has SHA-256 {entry.sha256}"
         if plain.is_as_written:
-            return Finding(plain.component, "plain file damaged", "damaged", key, detail, numbers, RECOVER)
+            return Finding(plain.component, "plain file damaged", "damaged", key, detail, numbers, self._repair)
         return Finding(plain.component, "plain file changed", "warning", key, detail, numbers, _TAKE_OVER)
 
     def _hash(self, key: str) -> str:
@@ -242,7 +243,7 @@ def _of_content(component: str, numbers: tuple[int, ...], key: str, error: Excep
     if not isinstance(error, IntegrityError):
         return Finding(component, "unread", "unread", key, str(error), numbers, "Verify again")
     if where == "trash":
-        remedy = "It lies in the trash. Run: skyhold comp gc, which moves it back"
+        remedy = "It lies in the trash. Run skyhold comp gc, which moves it back"
     else:
         remedy = "Restore it from a copy of the library, or publish a file with this content again"
     what = "content damaged" if where == "stored" else "content missing"
