@@ -41,35 +41,39 @@ def _boto(server: LocalServer) -> Any:
 
 
 class TestS3:
-    @pytest.fixture
-    def name(self, moto: LocalServer) -> str:
-        return make_bucket(moto)
+    @pytest.fixture(params=["moto", "ministack"])
+    def server(self, request: pytest.FixtureRequest) -> LocalServer:
+        return request.getfixturevalue(request.param)
 
     @pytest.fixture
-    def bucket(self, moto: LocalServer, name: str) -> BucketCare:
-        return open_bucket(f"s3://{name}/models", **moto.options)
+    def name(self, server: LocalServer) -> str:
+        return make_bucket(server)
 
-    def test_a_new_bucket_is_in_its_region_encrypted_and_closed(self, moto: LocalServer):
+    @pytest.fixture
+    def bucket(self, server: LocalServer, name: str) -> BucketCare:
+        return open_bucket(f"s3://{name}/models", **server.options)
+
+    def test_a_new_bucket_is_in_its_region_encrypted_and_closed(self, server: LocalServer):
         name = _name()
-        open_bucket(f"s3://{name}", **{**moto.options, "region": "eu-central-1"}).create(
+        open_bucket(f"s3://{name}", **{**server.options, "region": "eu-central-1"}).create(
             encryption="aws:kms", kms_key_id="our-key"
         )
-        client = _boto(moto)
+        client = _boto(server)
         assert client.get_bucket_location(Bucket=name)["LocationConstraint"] == "eu-central-1"
         block = client.get_public_access_block(Bucket=name)["PublicAccessBlockConfiguration"]
         assert set(block.values()) == {True}
         found = client.get_bucket_encryption(Bucket=name)["ServerSideEncryptionConfiguration"]["Rules"][0]
         assert found["ApplyServerSideEncryptionByDefault"] == {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": "our-key"}
 
-    def test_a_bucket_that_exists_is_left_as_it_is(self, moto: LocalServer, name: str, bucket: BucketCare):
+    def test_a_bucket_that_exists_is_left_as_it_is(self, server: LocalServer, name: str, bucket: BucketCare):
         with pytest.raises(AlreadyExistsError, match="the bucket exists"):
             bucket.create()
-        client = _boto(moto)
+        client = _boto(server)
         with pytest.raises(client.exceptions.ClientError, match="NoSuchPublicAccessBlock"):
             client.get_public_access_block(Bucket=name)
 
-    def test_everybody_reads_by_name_until_it_is_closed(self, moto: LocalServer, name: str, bucket: BucketCare):
-        client = _boto(moto)
+    def test_everybody_reads_by_name_until_it_is_closed(self, server: LocalServer, name: str, bucket: BucketCare):
+        client = _boto(server)
         other = {"Sid": "Theirs", "Effect": "Allow", "Principal": {"AWS": "123456789012"}, "Action": "s3:GetObject"}
         other["Resource"] = f"arn:aws:s3:::{name}/theirs/*"
         client.put_bucket_policy(Bucket=name, Policy=json.dumps({"Version": "2012-10-17", "Statement": [other]}))
@@ -85,9 +89,9 @@ class TestS3:
         block = client.get_public_access_block(Bucket=name)["PublicAccessBlockConfiguration"]
         assert set(block.values()) == {True}
 
-    def test_rules_are_shown_and_set_beside_those_of_others(self, moto: LocalServer, name: str, bucket: BucketCare):
+    def test_rules_are_shown_and_set_beside_those_of_others(self, server: LocalServer, name: str, bucket: BucketCare):
         theirs = {"ID": "theirs", "Status": "Enabled", "Filter": {"Prefix": "tmp/"}, "Expiration": {"Days": 3}}
-        client = _boto(moto)
+        client = _boto(server)
         client.put_bucket_lifecycle_configuration(Bucket=name, LifecycleConfiguration={"Rules": [theirs]})
         assert bucket.lifecycle() == ([], ["theirs"])
         bucket.set_lifecycle(_RULES)
@@ -99,11 +103,13 @@ class TestS3:
         client.delete_bucket_lifecycle(Bucket=name)
         assert bucket.lifecycle() == ([], [])
 
-    def test_objects_move_to_another_class_with_their_metadata(self, moto: LocalServer, name: str, bucket: BucketCare):
-        store = open_store(f"s3://{name}", **moto.options)
+    def test_objects_move_to_another_class_with_their_metadata(
+        self, server: LocalServer, name: str, bucket: BucketCare
+    ):
+        store = open_store(f"s3://{name}", **server.options)
         before = store.write("a b/c", b"123", attributes=Attributes({"sha256": "abc"}))
         assert bucket.set_class(["a b/c"], "STANDARD_IA") == 1
-        assert _boto(moto).head_object(Bucket=name, Key="a b/c")["StorageClass"] == "STANDARD_IA"
+        assert _boto(server).head_object(Bucket=name, Key="a b/c")["StorageClass"] == "STANDARD_IA"
         after = store.info("a b/c")
         assert after.attributes
         assert (after.e_tag, after.attributes.metadata) == (before.e_tag, {"sha256": "abc"})
