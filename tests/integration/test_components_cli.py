@@ -182,3 +182,22 @@ def test_watching_ends_within_two_seconds_of_ctrl_c(work: Path, tmp_path: Path):
         assert process.wait(10) == 130
     assert time.monotonic() - begun < 10
     assert (library / "new.txt").read_text() == "new"
+
+
+def test_what_becomes_of_old_contents_is_shown_and_set(say: Say, place: tuple[str, list[str]], work: Path):
+    assert say("comp", "add", place[0], str(work / "bracket.stl"))[0] == 0
+    code, lines, beside = say("comp", "lifecycle", place[0])
+    if not place[1]:
+        assert (code, lines[0]["error"]["code"]) == (1, "unsupported"), beside
+        return
+    assert lines[-1]["summary"] == {"rules": 0, "others": 0}
+    assert say("comp", "lifecycle", place[0], "--set", "--days", "45", "--dry-run")[1][1]["days"] == 45
+    assert say("comp", "lifecycle", place[0])[1][-1]["summary"]["rules"] == 0
+    assert say("comp", "lifecycle", place[0], "--set", "--days", "45")[0] == 0
+    shown = say("comp", "lifecycle", place[0])[1]
+    assert [(line["rule"], line["days"]) for line in shown[:3]] == [
+        ("skyhold-uploads", 7),
+        ("skyhold-history", 45),
+        ("skyhold-old", 45),
+    ]
+    assert say("comp", "lifecycle", place[0], "--set", "--class", "DEEP_ARCHIVE")[0] == 8

@@ -65,6 +65,7 @@ _COMPONENTS = {
     "verify": ("skyhold.cli.library_care:verify", "Read everything again and compare its SHA-256."),
     "replicate": ("skyhold.cli.library_care:copy_all", "Copy a library with its history to another store."),
     "repair": ("skyhold.cli.library_care:repair", "Make good what can be made good."),
+    "lifecycle": ("skyhold.cli.lifecycle:lifecycle", "Show or set what becomes of old contents by itself."),
 }
 
 _SYNC = {

@@ -7,16 +7,16 @@ from skyhold.components.config import CloudStorageConfig
 from skyhold.components.in_parallel import in_parallel
 from skyhold.components.layout import RESERVED
 from skyhold.components.library import Library
-from skyhold.errors import BadOptionError
+from skyhold.errors import BadOptionError, UnsupportedError
 from skyhold.storage.bucket_care import ARCHIVES, BucketCare, LifecycleRule, open_bucket
 from skyhold.storage.bucket_settings import bucket_settings
 from skyhold.storage.checkup import CheckLine
 from skyhold.storage.location import parse_location
 
-__all__ = ["ComponentBucket", "is_content"]
+__all__ = ["ComponentBucket", "is_content", "library_rules"]
 
 _CONTENTS = (f"{RESERVED}blobs/", f"{RESERVED}deltas/")
-_COLDER = {"aws": "STANDARD_IA", "azure": "Cool"}
+_COLDER = {"s3": "STANDARD_IA", "az": "Cool", "gs": "NEARLINE"}
 
 
 def is_content(key: str) -> bool:
@@ -89,9 +89,7 @@ class ComponentBucket:
     def recommended_rules(
         self, *, uploads_after_days: int = 7, history_after_days: int = 90, storage_class: str = ""
     ) -> list[LifecycleRule]:
-        """Return rules that a library can live with: unfinished uploads end, and its history becomes cheaper.
-
-        Nothing of a library is ever deleted by a rule; `skyhold.components` collects what nothing needs any more.
+        """Return rules that the library can live with; see `library_rules`.
 
         Args:
             uploads_after_days: When uploads that nobody ended are ended.
@@ -101,13 +99,12 @@ class ComponentBucket:
         Raises:
             BadOptionError: It is an archive, from which nothing can be read at once.
         """
-        colder = storage_class or _COLDER.get(self._config.provider, "NEARLINE")
-        _refuse_archive(colder)
-        return [
-            LifecycleRule("skyhold-uploads", "abort-uploads", uploads_after_days, self._under),
-            LifecycleRule("skyhold-history", "move", history_after_days, f"{self._under}{_CONTENTS[0]}", colder),
-            LifecycleRule("skyhold-old", "move-old-versions", history_after_days, self._under, colder),
-        ]
+        return library_rules(
+            self._config.uri,
+            uploads_after_days=uploads_after_days,
+            history_after_days=history_after_days,
+            storage_class=storage_class,
+        )
 
     def lifecycle(self) -> tuple[Sequence[LifecycleRule], Sequence[str]]:
         """Return the rules that were set by skyhold, and the names of all others.
@@ -142,13 +139,14 @@ class ComponentBucket:
             BadOptionError: It is an archive.
             UnsupportedError: A folder has one class only.
         """
-        colder = storage_class or _COLDER.get(self._config.provider, "NEARLINE")
+        location = parse_location(self._config.uri)
+        colder = storage_class or _COLDER.get(location.scheme, "")
         _refuse_archive(colder)
         ids = (each for each, _ in library.list_heads())
         heads = in_parallel(library.head, ids, jobs=library.store.concurrency)
         newest = {file.sha256 for _, (head, _) in heads for file in head.plain}
         before = datetime.now(UTC) - timedelta(days=older_than_days)
-        root = parse_location(self._config.uri).key.rstrip("/")
+        root = location.key.rstrip("/")
         old = (
             info.key
             for kind in _CONTENTS
@@ -156,6 +154,42 @@ class ComponentBucket:
             if info.modified <= before and info.key.rpartition("/")[2].partition(".")[0] not in newest
         )
         return self._care.set_class((f"{root}/{key}" if root else key for key in old), colder)
+
+
+def library_rules(
+    uri: str, *, uploads_after_days: int = 7, history_after_days: int = 90, storage_class: str = ""
+) -> list[LifecycleRule]:
+    """Return rules that a library can live with: unfinished uploads end, and its history becomes cheaper.
+
+    Nothing of a library is ever deleted by a rule; `skyhold.components` collects what nothing needs any more.
+
+    Args:
+        uri: Of the library.
+        uploads_after_days: When uploads that nobody ended are ended.
+        history_after_days: When whole contents move to the colder class.
+        storage_class: Which one; the service's own class for what is seldom read if not given.
+
+    Raises:
+        BadOptionError: It is an archive, from which nothing can be read at once.
+        UnsupportedError: A folder has no such rules.
+
+    Example:
+        >>> print(library_rules("s3://bucket/models", history_after_days=60)[1])
+        skyhold-history: move 'models/.skyhold/blobs/' to STANDARD_IA after 60 days
+    """
+    location = parse_location(uri)
+    under = f"{location.key.rstrip('/')}/".lstrip("/")
+    colder = storage_class or _COLDER.get(location.scheme, "")
+    if not colder:
+        raise UnsupportedError(
+            f"{location.scheme}:// has no storage classes", operation="lifecycle", uri=uri, remedy="Use a bucket"
+        )
+    _refuse_archive(colder)
+    return [
+        LifecycleRule("skyhold-uploads", "abort-uploads", uploads_after_days, under),
+        LifecycleRule("skyhold-history", "move", history_after_days, f"{under}{_CONTENTS[0]}", colder),
+        LifecycleRule("skyhold-old", "move-old-versions", history_after_days, under, colder),
+    ]
 
 
 def _refuse_archive(storage_class: str) -> None:
