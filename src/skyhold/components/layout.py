@@ -11,7 +11,7 @@
     .skyhold/clock/<name>                          written, looked at and deleted again: its time is the store's
     .skyhold/blobs/<aa>/<sha256>                   content, whole
     .skyhold/deltas/<aa>/<sha256>.<base>           content, as a zstd frame whose prefix is the content ``base``
-    .skyhold/previews/<aa>/<sha256>.png            a picture of content; ``.json`` beside it has its facts
+    .skyhold/previews/<aa>/<sha256>.png            a picture of content; ``.256.png`` smaller, ``.json`` its facts
     .skyhold/needed/<component>/@/<by>/@           that a version of ``by`` has named the component as a dependency
     .skyhold/trash/<key without .skyhold/>         content that no version named, until it is deleted for good
     .skyhold/trash/damaged/<key>                   what was damaged, and replaced by recovery
@@ -193,7 +193,7 @@ def delta_key(sha256: str, base: str) -> str:
 
 
 def preview_key(sha256: str, suffix: str) -> str:
-    """Return where a picture (``".png"``) or facts (``".json"``) of content lie."""
+    """Return where a picture (``".png"``, ``".256.png"``) or facts (``".json"``) of content lie."""
     return f"{PREVIEWS}{sha256[:2]}/{sha256}{suffix}"
 
 
