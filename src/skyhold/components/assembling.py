@@ -13,6 +13,7 @@ from skyhold.components.layout import blob_key
 from skyhold.components.part_file import PartFile
 from skyhold.errors import IntegrityError, KeyNotFoundError
 from skyhold.storage.contract import Store
+from skyhold.storage.objects import ByteRange
 from skyhold.storage.reader import ObjectReader
 
 __all__ = ["Assembler", "Moved"]
@@ -32,13 +33,31 @@ class Assembler:
 
     def fetch(self, sha256: str, target: Path, *, size_bytes: int, told: Moved) -> None:
         """Bring content into a file."""
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with PartFile(target) as part:
+        if size_bytes <= _BLOCK_BYTES:
+            self._fetch_small(sha256, target, size_bytes, told)
+            return
+        with _part_of(target) as part:
             try:
                 self._bring_whole(blob_key(sha256), sha256, part, told, size_bytes)
             except KeyNotFoundError:
                 self._assemble(self._chain(sha256), part, told, size_bytes)
             part.publish()
+
+    def _fetch_small(self, sha256: str, target: Path, size_bytes: int, told: Moved) -> None:
+        """Bring content that is one request, or put together in memory anyway."""
+        key = blob_key(sha256)
+        try:
+            info, content = self.store.read_with_info(key, ByteRange(0, size_bytes + 1))
+            self._check_length(key, info.size_bytes, size_bytes)
+            self._compare(key, sha256, hashlib.sha256(content).hexdigest())
+        except KeyNotFoundError:
+            content = self.read_chain(self._chain(sha256))
+        with _part_of(target) as part:
+            part.restart()
+            part.check_room(len(content))
+            part.file.write(content)
+            part.publish()
+        told(len(content))
 
     def read(self, sha256: str) -> bytes:
         """Return content."""
@@ -101,8 +120,7 @@ class Assembler:
     def _bring_whole(self, key: str, sha256: str, part: PartFile, told: Moved, size_bytes: int | None = None) -> None:
         """Bring an object into a part file; what the file holds from an earlier attempt is not asked for again."""
         with self._opened(key) as reader:
-            if size_bytes not in (None, reader.size_bytes):
-                raise self._damaged(key, f"has {reader.size_bytes} bytes, {size_bytes} were promised")
+            self._check_length(key, reader.size_bytes, size_bytes)
             found, resumed = _fill(part, reader, told)
             if found != sha256 and resumed:  # what was there may be the beginning of another version
                 part.restart()
@@ -124,6 +142,10 @@ class Assembler:
 
     def _opened(self, key: str) -> ObjectReader:
         return self.store.open_reader(key, block_bytes=_BLOCK_BYTES, read_ahead=_READ_AHEAD)
+
+    def _check_length(self, key: str, found: int, size_bytes: int | None) -> None:
+        if size_bytes not in (None, found):
+            raise self._damaged(key, f"has {found} bytes, {size_bytes} were promised")
 
     def _compare(self, key: str, sha256: str, found: str) -> None:
         if found != sha256:
@@ -150,6 +172,14 @@ class Assembler:
     @property
     def _remedy(self) -> str:
         return f"Run: skyhold comp verify {self.store.uri}"
+
+
+def _part_of(target: Path) -> PartFile:
+    try:
+        return PartFile(target)
+    except FileNotFoundError:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        return PartFile(target)
 
 
 def _fill(part: PartFile, reader: ObjectReader, told: Moved) -> tuple[str, bool]:

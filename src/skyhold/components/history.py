@@ -58,7 +58,8 @@ class History:
         Args:
             content: A file of any size, or bytes.
             sha256: Its hash, where it is known.
-            base: The hash of content that it is likely to resemble, such as that of the version before.
+            base: The hash of content that it is likely to resemble, such as that of the version before. Without it
+                content is kept whole, also where a delta makes it: to look for one would take a request.
 
         Raises:
             ConflictError: The file changed while it was read, or since ``sha256`` was taken.

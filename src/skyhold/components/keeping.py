@@ -104,9 +104,10 @@ class Keeper:
         found = hashlib.sha256(held).hexdigest()
         if sha256 not in (None, found):
             raise _changed(name, f"its SHA-256 was {sha256}, and is {found}")
-        if base is None or not has_base or base == found:
-            return self._put_whole(held, found)
-        return self._found(found, size_bytes) or self._put_delta(held, found, base) or self._put_whole(held, found)
+        stored = self._found(found, size_bytes) if has_base else None
+        if base is not None and has_base and base != found:
+            stored = stored or self._put_delta(held, found, base)
+        return stored or self._put_whole(held, found)
 
     def _put_delta(self, content: bytes, sha256: str, base: str) -> Stored | None:
         """Store a delta where the policy has one; None where content is to lie there whole."""
