@@ -1,7 +1,9 @@
 """A library keeps the same promises on every store."""
 
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
 from uuid import uuid4
 
 import pytest
@@ -9,10 +11,7 @@ import pytest
 from conftest import AZURITE_KEY, make_bucket, make_container
 from skyhold.components.library import Library
 from skyhold.components.manifest import Dependency
-from skyhold.errors import (
-    ComponentNotFoundError,
-    VersionConflictError,
-)
+from skyhold.errors import ComponentNotFoundError, VersionConflictError
 from skyhold.storage.opening import open_store
 from skyhold.testing.servers import LocalServer
 
@@ -254,3 +253,26 @@ def test_a_listing_that_is_out_of_date_does_no_harm(library: Library) -> None:
     assert library.publish_listed("arm.stl", b"one", expected=None, is_new=True)[0] == first
     version, head = library.publish_listed("arm.stl", b"two", is_new=True)
     assert (version.number, head.version, library.store.read("arm.stl")) == (2, 2, b"two")
+
+
+@pytest.mark.parametrize("kind", ["memory", "file", "azurite"])
+def test_publishers_at_the_very_same_moment_leave_all_versions(
+    request: pytest.FixtureRequest, tmp_path: Path, kind: str
+) -> None:
+    library = _open(kind, request, tmp_path)
+    library.create()
+    start = Barrier(3)
+
+    def publish(author: str) -> list[int]:
+        own = Library(library.store, author=author)
+        start.wait()
+        return [own.publish("arm.stl", f"{author} {number}".encode()).number for number in range(2)]
+
+    with ThreadPoolExecutor(3) as pool:
+        numbers = list(pool.map(publish, "abc"))
+    assert sorted(number for each in numbers for number in each) == list(range(1, 7))
+    assert all(each == sorted(each) for each in numbers)
+    contents = {library.read("arm.stl", version=number) for number in range(1, 7)}
+    assert contents == {f"{author} {number}".encode() for author in "abc" for number in range(2)}
+    assert library.store.read("arm.stl") == library.read("arm.stl")
+    assert library.head("arm.stl")[0].version == 6
