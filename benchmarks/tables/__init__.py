@@ -1,7 +1,7 @@
 """One file for each kind of table of docs/benchmarks.md, in the order of the page."""
 
 from measuring.report import TableMaker
-from tables import history, plain, postgres, records, requests, scaling, simulation, startup, transfer
+from tables import history, plain, postgres, records, requests, scaling, simulation, startup, syncing, transfer
 
 TABLES: dict[str, TableMaker] = {
     **records.makers(),
@@ -13,6 +13,9 @@ TABLES: dict[str, TableMaker] = {
     "requests": requests.make_table,
     "transfer-small": transfer.make_small_table,
     "transfer-large": transfer.make_large_table,
+    "transfer-latency": syncing.make_latency_table,
+    "sync-unchanged": syncing.make_unchanged_table,
+    "sync-safety": syncing.make_safety_table,
     "history": history.make_table,
     "simulation-study": simulation.make_study_table,
     "simulation-results": simulation.make_results_table,
