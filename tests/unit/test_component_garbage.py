@@ -10,12 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conftest import make_bucket
+from conftest import make_bucket, make_container
 from library_parts import Clock, Clocked, name, put, sha
 from skyhold.components.garbage import GarbageReport, collect_garbage
+from skyhold.components.history import DeltaPolicy
 from skyhold.components.layout import blob_key, clock_key, delta_key, head_key, preview_key, trash_key, version_key
 from skyhold.components.library import Library
 from skyhold.components.manifest import Head, PlainFile
+from skyhold.components.verification import verify_library
 from skyhold.errors import DeleteGuardError, StoppedError, TransferError
 from skyhold.storage.contract import Store
 from skyhold.storage.objects import ObjectInfo
@@ -43,10 +45,13 @@ class Sample:
         return {info.key for info in self.store.list()}
 
 
-@pytest.fixture(params=["memory", "file", "mock", "moto"])
+@pytest.fixture(params=["memory", "file", "mock", "moto", pytest.param("azurite", marks=pytest.mark.azurite)])
 def library(request: pytest.FixtureRequest, tmp_path: Path) -> Sample:
+    if request.param == "azurite":
+        server: LocalServer = request.getfixturevalue("azurite")
+        return Sample(open_store(f"az://{make_container(server)}/library", **server.options))
     if request.param == "moto":
-        server: LocalServer = request.getfixturevalue("moto")
+        server = request.getfixturevalue("moto")
         return Sample(open_store(f"s3://{make_bucket(server)}/library", **server.options))
     places = {"memory": f"memory://gc-{uuid4().hex}", "file": str(tmp_path), "mock": f"mock://{tmp_path}"}
     return Sample(open_store(places[request.param]))
@@ -351,3 +356,84 @@ def test_whatever_happens_in_whatever_order_content_that_a_version_names_can_be_
             library.collect()
             for content in named:
                 assert library.store.read(blob_key(sha(content))) == content
+
+
+class AtRequest(DelegatingStore):
+    """Lets somebody act just before the n-th request."""
+
+    def __init__(self, inner: Store, number: int, act: Callable[[], object]) -> None:
+        super().__init__(inner)
+        self._left = [None] * number  # shared by all views of this store
+        self._acts = [act]
+
+    def _request(self) -> None:
+        if self._left:
+            self._left.pop()
+        elif self._acts:
+            self._acts.pop()()
+
+    @property
+    def was_reached(self) -> bool:
+        return not self._acts
+
+    def info(self, key: str) -> ObjectInfo:
+        self._request()
+        return super().info(key)
+
+    def read_with_info(self, *args: Any, **options: Any) -> tuple[ObjectInfo, bytes]:
+        self._request()
+        return super().read_with_info(*args, **options)
+
+    def write(self, *args: Any, **options: Any) -> ObjectInfo:
+        self._request()
+        return super().write(*args, **options)
+
+    def list_pages(self, *args: Any, **options: Any):
+        self._request()
+        return super().list_pages(*args, **options)
+
+    def copy(self, source: str, target: str) -> None:
+        self._request()
+        super().copy(source, target)
+
+    def delete(self, keys: Any) -> None:
+        self._request()
+        super().delete(keys)
+
+
+OLD = bytes(range(256)) * 40
+POLICY = DeltaPolicy(min_content_bytes=1)
+
+
+def with_old_garbage() -> Sample:
+    """A library in whose history lies what a publication left that was killed long ago, whole and as a delta."""
+    sample = Sample(open_store(f"memory://gc-{uuid4().hex}"))
+    library = Library(sample.store, policy=POLICY)
+    base = library.publish("arm.stl", OLD).files[0].sha256
+    library.history.put(OLD + b"left whole")
+    library.history.put(OLD + b"left as a delta", base=base)
+    sample.wait()
+    return sample
+
+
+@pytest.mark.parametrize("left", [b"left whole", b"left as a delta"])
+@pytest.mark.parametrize("who_is_interrupted", ["publisher", "collector"])
+def test_at_whatever_moment_content_is_published_again_that_goes_to_the_trash_it_can_be_read_after_the_next_collection(
+    left: bytes, who_is_interrupted: str
+):
+    for number in range(100):
+        sample = with_old_garbage()
+        if who_is_interrupted == "publisher":
+            busy = AtRequest(sample.store, number, sample.collect)
+            Library(busy, policy=POLICY).publish("arm.stl", OLD + left)
+        else:
+            plain = Library(sample.store, policy=POLICY)
+            busy = AtRequest(sample.store, number, lambda plain=plain: plain.publish("arm.stl", OLD + left))
+            sample.collect(busy)
+        if not busy.was_reached:
+            break
+        sample.collect()
+        library = Library(sample.store)
+        assert verify_library(library).findings == ()
+        assert library.read("arm.stl") == OLD + left
+    assert 8 <= number < 99

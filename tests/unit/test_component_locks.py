@@ -11,11 +11,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conftest import make_bucket
+from conftest import make_bucket, make_container
+from library_parts import Clock, Clocked
 from skyhold.components import lock_note, locks, store_clock
 from skyhold.components.lock_note import LockNote
 from skyhold.components.locks import Locks
 from skyhold.errors import BadOptionError, InvalidKeyError, LockedError
+from skyhold.storage.attempts import RetryPolicy
+from skyhold.storage.backends.mock import Faults, MockBackend
 from skyhold.storage.contract import Store
 from skyhold.storage.objects import ObjectInfo
 from skyhold.storage.opening import open_store
@@ -57,10 +60,13 @@ def memory() -> Store:
     return open_store(f"memory://locks-{uuid4().hex}")
 
 
-@pytest.fixture(params=["memory", "file", "mock", "moto"])
+@pytest.fixture(params=["memory", "file", "mock", "moto", pytest.param("azurite", marks=pytest.mark.azurite)])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
+    if request.param == "azurite":
+        server: LocalServer = request.getfixturevalue("azurite")
+        return open_store(f"az://{make_container(server)}/library", **server.options)
     if request.param == "moto":
-        server: LocalServer = request.getfixturevalue("moto")
+        server = request.getfixturevalue("moto")
         return open_store(f"s3://{make_bucket(server)}/library", **server.options)
     places = {"memory": f"memory://locks-{uuid4().hex}", "file": str(tmp_path), "mock": f"mock://{tmp_path}"}
     return open_store(places[request.param])
@@ -246,3 +252,56 @@ def test_who_works_here_is_told_as_a_person_at_a_machine():
 )
 def test_a_note_comes_back_as_it_was_written(note: LockNote):
     assert LockNote.from_json(note.to_json()) == note
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["take", "release", "seize", "wait", "check"]),
+            st.sampled_from(["ann@desk", "bob@lab", "cy@home"]),
+            st.sampled_from([10.0, 100.0]),
+        ),
+        max_size=30,
+    )
+)
+def test_whatever_three_people_do_one_at_most_holds_the_lock(steps: list[tuple[str, str, float]]):
+    clock = Clock()
+    store = Clocked(open_store(f"memory://locks-{uuid4().hex}"), clock)
+    holder, ends, lease = "", 0.0, 0.0
+    now = 0.0
+    for step, person, seconds in steps:
+        mine = Locks(store, person)
+        is_free = holder in {"", person} or now > ends
+        if step == "wait":
+            now += seconds / 2
+            clock.ahead = timedelta(seconds=now)
+        elif step == "seize":
+            mine.take(ARM, lease_s=seconds, force=True, reason="urgent")
+            lease = max(lease, seconds) if holder == person else seconds
+            holder, ends = person, now + lease
+        elif is_free and step == "take":
+            mine.take(ARM, lease_s=seconds)
+            lease = max(lease, seconds) if holder == person else seconds
+            holder, ends = person, now + lease
+        elif is_free and step == "release":
+            mine.release(ARM)
+            holder = "" if holder == person else holder
+        elif is_free:
+            mine.check(ARM)
+        else:
+            with pytest.raises(LockedError, match=holder):
+                {"take": mine.take, "release": mine.release, "check": mine.check}[step](ARM)
+
+
+def test_a_lock_is_taken_and_released_though_answers_are_lost(tmp_path: Path):
+    patient = RetryPolicy(max_attempts=20, first_delay_s=1e-4, max_delay_s=1e-4)
+    store = MockBackend(str(tmp_path), Faults(lost_rate=0.4, seed=5), patient)
+    ann, bob = Locks(store, "ann@desk"), Locks(store, "bob@lab")
+    for turn in range(10):
+        held = ann.take(ARM)
+        assert held.lock.note.term == 2 * turn + 1
+        with pytest.raises(LockedError):
+            bob.take(ARM)
+        held.renew()
+        held.release()
+        bob.take(ARM).release()

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conftest import make_bucket
+from conftest import make_bucket, make_container
 from library_parts import sha
 from skyhold.components import layout
 from skyhold.components.history import DeltaPolicy
@@ -50,10 +50,13 @@ def library(tmp_path: Path) -> Library:
     return made
 
 
-@pytest.fixture(params=["memory", "file", "mock", "moto"])
+@pytest.fixture(params=["memory", "file", "mock", "moto", pytest.param("azurite", marks=pytest.mark.azurite)])
 def target(request: pytest.FixtureRequest, tmp_path: Path) -> Library:
+    if request.param == "azurite":
+        server: LocalServer = request.getfixturevalue("azurite")
+        return Library(open_store(f"az://{make_container(server)}/library", **server.options))
     if request.param == "moto":
-        server: LocalServer = request.getfixturevalue("moto")
+        server = request.getfixturevalue("moto")
         return Library(open_store(f"s3://{make_bucket(server)}/library", **server.options))
     place = tmp_path / "target"
     return Library({"memory": f"memory://{uuid4().hex}", "file": str(place)}.get(request.param, f"mock://{place}"))
