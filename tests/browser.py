@@ -2,12 +2,18 @@
 
 import os
 import shutil
+import threading
 from collections.abc import Generator
+from functools import partial
+from queue import Queue
 from typing import Any, Literal
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize, sync_playwright
+
+from skyhold.dashboard.desk import Desk
+from skyhold.dashboard.serving import Address, serve
 
 SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 WIDE: ViewportSize = {"width": 1280, "height": 800}
@@ -63,3 +69,15 @@ def opened(browser: Browser, link: str) -> BrowserContext:
     page.wait_for_url("**/runs")
     page.close()
     return context
+
+
+def served(desk: Desk) -> Generator[str]:
+    """Yield the link that opens a dashboard over a desk, while it runs."""
+    links = Queue[str]()
+    thread = threading.Thread(target=partial(serve, desk, Address(), started=links.put))
+    thread.start()
+    try:
+        yield links.get(timeout=60)
+    finally:
+        desk.closing.set()
+        thread.join()

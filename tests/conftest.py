@@ -3,6 +3,7 @@
 import os
 from collections.abc import Generator
 from pathlib import Path
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import pytest
@@ -19,6 +20,9 @@ from skyhold.testing.servers import (
     start_rclone,
 )
 from starting import started
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 settings.register_profile("default", max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("ci", max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -76,6 +80,14 @@ def gcs() -> Generator[GcsServer]:
 @pytest.fixture(scope="session")
 def google_account() -> ServiceAccount:
     return ServiceAccount()
+
+
+@pytest.fixture(scope="session")
+def browser() -> "Generator[Browser]":
+    """Chromium, for tests of pages; started for them alone."""
+    from browser import launched  # noqa: PLC0415 - playwright, and only tests of pages need it
+
+    yield from launched()
 
 
 @pytest.fixture(scope="session")

@@ -5,18 +5,14 @@ import signal
 import subprocess
 import sys
 import textwrap
-import threading
 from collections.abc import Generator
-from functools import partial
 from pathlib import Path
-from queue import Queue
 
 import pytest
 from playwright.sync_api import Browser, expect
 
-from browser import faults_in_both_schemes, launched, opened, scrolls_sideways_on_a_phone
+from browser import faults_in_both_schemes, opened, scrolls_sideways_on_a_phone, served
 from skyhold.dashboard.desk import Desk
-from skyhold.dashboard.serving import Address, serve
 from skyhold.runs.journal import default_journal
 
 _RUN = """
@@ -31,20 +27,10 @@ _RUN = """
 """
 
 
-@pytest.fixture(scope="module")
-def browser() -> Generator[Browser]:
-    yield from launched()
-
-
 @pytest.fixture
 def link(private_home: Path) -> Generator[str]:
     """What opens a dashboard, over the journal of this test."""
-    desk, links = Desk(default_journal()), Queue[str]()
-    thread = threading.Thread(target=partial(serve, desk, Address(), started=links.put))
-    thread.start()
-    yield links.get(timeout=60)
-    desk.closing.set()
-    thread.join()
+    yield from served(Desk(default_journal()))
 
 
 @pytest.fixture

@@ -101,6 +101,7 @@ def serve(desk: Desk, address: Address, *, password: str = "", started: Callable
         uvicorn.Config(
             application,
             log_config=None,
+            log_level="critical",  # errors are told by the application, without secrets; streams are cut off on purpose
             access_log=False,
             lifespan="off",
             ws="none",
