@@ -14,6 +14,7 @@ from skyhold.components.manifest import Dependency
 from skyhold.errors import ComponentNotFoundError, VersionConflictError
 from skyhold.storage.opening import open_store
 from skyhold.testing.servers import LocalServer
+from stepped_store import SteppedStore
 
 KINDS = ["memory", "file", "mock", "moto", "rclone", "azurite"]
 
@@ -244,6 +245,29 @@ def test_a_large_object_of_which_the_history_has_a_delta_is_put_together(
     assert library.store.read("large") == first
     library.restore("large", 2)
     assert library.store.read("large") == first + b" and more"
+
+
+def test_a_large_object_that_another_program_writes_while_it_is_sent_is_not_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("skyhold.components.plain_files.CONDITIONAL_BYTES", 1000)
+    inner = open_store(f"memory://{uuid4().hex}")
+    edits = [b"edited elsewhere"]
+
+    def edit(verb: str, key: str) -> None:
+        if (verb, key) == ("write", "large") and inner.exists("large") and edits:
+            inner.write("large", edits.pop())
+
+    library = Library(SteppedStore(inner, edit))
+    first = os.urandom(1_000_000)
+    path = tmp_path / "large"
+    for content in (first, first + b" and more"):
+        path.write_bytes(content)
+        library.publish("large", path)
+    assert not edits
+    contents = [library.read("large", version=version.number) for version in library.log("large")]
+    assert sorted(contents) == sorted([first, first + b" and more", b"edited elsewhere"])
+    assert inner.read("large") == contents[0]
 
 
 def test_a_listing_that_is_out_of_date_does_no_harm(library: Library) -> None:

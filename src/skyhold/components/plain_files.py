@@ -2,7 +2,7 @@
 
 import hashlib
 import tempfile
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +12,7 @@ from skyhold.components.layout import blob_key, plain_key
 from skyhold.components.manifest import FileEntry
 from skyhold.errors import KeyNotFoundError, PreconditionFailedError
 from skyhold.storage.contract import Store
-from skyhold.storage.objects import Attributes, ObjectInfo
+from skyhold.storage.objects import Attributes, Buffer, ObjectInfo
 from skyhold.storage.transfer import SHA256
 
 __all__ = ["AtHand", "Found", "PlainFiles"]
@@ -100,7 +100,8 @@ class PlainFiles:
         """Write a file of a version under its plain key, in place of what was seen there.
 
         Up to 64 MiB that is one conditional write. A larger object is looked at once more and then copied from the
-        history by the store itself: another program's write in the moment between is overwritten.
+        history by the store itself, or, where the history has a delta, sent in parts, and looked at before the last
+        word: another program's write in the moment between is overwritten.
 
         Raises:
             ConflictError: Something else lies there by now.
@@ -114,8 +115,11 @@ class PlainFiles:
                 return self.store.write(key, content, if_absent=True, attributes=stamp)
             return self.store.write(key, content, if_match=lying.e_tag, attributes=stamp)
         self._check_still(key, lying)
-        if entry.size_bytes > _COPY_LIMIT_BYTES or not self._copy(entry.sha256, key):
-            self._stream(entry, key, stamp)
+        if entry.size_bytes > _COPY_LIMIT_BYTES:
+            self._stream(self._from_history(entry), entry, stamp, lying, key)
+        elif not self._copy(entry.sha256, key):
+            data = at_hand(entry.sha256)
+            self._stream(self._from_history(entry) if data is None else _slices(data), entry, stamp, lying, key)
         return self.store.info(key)
 
     def delete(self, component_id: str, name: str, lying: ObjectInfo) -> None:
@@ -145,13 +149,21 @@ class PlainFiles:
             return False  # it is kept as a delta
         return True
 
-    def _stream(self, entry: FileEntry, key: str, stamp: Attributes) -> None:
+    def _stream(
+        self, blocks: Iterable[Buffer], entry: FileEntry, stamp: Attributes, lying: ObjectInfo | None, key: str
+    ) -> None:
+        with self.store.open_writer(key, attributes=stamp, size_bytes=entry.size_bytes) as writer:
+            for block in blocks:
+                writer.write(block)
+            self._check_still(key, lying)  # sending took its time
+
+    def _from_history(self, entry: FileEntry) -> Iterator[bytes]:
         with tempfile.TemporaryDirectory(prefix="skyhold-") as folder:
             path = Path(folder) / "content"
             self.history.fetch(entry.sha256, path, size_bytes=entry.size_bytes)
-            with path.open("rb") as file, self.store.open_writer(key, attributes=stamp) as writer:
+            with path.open("rb") as file:
                 while block := file.read(_BLOCK_BYTES):
-                    writer.write(block)
+                    yield block
 
     @contextmanager
     def _on_disk(self, key: str, info: ObjectInfo) -> Generator[Path]:
@@ -165,3 +177,8 @@ class PlainFiles:
                 while block := reader.read(_BLOCK_BYTES):
                     file.write(block)
             yield path
+
+
+def _slices(data: bytes) -> Iterator[memoryview]:
+    view = memoryview(data)
+    return (view[start : start + _BLOCK_BYTES] for start in range(0, len(data), _BLOCK_BYTES))
