@@ -648,3 +648,44 @@ def test_whatever_has_a_library_can_be_synchronized_with(machine: Machine):
 def test_options_that_cannot_be_are_refused_at_once(options: Any):
     with pytest.raises(BadOptionError):
         SyncConfig("folder", **options)
+
+
+def test_new_files_take_four_requests_each_and_edits_seven(machine: Machine, moto: Any):
+    machine.library = Library(f"s3://{make_bucket(moto)}", **moto.options)
+    _agreed(machine, first="so that the library is there")
+
+    def requests_of(work: Callable[[], object]) -> dict[str, int]:
+        work()
+        receipt = default_journal().list_runs()[0].receipt
+        assert receipt is not None
+        return {kind: receipt.requests.get(kind, 0) for kind in ("read", "write", "list")}
+
+    idle = requests_of(machine.sync)
+    for number in range(10):
+        machine.put(f"sub/f{number}", f"new {number}")
+    new = requests_of(machine.sync)
+    assert new["write"] == 40
+    assert new["read"] <= 2  # whether the folder is a component, and whether the library can be read
+    assert new["list"] <= idle["list"] + 1  # of locks
+    for number in range(10):
+        machine.put(f"sub/f{number}", f"edited {number}")
+    edited = requests_of(machine.sync)
+    assert edited["write"] == 40
+    assert edited["read"] <= 31
+    assert machine.local == machine.remote
+
+
+def test_a_file_in_the_folder_of_a_component_of_several_files_is_no_component(machine: Machine):
+    machine.library.publish("robot/left", b"published by itself")
+    machine.library.delete("robot/left")
+    (machine.folder / "parts").mkdir()
+    (machine.folder / "parts" / "arm").write_text("arm")
+    machine.library.publish("robot", {"arm": machine.folder / "parts" / "arm"})
+    machine.put("robot/mine", "mine")
+    machine.put("robot.txt", "fine")
+    with pytest.raises(TransferError) as caught:
+        machine.sync()
+    assert list(caught.value.failures) == ["robot/mine"]
+    assert "'robot' is a component itself" in str(caught.value)
+    assert machine.local["robot/arm"] == "arm"
+    assert machine.remote == {"robot/arm": "arm", "robot.txt": "fine", "parts/arm": "arm"}

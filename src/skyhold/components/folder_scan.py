@@ -11,7 +11,7 @@ import re
 import stat
 import time
 import unicodedata
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from fnmatch import translate
 from pathlib import Path
@@ -26,6 +26,7 @@ __all__ = [
     "Matches",
     "Stamp",
     "compile_patterns",
+    "folders_of",
     "hash_unchanged",
     "is_case_sensitive",
     "is_own_name",
@@ -157,6 +158,19 @@ def _no_folder(root: Path, error: OSError) -> Exception:
     if isinstance(error, FileNotFoundError | NotADirectoryError):
         return KeyNotFoundError("there is no such folder", remedy="Correct local_dir, or create the folder", **details)
     return AccessDeniedError(f"the folder cannot be read: {error.strerror}", remedy="Correct its rights", **details)
+
+
+def folders_of(path: str) -> Iterator[str]:
+    """Yield the folders that a path lies in, the outermost first.
+
+    Example:
+        >>> list(folders_of("a/b/c.stl"))
+        ['a', 'a/b']
+    """
+    at = path.find("/")
+    while at >= 0:
+        yield path[:at]
+        at = path.find("/", at + 1)
 
 
 def is_own_name(path: str) -> bool:

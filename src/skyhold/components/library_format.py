@@ -36,6 +36,8 @@ class LibraryFormat:
         if self._checked.is_set():
             return
         with self._checking:
+            if self._checked.is_set():  # by whom we have waited for
+                return
             try:
                 text = self._store.read(LIBRARY)
             except NotFoundError as error:

@@ -5,7 +5,6 @@ looked at any closer: a file is hashed, an object's head is asked for its hash. 
 """
 
 import gc
-import unicodedata
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -17,15 +16,16 @@ from skyhold.components.folder_scan import (
     FolderScan,
     Matches,
     Stamp,
+    folders_of,
     hash_unchanged,
     is_case_sensitive,
     name_fault,
     scan_folder,
 )
 from skyhold.components.in_parallel import in_parallel
-from skyhold.components.layout import RESERVED, is_plain
 from skyhold.components.library import Library
 from skyhold.components.sync_config import SyncConfig
+from skyhold.components.sync_listing import Listing, list_files
 from skyhold.components.sync_state import STATE_NAME, Remembered, SyncState
 from skyhold.errors import (
     BucketNotFoundError,
@@ -37,7 +37,6 @@ from skyhold.errors import (
     StorageError,
 )
 from skyhold.execution.waiting import wait_for
-from skyhold.storage.contract import Store
 from skyhold.storage.objects import ObjectInfo
 from skyhold.storage.sync import LocalFile, RemoteFile, SyncPlan, plan_sync
 
@@ -45,7 +44,6 @@ __all__ = ["View", "ask_for", "look", "token_of"]
 
 _HASHING = 8
 _ASKING = 64
-_LAST_RESERVED = RESERVED + "~~~~"
 
 A = TypeVar("A")
 T = TypeVar("T")
@@ -57,27 +55,37 @@ class View:
 
     Attributes:
         scan: The folder.
-        listed: The store's objects, by path.
+        listing: The store.
         agreed: What was agreed, by path.
         unchanged: How many paths agree.
         differing: The others.
         local: Of these, the files with their hashes.
         stamps: The stamps that those had when they were hashed.
         remote: Of these, the objects.
-        names: How the store spells a path, where that differs.
         problems: Paths to be left alone, each with the reason.
+        locked: The components that somebody has locked.
     """
 
     scan: FolderScan
-    listed: dict[str, ObjectInfo]
+    listing: Listing
     agreed: dict[str, Remembered]
     unchanged: int = 0
     differing: set[str] = field(default_factory=set[str])
     local: dict[str, LocalFile] = field(default_factory=dict[str, LocalFile])
     stamps: dict[str, Stamp] = field(default_factory=dict[str, Stamp])
     remote: dict[str, RemoteFile] = field(default_factory=dict[str, RemoteFile])
-    names: dict[str, str] = field(default_factory=dict[str, str])
     problems: dict[str, str] = field(default_factory=dict[str, str])
+    locked: set[str] = field(default_factory=set[str])
+
+    @property
+    def listed(self) -> dict[str, ObjectInfo]:
+        """The store's objects, by path."""
+        return self.listing.files
+
+    @property
+    def names(self) -> dict[str, str]:
+        """How the store spells a path, where that differs."""
+        return self.listing.names
 
 
 def token_of(info: ObjectInfo) -> str:
@@ -108,35 +116,22 @@ def look(
     """
     matches = config.matches
     with ThreadPoolExecutor(2, thread_name_prefix="skyhold-look") as pool, _no_collection():
-        listing = pool.submit(_list, library.store, config.prefix, matches)
+        listed = pool.submit(list_files, library.store, config.prefix, matches)
         scanning = pool.submit(scan_folder, config.folder, matches)
         agreed = state.load()
-        wait_for((listing, scanning))
+        wait_for((listed, scanning))
         try:
-            listed, names, problems = listing.result()
+            listing = listed.result()
         except BucketNotFoundError:
             if agreed or read_only or not config.rules.uploads:
                 raise
             library.create()  # makes a folder, and fails as before where it is a bucket that is missing
-            listed, names, problems = _list(library.store, config.prefix, matches)
-        view = View(scanning.result(), listed, agreed, names=names, problems=problems)
+            listing = list_files(library.store, config.prefix, matches)
+        view = View(scanning.result(), listing, agreed, problems=dict(listing.problems))
         _compare(view, matches)
     _set_aside(view, config)
     _hash(view, config, state, read_only=read_only)
-    suspected = set(suspects)
-    for path in view.differing & listed.keys():
-        info = listed[path]
-        view.remote[path] = RemoteFile(
-            info.size_bytes, token_of(info), modified=info.modified, name=names.get(path, "")
-        )
-    asked = [path for path in sorted(view.remote) if path in suspected or _must_know(view, config, path)]
-    for path, found in _each(lambda path: _ask(library, config, view, path, read_only=read_only), asked, _ASKING):
-        if isinstance(found, RemoteFile):
-            view.remote[path] = found
-        elif isinstance(found, ConflictError | IntegrityError | MalformedInputError):
-            view.problems[path] = str(found)
-        else:
-            raise found
+    _ask_about(view, library, config, set(suspects), read_only=read_only)
     plan = plan_sync(
         view.local,
         view.remote,
@@ -146,6 +141,8 @@ def look(
         problems=view.problems,
         unchanged=view.unchanged,
     )
+    if not read_only and plan.count("upload", "keep_both", "rename_remote"):
+        view.locked = {lock.note.component for lock in library.locks.list(config.prefix)}
     return view, plan
 
 
@@ -160,39 +157,6 @@ def _no_collection() -> Generator[None]:
         yield
     finally:
         gc.enable()
-
-
-def _list(
-    store: Store, prefix: str, matches: Matches | None
-) -> tuple[dict[str, ObjectInfo], dict[str, str], dict[str, str]]:
-    """List the plain keys: objects by path, how the store spells a path where that differs, and what clashes."""
-    found: dict[str, ObjectInfo] = {}
-    names: dict[str, str] = {}
-    problems: dict[str, str] = {}
-    begin = len(prefix)
-    for info in filter(lambda found: is_plain(found.key), _list_plain(store, prefix)):
-        name = info.key[begin:]
-        path = name if name.isascii() else unicodedata.normalize("NFC", name)
-        if matches is not None and not matches(path):
-            continue
-        if path in found:
-            problems[path] = "several objects differ only in how Unicode composes their names"
-        if path != name:
-            names[path] = name
-        found[path] = info
-    return found, names, problems
-
-
-def _list_plain(store: Store, prefix: str) -> Iterator[ObjectInfo]:
-    """List without the history: up to where it begins, and on from where it ends."""
-    if prefix:
-        yield from store.list(prefix)
-        return
-    for info in store.list():
-        if info.key >= RESERVED:
-            break
-        yield info
-    yield from store.list(start_after=_LAST_RESERVED)
 
 
 def _compare(view: View, matches: Matches | None) -> None:
@@ -216,7 +180,7 @@ def _set_aside(view: View, config: SyncConfig) -> None:
     problems.update(view.scan.problems)
     blocked = {path.rstrip("/") for path in view.scan.problems}
     for path in view.differing - problems.keys():
-        above = next((folder for folder in _folders_of(path) if folder in blocked), "")
+        above = next((folder for folder in folders_of(path) if folder in blocked), "")
         if above:
             problems[path] = f"it lies in {above!r}: {view.scan.problems.get(above) or view.scan.problems[above + '/']}"
         elif path not in view.agreed and (fault := name_fault(config.prefix + path) or name_fault(path)):
@@ -224,13 +188,6 @@ def _set_aside(view: View, config: SyncConfig) -> None:
     if not is_case_sensitive(config.folder, STATE_NAME):
         _set_case_clashes_aside(view)
     view.differing -= problems.keys()
-
-
-def _folders_of(path: str) -> Iterator[str]:
-    at = path.find("/")
-    while at >= 0:
-        yield path[:at]
-        at = path.find("/", at + 1)
 
 
 def _set_case_clashes_aside(view: View) -> None:
@@ -276,6 +233,23 @@ def _hash(view: View, config: SyncConfig, state: SyncState, *, read_only: bool) 
 def _local(view: View, path: str, sha256: str, stamp: Stamp) -> LocalFile:
     modified = datetime.fromtimestamp(stamp.mtime_ns / 1e9, UTC)
     return LocalFile(stamp.size_bytes, sha256, modified, view.scan.names.get(path, ""))
+
+
+def _ask_about(view: View, library: Library, config: SyncConfig, suspected: set[str], *, read_only: bool) -> None:
+    """Find out the content of objects on which the plan depends."""
+    for path in view.differing & view.listed.keys():
+        info = view.listed[path]
+        view.remote[path] = RemoteFile(
+            info.size_bytes, token_of(info), modified=info.modified, name=view.names.get(path, "")
+        )
+    asked = [path for path in sorted(view.remote) if path in suspected or _must_know(view, config, path)]
+    for path, found in _each(lambda path: _ask(library, config, view, path, read_only=read_only), asked, _ASKING):
+        if isinstance(found, RemoteFile):
+            view.remote[path] = found
+        elif isinstance(found, ConflictError | IntegrityError | MalformedInputError):
+            view.problems[path] = str(found)
+        else:
+            raise found
 
 
 def _must_know(view: View, config: SyncConfig, path: str) -> bool:

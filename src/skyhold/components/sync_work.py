@@ -5,15 +5,17 @@ whole and verified, what is agreed is noted only when both sides have it, and th
 """
 
 import hashlib
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 from skyhold.components.folder_scan import Stamp, hash_unchanged, stamp_of
 from skyhold.components.library import Library
-from skyhold.components.manifest import Version
+from skyhold.components.manifest import Head, Version
 from skyhold.components.sync_config import SyncConfig, SyncResult
 from skyhold.components.sync_files import SyncFiles
+from skyhold.components.sync_listing import FreePlaces
 from skyhold.components.sync_state import Remembered, SyncState
 from skyhold.components.sync_view import View, ask_for, token_of
 from skyhold.errors import ConflictError
@@ -27,6 +29,9 @@ __all__ = ["SMALL_BYTES", "SyncWork"]
 SMALL_BYTES = 8 * 1024 * 1024
 """Objects up to this size are read in one piece, from their plain key."""
 
+_LOCAL = {"agree", "forget", "download"}
+_NEW = {"upload", "rename_remote", "keep_both"}
+
 _UNKNOWN = Stamp(-1, -1, -1, -1)
 
 
@@ -39,6 +44,7 @@ class SyncWork:
         state: Where it is noted what is agreed.
         files: The local side.
         view: What both sides looked like.
+        actions: What is to be done.
         result: Where it is told what was kept aside.
         run: The run that this is part of.
     """
@@ -50,6 +56,7 @@ class SyncWork:
         state: SyncState,
         files: SyncFiles,
         view: View,
+        actions: Sequence[SyncAction],
         result: SyncResult,
         run: RunRecorder,
     ) -> None:
@@ -62,6 +69,10 @@ class SyncWork:
         self._result = result
         self._run = run
         self._store = self._counted.store
+        if any(action.kind not in _LOCAL for action in actions):
+            self._counted.create()
+        new = (action.to or action.path for action in actions if action.kind in _NEW)
+        self._free = FreePlaces(self._counted, config.prefix, view.listing, new)
 
     def do(self, action: SyncAction) -> None:
         """Carry out an action.
@@ -174,22 +185,29 @@ class SyncWork:
         expected = _version_of(remote, agreed) if remote is not None else None
         if remote is not None and expected is None:
             raise self._moved_on(path)
-        version = self._library.publish(
-            component_id, self._files.at(self._name_of(path)), expected=expected, message=message, run=self._run
+        file = self._files.at(self._name_of(path))
+        if component_id in self._view.locked:  # perhaps by others: then this says by whom
+            self._library.locks.check(component_id)
+        version, head = self._library.publish_listed(
+            component_id,
+            file,
+            message=message,
+            expected=expected,
+            is_new=remote is None and self._free.has(path),
+            run=self._run,
         )
         entry = version.files[0]
-        token = self._token_of(path, version)
+        token = self._token_of(path, version, head)
         stamp = seen if entry.sha256 == sha256 else _UNKNOWN  # it was edited since; the next look hashes it
         agreed = Agreed(entry.sha256, entry.size_bytes, token, version.number)
         self._state.remember(path, Remembered.of(stamp, agreed))
 
-    def _token_of(self, path: str, version: Version) -> str:
+    def _token_of(self, path: str, version: Version, head: Head) -> str:
         """Return the e-tag under which a version's content lies, or nothing, which the next look asks for again.
 
         Raises:
             ConflictError: Another program replaced the object while the version came to be, not knowing of it.
         """
-        head, _ = self._counted.head(version.component)
         if head.version == version.number:
             return next((plain.e_tag or "" for plain in head.plain if plain.name == ""), "")
         if self._counted.info(version.component, version.number + 1).origin == "outside":

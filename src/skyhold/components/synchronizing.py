@@ -307,7 +307,9 @@ class _Session:
     def _carry_out(self, view: View, actions: Sequence[SyncAction]) -> None:
         """Do what is small many at a time, then what is large one by one; deletions when all else is done."""
         assert self.result is not None
-        work = SyncWork(self._owner.library, self._config, self._state, self._files, view, self.result, self._run)
+        work = SyncWork(
+            self._owner.library, self._config, self._state, self._files, view, actions, self.result, self._run
+        )
         progress = self._run.progress
         progress.step("moving")
         progress.advance(0, total=progress.done + len(actions))
