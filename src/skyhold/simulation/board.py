@@ -8,6 +8,7 @@ from skyhold.errors import KeyNotFoundError, ResultError
 from skyhold.simulation.campaign_record import CampaignRecord, PartRecord
 from skyhold.simulation.layout import CAMPAIGN, CANCELLED, STATE, blob_key, finished_key, part_key
 from skyhold.simulation.outcome import Outcome, read_outcomes
+from skyhold.simulation.pieces import Division
 from skyhold.simulation.tasks import Chunk, Label, TaskList
 from skyhold.storage.contract import Store
 from skyhold.storage.objects import ObjectInfo
@@ -20,8 +21,8 @@ class Standing:
     """One listing of a campaign's state.
 
     Attributes:
-        finished: Chunks whose cases have all come to an end.
-        claims: Chunks that were claimed, with the claim's time and e-tag.
+        finished: Chunks, and pieces of chunks, whose cases have all come to an end.
+        claims: Chunks and pieces that were claimed, with the claim's time and e-tag.
         beats: When each worker last told its own time, by the store's clock.
         parts: How many parts were added to the plan.
         is_cancelled: Whether somebody wishes the workers to stop.
@@ -103,11 +104,12 @@ class Board:
             self._add(self._loaded, PartRecord.from_json(data))
 
     def unfinished(self, standing: Standing) -> list[Chunk]:
-        """Return the chunks that are left, in the order of the plan."""
-        return [chunk for name, chunk in self.chunks.items() if name not in standing.finished]
+        """Return the chunks that are left, or what is left of them, in the order of the plan."""
+        division = Division(standing.finished, standing.claims)
+        return [part for chunk in self.chunks.values() for part in division.left_of(chunk)]
 
     def outcomes_of(self, chunk: str) -> list[Outcome]:
-        """Return what came of a finished chunk."""
+        """Return what came of a finished chunk, or of a piece of one."""
         if chunk not in self.outcomes:
             self.outcomes[chunk] = read_outcomes(self.store.read(finished_key(chunk)))
         return self.outcomes[chunk]
@@ -115,9 +117,8 @@ class Board:
     def results(self, standing: Standing) -> dict[str, Outcome]:
         """Return how each case of the finished chunks ended; the last of several attempts counts."""
         found: dict[str, Outcome] = {}
-        for chunk in self.chunks:
-            if chunk in standing.finished:
-                found.update({outcome.case: outcome for outcome in self.outcomes_of(chunk)})
+        for name in sorted(standing.finished):
+            found.update({outcome.case: outcome for outcome in self.outcomes_of(name)})
         return found
 
     def cases(self) -> set[str]:

@@ -356,7 +356,7 @@ class Campaign:
         """Look at the state, and read what has been finished since the last time, many at once."""
         self.record  # noqa: B018 - asking refuses places that hold no campaign
         standing = self._board.look()
-        unread = [chunk for chunk in self._board.chunks if chunk in standing.finished - self._board.outcomes.keys()]
+        unread = sorted(standing.finished - self._board.outcomes.keys())
         if len(unread) > 1:
             with ThreadPoolExecutor(_READS, thread_name_prefix="skyhold-read") as pool:
                 list(pool.map(self._board.outcomes_of, unread))

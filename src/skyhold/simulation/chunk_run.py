@@ -2,6 +2,7 @@
 
 import logging
 import threading
+import time
 from collections import Counter, deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -12,6 +13,7 @@ from skyhold.simulation.case_run import Attempt, CaseRunner
 from skyhold.simulation.claims import Claim, Claims
 from skyhold.simulation.layout import done_key, done_prefix, fail_key, fail_prefix, finished_key
 from skyhold.simulation.outcome import Outcome, read_outcomes, write_outcomes
+from skyhold.simulation.pieces import NEWS_S
 from skyhold.simulation.simulator import Verdict
 from skyhold.simulation.spending import Spending
 from skyhold.simulation.tasks import Chunk, Task
@@ -34,12 +36,14 @@ class Tally:
         failed: Cases that it has given up.
         lost: Attempts that came after another worker's commit, and were thrown away.
         stumbles: Attempts that failed in a row through no fault of the case.
+        seconds: How long the cases that it has committed took the engine.
     """
 
     done: int = 0
     failed: int = 0
     lost: int = 0
     stumbles: int = 0
+    seconds: float = 0.0
 
 
 @dataclass(slots=True)
@@ -81,22 +85,42 @@ class ChunkRun:
             StorageError: The store does not answer.
             SimulationError: This machine cannot run cases.
         """
-        if self.claim is None or not self.claim.is_fresh or self.chunk.is_retry:
+        self._shorten()
+        if not self._is_alone or self.chunk.is_retry:
             self.recall()
         self._queue.extend(task for task in self.chunk.tasks if task.case not in self.ends)
         with ThreadPoolExecutor(1, thread_name_prefix="skyhold-commit") as committer:
             pending: tuple[Task, Future[Outcome]] | None = None
             while pending or (self._queue and not self._must_leave()):
-                attempt = None if self._must_leave() or not self._queue else self._simulate(self._queue.popleft())
+                attempt = self._simulate_next()
                 if pending:
                     self._settle(*pending)
                 pending = None
                 if attempt is not None:
                     pending = (attempt.task, committer.submit(self._commit, attempt))
-        if len(self.ends) < len(self.chunk.tasks):
+        if any(task.case not in self.ends for task in self.chunk.tasks):
             return False
         self._finish()
         return True
+
+    @property
+    def _is_alone(self) -> bool:
+        """Whether nobody has ever worked on these cases before us."""
+        return self.claim is not None and self.claim.is_fresh and not self.chunk.is_piece
+
+    def _shorten(self) -> None:
+        """Leave to others what they have taken from the end."""
+        until = self.claim.note.until if self.claim is not None else 0
+        if self.chunk.start < until < self.chunk.end:
+            self.chunk = self.chunk.piece(self.chunk.start, until)
+            left = {task.case for task in self.chunk.tasks}
+            self._queue = deque(task for task in self._queue if task.case in left)
+
+    def _hear(self) -> None:
+        """Learn whether others have taken cases, if we have not been told for long."""
+        if self.claim is not None and time.monotonic() - self.claim.written_s > NEWS_S:
+            self.claims.beat(self.claim, len(self.ends))
+        self._shorten()
 
     def recall(self) -> None:
         """Take over what earlier workers have left: cases that are done, and attempts that failed."""
@@ -107,10 +131,10 @@ class ChunkRun:
                 case = info.key.removeprefix(done_prefix(home)).removesuffix(".json")
                 if case in cases:
                     self.ends[case] = read_outcomes(store.read(info.key))[0]
-        prefix = fail_prefix(self.chunk.chunk)
+        prefix = fail_prefix(self.chunk.planned)
         for info in store.list(prefix):
             case = info.key.removeprefix(prefix).partition("/")[0]
-            if case not in self.ends:
+            if case in cases and case not in self.ends:
                 self._count_failure(read_outcomes(store.read(info.key))[0])
         if self.claim is not None and self.claim.fatal and self.claim.fatal not in self.ends:
             self._blame(self.claim.fatal)
@@ -128,6 +152,14 @@ class ChunkRun:
 
     def _must_leave(self) -> bool:
         return self.stop.is_set() or (self.claim is not None and self.claim.is_lost)
+
+    def _simulate_next(self) -> Attempt | None:
+        """Run the next case, if there is one; None when it was stopped."""
+        if self._queue and not self._must_leave():
+            self._hear()
+        if not self._queue or self._must_leave():
+            return None
+        return self._simulate(self._queue.popleft())
 
     def _simulate(self, task: Task) -> Attempt | None:
         """Run a case; None when it was stopped."""
@@ -163,6 +195,7 @@ class ChunkRun:
         self.ends[task.case] = outcome
         if outcome.worker == self.runner.worker:
             self.tally.done += 1
+            self.tally.seconds += outcome.seconds
         else:
             self.tally.lost += 1
         self.on_end(outcome)
@@ -193,7 +226,7 @@ class ChunkRun:
         number = self._tries[outcome.case]
         while True:
             try:
-                key = fail_key(self.chunk.chunk, outcome.case, number)
+                key = fail_key(self.chunk.planned, outcome.case, number)
                 self.runner.store.write(key, write_outcomes([outcome]), if_absent=True)
             except AlreadyExistsError:
                 number += 1
@@ -204,7 +237,7 @@ class ChunkRun:
         """Say what came of the chunk. A case that was committed meanwhile by somebody else is done, not failed."""
         store = self.runner.store
         for task in self.chunk.tasks:
-            if self.ends[task.case].failure is None or (self.claim is not None and self.claim.is_fresh):
+            if self.ends[task.case].failure is None or self._is_alone:
                 continue
             key = done_key(self.chunk.home_of(task), task.case)
             if store.exists(key):

@@ -7,6 +7,7 @@ the first commit of a case wins and the other is thrown away.
 import json
 import socket
 import threading
+import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
@@ -14,11 +15,16 @@ from typing import Any, Literal, cast
 
 from skyhold.errors import AlreadyExistsError, KeyNotFoundError, PreconditionFailedError
 from skyhold.simulation.layout import claim_key, worker_key
+from skyhold.simulation.pieces import cases_to_take
+from skyhold.simulation.tasks import Chunk
 from skyhold.storage.contract import Store
 
 __all__ = ["Claim", "ClaimNote", "Claims"]
 
 ClaimState = Literal["held", "free"]
+
+_SUSPICIOUS = 2
+"""A chunk that was taken more often may have a case that kills its workers, and is not divided."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +39,7 @@ class ClaimNote:
         finished: Cases of the chunk that have come to an end.
         state: ``"free"`` when its owner gave it back.
         case: What its owner is at, told only where earlier owners died: it may be what kills them.
+        until: Up to which place in the planned chunk it goes, where another worker has taken the rest; 0 for all.
     """
 
     worker: str
@@ -42,6 +49,7 @@ class ClaimNote:
     finished: int = 0
     state: ClaimState = "held"
     case: str = ""
+    until: int = 0
 
     def to_json(self) -> bytes:
         """Return it for the store; no two notes of a chunk are equal, so that their e-tags differ."""
@@ -59,6 +67,7 @@ class ClaimNote:
             int(content["finished"]),
             cast("ClaimState", content["state"]),
             str(content["case"]),
+            int(content.get("until", 0)),
         )
 
 
@@ -72,6 +81,7 @@ class Claim:
         note: What it said.
         is_lost: Whether it was taken from us.
         fatal: The case at which the owner before us died, where that is known.
+        written_s: When we wrote it last, by `time.monotonic`.
         lock: Held while it is rewritten: worker and heart both do.
     """
 
@@ -80,6 +90,7 @@ class Claim:
     note: ClaimNote
     is_lost: bool = False
     fatal: str = ""
+    written_s: float = field(default_factory=time.monotonic)
     lock: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)
 
     @property
@@ -137,10 +148,33 @@ class Claims:
         note = ClaimNote.from_json(data)
         if note.state != "free" and now - info.modified <= timedelta(seconds=self.lease_s):
             return None
-        claim = self._replace(chunk, info.e_tag, ClaimNote(self.worker, self.host, note.taken + 1))
+        claim = self._replace(chunk, info.e_tag, ClaimNote(self.worker, self.host, note.taken + 1, until=note.until))
         if claim is not None and note.state != "free":
             claim.fatal = note.case
         return claim
+
+    def divide(self, chunk: Chunk) -> Chunk | None:
+        """Take some cases from the end of a chunk that somebody is at; None where there are too few, or no more.
+
+        Its owner reads it at the next heartbeat.
+
+        Args:
+            chunk: Which, as `Board.unfinished` gives it.
+
+        Returns:
+            The cases, not claimed yet: whoever comes next may claim them too, should we die.
+        """
+        try:
+            info, data = self.store.read_with_info(claim_key(chunk.claim))
+        except KeyNotFoundError:
+            return None
+        note = ClaimNote.from_json(data)
+        end = min(note.until or chunk.end, chunk.end)
+        count = cases_to_take(end - chunk.start, note.finished)
+        if note.state == "free" or note.taken > _SUSPICIOUS or count < 1:
+            return None
+        divided = replace(note, beat=note.beat + 1, until=end - count)
+        return chunk.piece(end - count, end) if self._replace(chunk.claim, info.e_tag, divided) else None
 
     def beat(self, claim: Claim, finished: int = 0, *, case: str | None = None) -> bool:
         """Say that we are alive; False when the chunk is no longer ours.
@@ -171,13 +205,26 @@ class Claims:
 
     def _rewrite(self, claim: Claim, **changes: Any) -> bool:
         with claim.lock:
-            note = replace(claim.note, beat=claim.note.beat + 1, **changes)
-            replaced = None if claim.is_lost else self._replace(claim.chunk, claim.e_tag, note)
-            if replaced is None:
-                claim.is_lost = True
-                return False
-            claim.e_tag, claim.note = replaced.e_tag, note
-            return True
+            while not claim.is_lost:
+                note = replace(claim.note, beat=claim.note.beat + 1, **changes)
+                replaced = self._replace(claim.chunk, claim.e_tag, note)
+                if replaced is not None:
+                    claim.e_tag, claim.note, claim.written_s = replaced.e_tag, note, time.monotonic()
+                    return True
+                claim.is_lost = not self._learn(claim)
+            return False
+
+    def _learn(self, claim: Claim) -> bool:
+        """Read our claim, which somebody has changed; return whether it is ours still, and only shorter."""
+        try:
+            info, data = self.store.read_with_info(claim_key(claim.chunk))
+        except KeyNotFoundError:
+            return False
+        note = ClaimNote.from_json(data)
+        if (note.worker, note.taken, note.state) != (self.worker, claim.note.taken, "held"):
+            return False
+        claim.e_tag, claim.note = info.e_tag, note
+        return True
 
     def _replace(self, chunk: str, e_tag: str | None, note: ClaimNote) -> Claim | None:
         try:

@@ -4,8 +4,10 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from heapq import heapify, heapreplace
+from math import ceil
 
 from skyhold.simulation.campaign_record import Rules
+from skyhold.simulation.pieces import NEWS_S
 from skyhold.simulation.tasks import chunk_sizes, is_outdated
 from skyhold.storage.objects import RequestClass
 from skyhold.storage.opening import PART_BYTES
@@ -72,7 +74,7 @@ def expect(
     requests.update(_running(sizes, rules, workers))
     requests.update(_keeping(cases, shape.files))
     beats = sum(int(time / rules.beat_s) for time in times)
-    requests.update({"read": beats, "write": 0 if rules.shards else beats})
+    requests.update({"read": beats, "write": 0 if rules.shards else _claim_writes(sizes, shape, rules, beats)})
     if not is_lucky:
         requests["read"] += contents * workers
         if workers > 1 and not rules.shards:
@@ -104,6 +106,13 @@ def _keeping(cases: int, files: Sequence[int]) -> dict[RequestClass, int]:
     in_parts = [size for size in files if size > PART_BYTES]
     parts = sum(-(-size // PART_BYTES) + 2 for size in in_parts)
     return {"write": cases * (1 + len(files) - len(in_parts) + parts), "read": cases * len(in_parts)}
+
+
+def _claim_writes(sizes: Sequence[int], shape: CaseShape, rules: Rules, beats: int) -> int:
+    """Return how often claims are written again: where a case begins, if long after the last time, and by the heart."""
+    apart = ceil(NEWS_S / shape.run_s) if shape.run_s > 0 else sum(sizes)
+    heard = sum((size - 1) // apart for size in sizes)
+    return heard + (beats if shape.run_s > rules.beat_s / 2 else 0)
 
 
 def _looks(chunks: int) -> int:

@@ -2,6 +2,7 @@
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 from types import TracebackType
 from typing import Self
@@ -55,10 +56,14 @@ class Heart:
         self._ended.set()
         self._thread.join()
 
+    def _is_due(self, claim: Claim) -> bool:
+        """Return whether the claim was not just written by the worker, which does so to hear what others have taken."""
+        return time.monotonic() - claim.written_s > self._beat_s / 2
+
     def _run(self) -> None:
         while not self._ended.wait(self._beat_s):
             try:
-                if self._claim is not None and not self._claim.is_lost:
+                if self._claim is not None and not self._claim.is_lost and self._is_due(self._claim):
                     self._claims.beat(self._claim, self._count())
                 if self._claims.store.exists(CANCELLED):
                     self._on_cancel()

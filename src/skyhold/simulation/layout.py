@@ -7,6 +7,7 @@
     state/parts/<part>.json             cases that were added later, or are to be tried again
     state/claims/<chunk>.json           who works on a chunk; replaced by its owner's heartbeat
     state/finished/<chunk>.json         what came of a chunk, with the results of its cases
+    …/<chunk>.<from>-<to>.json          the same of a piece, where a chunk was divided while somebody was at it
     state/workers/<worker>.json         a worker's own heartbeat, whose time is the store's clock
     state/cancelled.json                there is a wish to stop
     out/<case>/<attempt>/<file>         what an attempt has left; never written twice
@@ -19,12 +20,15 @@
 One listing of ``state/`` tells how a campaign stands. A chunk is a few cases that one worker takes at a time.
 """
 
+from dataclasses import dataclass
+
 __all__ = [
     "CAMPAIGN",
     "CANCELLED",
     "SCHEMA",
     "STATE",
     "TABLE_HEAD",
+    "Piece",
     "blob_key",
     "chunk_id",
     "claim_key",
@@ -34,7 +38,9 @@ __all__ = [
     "fail_prefix",
     "finished_key",
     "out_key",
+    "parse_piece",
     "part_key",
+    "piece_id",
     "receipt_key",
     "table_part_key",
     "worker_key",
@@ -65,6 +71,34 @@ def chunk_id(part: int, number: int) -> str:
         '0000-00012'
     """
     return f"{part:04d}-{number:05d}"
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Some cases of a planned chunk: from one place in it up to another."""
+
+    chunk: str
+    start: int
+    end: int
+
+
+def piece_id(chunk: str, start: int, end: int) -> str:
+    """Return what some cases of a chunk are called.
+
+    Example:
+        >>> piece_id("0000-00012", 4, 6), parse_piece("0000-00012.4-6"), parse_piece("0000-00012")
+        ('0000-00012.4-6', Piece(chunk='0000-00012', start=4, end=6), None)
+    """
+    return f"{chunk}.{start}-{end}"
+
+
+def parse_piece(name: str) -> Piece | None:
+    """Return what `piece_id` was given; None for the name of a whole chunk."""
+    chunk, dot, places = name.partition(".")
+    if not dot:
+        return None
+    start, _, end = places.partition("-")
+    return Piece(chunk, int(start), int(end))
 
 
 def claim_key(chunk: str) -> str:

@@ -82,16 +82,14 @@ def find_status(board: Board, standing: Standing) -> Status:
     failures = Counter(outcome.failure for outcome in ended if outcome.failure is not None)
     active: list[ActiveChunk] = []
     for chunk in left:
-        info = standing.claims.get(chunk.chunk)
-        if info is None:
+        if not chunk.claim:
             continue
-        info, data = board.store.read_with_info(claim_key(chunk.chunk))
+        info, data = board.store.read_with_info(claim_key(chunk.claim))
         note = ClaimNote.from_json(data)
         if note.state == "held":
             cases = len(chunk.tasks)
-            active.append(
-                ActiveChunk(chunk.chunk, note.worker, note.host, cases, note.finished, note.taken, info.modified)
-            )
+            finished = min(note.finished, cases)  # of a chunk that was divided, its owner may have done more
+            active.append(ActiveChunk(chunk.chunk, note.worker, note.host, cases, finished, note.taken, info.modified))
     total, failed, told = len(board.cases()), failures.total(), sum(each.ended for each in active)
     running = sum(each.cases for each in active) - told
     done = len(ended) - failed + told

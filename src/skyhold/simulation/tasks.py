@@ -4,13 +4,13 @@ import gzip
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import PurePosixPath
 from typing import Any, Protocol, TypeVar
 
 from skyhold.errors import BadOptionError
 from skyhold.simulation.case import Case, case_key
-from skyhold.simulation.layout import chunk_id
+from skyhold.simulation.layout import chunk_id, piece_id
 from skyhold.simulation.plain import canonical_bytes, hash_json
 from skyhold.simulation.private_places import PlaceOptions
 from skyhold.storage.contract import Store
@@ -83,15 +83,47 @@ class Label:
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """Cases that one worker takes at a time."""
+    """Cases that one worker takes at a time: a chunk of the plan, or a piece of one.
+
+    Attributes:
+        chunk: What it is called.
+        tasks: Its cases.
+        is_retry: Whether they have failed before.
+        planned: The chunk of the plan.
+        start: Where in that the cases begin.
+        claim: Name of the claim on it; empty where nobody has claimed it.
+    """
 
     chunk: str
     tasks: tuple[Task, ...]
     is_retry: bool = False
+    planned: str = ""
+    start: int = 0
+    claim: str = ""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "planned", self.planned or self.chunk)
+
+    @property
+    def end(self) -> int:
+        """Where in the planned chunk the cases end."""
+        return self.start + len(self.tasks)
+
+    @property
+    def is_piece(self) -> bool:
+        """Whether the plan has it as part of a chunk."""
+        return self.chunk != self.planned
 
     def home_of(self, task: Task) -> str:
         """Return the chunk under which a case's end is noted."""
-        return task.home or self.chunk
+        return task.home or self.planned
+
+    def piece(self, start: int, end: int, *, claim: str = "") -> "Chunk":
+        """Return some of the cases, from a place in the planned chunk up to another."""
+        if (start, end) == (self.start, self.end):
+            return replace(self, claim=claim)
+        tasks = self.tasks[start - self.start : end - self.start]
+        return Chunk(piece_id(self.planned, start, end), tasks, self.is_retry, self.planned, start, claim)
 
 
 @dataclass(frozen=True, slots=True)

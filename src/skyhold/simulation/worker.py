@@ -29,6 +29,7 @@ from skyhold.simulation.heart import Heart
 from skyhold.simulation.known_cases import KnownCases
 from skyhold.simulation.layout import receipt_key
 from skyhold.simulation.outcome import Outcome
+from skyhold.simulation.pieces import cases_to_take
 from skyhold.simulation.simulator import Simulator
 from skyhold.simulation.spending import Spending
 from skyhold.simulation.tasks import Chunk, is_outdated
@@ -39,6 +40,8 @@ from skyhold.storage.opening import open_store
 __all__ = ["WorkReport", "Worker", "find_simulator", "work"]
 
 _SHORTEST_WAIT = 16
+_WORTH_S = 4.0
+"""How much work it must be at least that is taken from another worker: that costs some eight requests."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,7 +257,7 @@ class Worker:
             with Heart(self._claims, claim, self._rules.beat_s, lambda: len(chunk_run.ends), self._stop.set):
                 if chunk_run.run():
                     if chunk_run.told is not None:
-                        self.outcomes[chunk.chunk] = chunk_run.told
+                        self.outcomes[chunk_run.chunk.chunk] = chunk_run.told
                     return
         except BaseException:
             self._give_back(claim, chunk_run)
@@ -282,7 +285,7 @@ class Worker:
             if standing.is_cancelled or (is_fresh and not left):
                 self.is_complete = not left
                 return None
-            free = [chunk for chunk in left if chunk.chunk not in standing.claims]
+            free = [chunk for chunk in left if not chunk.claim]
             if self._rules.shards and left:
                 return self._take_mine(left[0])
             if free and not is_fresh and self._is_outdated(free):
@@ -294,6 +297,8 @@ class Worker:
             self._standing = None
             if free or not is_fresh:  # somebody was faster, or there is news
                 continue
+            if (shared := self._take_from_others(left)) is not None:
+                return shared
             if not self._wait:
                 return None
             self._stop.wait(pause_s * random.uniform(0.7, 1.0))  # noqa: S311 - so that workers do not march in step
@@ -316,7 +321,7 @@ class Worker:
         if self._among == 1:
             return []
         numbers = {name: number for number, name in enumerate(self._board.chunks)}
-        return [chunk for chunk in free if numbers[chunk.chunk] % self._among == self._shard]
+        return [chunk for chunk in free if numbers[chunk.planned] % self._among == self._shard]
 
     def _look(self) -> Standing:
         self._standing = self._board.look()
@@ -328,7 +333,7 @@ class Worker:
         if chunk.chunk in self._taken:
             return False
         shards = self._rules.shards
-        return not shards or list(self._board.chunks).index(chunk.chunk) % shards == self._shard
+        return not shards or list(self._board.chunks).index(chunk.planned) % shards == self._shard
 
     def _take_mine(self, chunk: Chunk) -> tuple[Chunk, None]:
         self._taken.add(chunk.chunk)
@@ -346,14 +351,23 @@ class Worker:
     def _take_over(self, left: list[Chunk], standing: Standing) -> tuple[Chunk, Claim] | None:
         """Take a chunk that was given back, or whose worker is not heard of any more."""
         now = standing.beats.get(self.name)
-        candidates = [chunk for chunk in left if self._is_abandoned(standing.claims[chunk.chunk], now)]
+        candidates = [chunk for chunk in left if self._is_abandoned(standing.claims[chunk.claim], now)]
         random.shuffle(candidates)
         for chunk in candidates:
-            claim = self._claims.steal(chunk.chunk, now or standing.claims[chunk.chunk].modified)
+            claim = self._claims.steal(chunk.claim, now or standing.claims[chunk.claim].modified)
             if claim is not None:
                 self._taken.add(chunk.chunk)
                 return chunk, claim
         return None
+
+    def _take_from_others(self, left: list[Chunk]) -> tuple[Chunk, Claim] | None:
+        """Take cases from the end of the largest chunk that somebody is at, where that is worth the requests."""
+        case_s = self.tally.seconds / self.tally.done if self.tally.done else self._rules.case_s
+        largest = max(left, key=lambda chunk: len(chunk.tasks))
+        if cases_to_take(len(largest.tasks), 0) * case_s < _WORTH_S:
+            return None
+        piece = self._claims.divide(largest)
+        return self._take([piece]) if piece is not None else None
 
     def _is_abandoned(self, claim: ObjectInfo, now: datetime | None) -> bool:
         """Return whether a claim may be free: it is old, or has changed since we looked whether it was given back."""
