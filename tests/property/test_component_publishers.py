@@ -1,13 +1,17 @@
 """Publishers who meet at any request, and other programs among them: every version survives, in one order."""
 
 from collections.abc import Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from uuid import uuid4
 
+import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from skyhold.components.library import Library
 from skyhold.components.manifest import Version
+from skyhold.components.sources import Content
 from skyhold.errors import ConflictError
 from skyhold.runs.journal import Journal
 from skyhold.runs.recording import RunRecorder
@@ -154,3 +158,44 @@ def test_two_who_make_a_component_at_once_make_one_of_two_versions(order: list[i
     stage.play({"ann": worker("ann"), "bob": worker("bob")})
     _check(store, [])
     assert {version.author for version in Library(store).log(ID)} == {"ann", "bob"}
+
+
+@given(order=ORDERS, large=st.booleans())
+def test_publishers_of_several_files_leave_the_newest_under_the_plain_keys(order: list[int], large: bool) -> None:
+    store = MemoryBackend(f"publishers-{uuid4().hex}")
+    Library(store, author="ann").publish(ID, b"begin", run=_run())
+    stage = Stage(order)
+
+    with TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        patch.setattr("skyhold.components.parallel._JOBS", 1)
+        if large:
+            patch.setattr("skyhold.components.plain_files.CONDITIONAL_BYTES", 1)
+        paths = [Path(folder) / name for name in ("one", "two", "six")]
+        for path in paths:
+            path.write_text(path.name)
+        one, two, six = paths
+
+        def worker(name: str, contents: list[Content]) -> Callable[[], None]:
+            library = Library(SteppedStore(Keepsake(store, ID), stage.gate(name)), author=name)
+
+            def work() -> None:
+                for content in contents:
+                    library.publish(ID, content, run=_run())
+
+            return work
+
+        stage.play(
+            {"ann": worker("ann", [{"a": one, "b": one}, {"b": two}]), "bob": worker("bob", [{"b": six}, {"b": one}])}
+        )
+    library = Library(store)
+    log = library.log(ID)
+    assert [version.number for version in log] == [5, 4, 3, 2, 1]
+    plain = {info.key.removeprefix(f"{ID}/"): (store.read(info.key), info.e_tag) for info in store.list(ID)}
+    assert {name: content for name, (content, _) in plain.items()} == {
+        entry.name: library.history.read(entry.sha256) for entry in log[0].files
+    }
+    head, _ = library.head(ID)
+    assert (head.version, {each.name: each.e_tag for each in head.plain}) == (
+        5,
+        {name: e_tag for name, (_, e_tag) in plain.items()},
+    )

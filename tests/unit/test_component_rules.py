@@ -21,6 +21,7 @@ from skyhold.errors import (
     LockedError,
     MalformedInputError,
 )
+from stepped_store import SteppedStore
 
 
 @pytest.fixture
@@ -224,3 +225,39 @@ def test_an_object_that_a_listing_had_not_yet_is_kept(here: Library) -> None:
     assert (version.number, head.version) == (1, 2)
     assert [here.read("leg.stl", version=number) for number in (1, 2)] == [b"ours", b"by another program"]
     assert here.store.read("leg.stl") == b"by another program"
+
+
+def test_a_copy_that_a_late_publisher_overwrites_is_made_again(here: Library, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("skyhold.components.plain_files.CONDITIONAL_BYTES", 1)
+    first, second = (here.publish("arm.stl", content) for content in (b"first", b"secnd"))
+    late = [blob_key(version.files[0].sha256) for version in (first, second)]
+
+    def overwrite(verb: str, key: str) -> None:
+        if verb == "copy" and late:
+            here.store.copy(late.pop(), key)
+
+    here.over(SteppedStore(here.store, lambda *_: None, overwrite)).publish("arm.stl", b"third")
+    assert not late
+    assert here.store.read("arm.stl") == b"third"
+    assert here.head("arm.stl")[0].plain[0].e_tag == here.store.info("arm.stl").e_tag
+    assert [version.number for version in here.log("arm.stl")] == [3, 2, 1]
+
+
+def test_what_another_program_writes_just_after_a_copy_is_a_version(
+    here: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("skyhold.components.plain_files.CONDITIONAL_BYTES", 1)
+    here.publish("arm.stl", b"first")
+    contents = [b"other"]
+
+    def overwrite(verb: str, key: str) -> None:
+        if verb == "copy" and contents:
+            here.store.write(key, contents.pop())
+
+    here.over(SteppedStore(here.store, lambda *_: None, overwrite)).publish("arm.stl", b"third")
+    assert [here.read("arm.stl", version=version.number) for version in here.log("arm.stl")] == [
+        b"other",
+        b"third",
+        b"first",
+    ]
+    assert here.info("arm.stl").origin == "outside"

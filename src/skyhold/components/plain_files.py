@@ -84,9 +84,7 @@ class PlainFiles:
         with self._on_disk(plain_key(component_id, name), info) as path:
             stored = self.history.put(path, base=base)
         if stored.sha256 != found.sha256:
-            raise PreconditionFailedError(
-                "the object was replaced while it was read", operation="read", uri=self.store.uri_of(info.key)
-            )
+            raise _replaced("read", self.store.uri_of(info.key))
         return FileEntry(name, stored.size_bytes, stored.sha256, info.modified)
 
     def write(
@@ -120,7 +118,7 @@ class PlainFiles:
         elif not self._copy(entry.sha256, key):
             data = at_hand(entry.sha256)
             self._stream(self._from_history(entry) if data is None else _slices(data), entry, stamp, lying, key)
-        return self.store.info(key)
+        return self._confirmed(component_id, entry)
 
     def delete(self, component_id: str, name: str, lying: ObjectInfo) -> None:
         """Delete what was seen under a plain key; nothing keeps another program from writing it just before.
@@ -132,15 +130,25 @@ class PlainFiles:
         self._check_still(key, lying)
         self.store.delete(key)
 
+    def _confirmed(self, component_id: str, entry: FileEntry) -> ObjectInfo:
+        """Return the info of an object that was just written without a condition, if it is still that one."""
+        key = plain_key(component_id, entry.name)
+        info = self.store.info(key)
+        promised = info.attributes.metadata.get(SHA256) if info.attributes else None
+        if promised is None:  # the store keeps no metadata, or another program was faster
+            found = self.read(component_id, entry.name)
+            info, promised = (found.info, found.sha256) if found else (info, "")
+        if promised != entry.sha256 or info.size_bytes != entry.size_bytes:
+            raise _replaced("write", self.store.uri_of(key))
+        return info
+
     def _check_still(self, key: str, lying: ObjectInfo | None) -> None:
         try:
             e_tag, is_there = self.store.info(key).e_tag, True
         except KeyNotFoundError:
             e_tag, is_there = None, False
         if is_there != (lying is not None) or (lying is not None and e_tag != lying.e_tag):
-            raise PreconditionFailedError(
-                "the object was replaced meanwhile", operation="write", uri=self.store.uri_of(key)
-            )
+            raise _replaced("write", self.store.uri_of(key))
 
     def _copy(self, sha256: str, key: str) -> bool:
         try:
@@ -171,9 +179,7 @@ class PlainFiles:
             path = Path(folder) / "content"
             with self.store.open_reader(key, read_ahead=1) as reader, path.open("wb") as file:
                 if reader.info.e_tag != info.e_tag:
-                    raise PreconditionFailedError(
-                        "the object was replaced while it was read", operation="read", uri=self.store.uri_of(key)
-                    )
+                    raise _replaced("read", self.store.uri_of(key))
                 while block := reader.read(_BLOCK_BYTES):
                     file.write(block)
             yield path
@@ -182,3 +188,7 @@ class PlainFiles:
 def _slices(data: bytes) -> Iterator[memoryview]:
     view = memoryview(data)
     return (view[start : start + _BLOCK_BYTES] for start in range(0, len(data), _BLOCK_BYTES))
+
+
+def _replaced(operation: str, uri: str) -> PreconditionFailedError:
+    return PreconditionFailedError("the object was replaced meanwhile", operation=operation, uri=uri)
