@@ -244,6 +244,15 @@ def test_what_another_program_wrote_is_a_warning_and_recovery_leaves_it():
     assert store.read("arm.stl") == b"edited by hand"
 
 
+def test_what_another_program_wrote_in_place_of_a_deleted_component_is_a_warning():
+    store = new_store()
+    fill(store)
+    store.write("old.txt", b"here again")
+    report = verified(store)
+    assert found(report) == [("old.txt", "plain file changed")]
+    assert report.ok
+
+
 def test_all_heads_can_be_lost_and_are_made_of_versions_again_but_for_tags():
     store = new_store()
     library = fill(store)

@@ -6,7 +6,7 @@ changed since it was read is not judged by its plain files.
 
 import hashlib
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 
@@ -109,6 +109,7 @@ class _Look:
         verified = self._look_at_contents(inventory)
         wanted = list(_wanted(inventory, plain))
         plain_verified = self._look_at_plain(wanted)
+        self._findings += [each for each in _written_since_deleted(inventory, plain) if self._is_there(each.key)]
         return LibraryVerification(
             uri=self._store.uri,
             components=len(inventory.components),
@@ -130,6 +131,13 @@ class _Look:
             if each.what not in {"head missing", "head behind"}
             or not self._has_moved(each.component, inventory.heads.get(each.component))
         ]
+
+    def _is_there(self, key: str) -> bool:
+        """Return whether what was listed is still there, as far as the store lets us know."""
+        try:
+            return self._store.exists(key)
+        except SkyholdError:
+            return True
 
     def _has_moved(self, component: str, before: HeadFound | None) -> bool:
         """Return whether somebody has published meanwhile; what cannot be read says nothing of that."""
@@ -237,6 +245,20 @@ def _wanted(inventory: Inventory, plain: dict[str, ObjectInfo]) -> list[_Plain]:
         if (version := inventory.current(component)) is not None
         for entry in version.files
     ]
+
+
+def _written_since_deleted(inventory: Inventory, plain: Mapping[str, ObjectInfo]) -> Iterator[Finding]:
+    """Yield what another program has written where a deleted component had its files."""
+    for component, versions in inventory.versions.items():
+        current = inventory.current(component)
+        if current is None or not current.is_deleted:
+            continue
+        names = {entry.name for version in versions.values() for entry in version.files}
+        for key in sorted(plain_key(component, name) for name in names):
+            if key in plain:
+                detail = f"version {current.number} says that the component was deleted, and an object lies here"
+                numbers = (current.number,)
+                yield Finding(component, "plain file changed", "warning", key, detail, numbers, _TAKE_OVER)
 
 
 def _of_content(component: str, numbers: tuple[int, ...], key: str, error: Exception, where: str) -> Finding:
