@@ -17,8 +17,8 @@
     .skyhold/trash/damaged/<key>                   what was damaged, and replaced by recovery
 
 ``<aa>`` are the first two digits of the hash. Plain objects carry the metadata ``sha256`` and, unless the store itself
-copied them from the history (those of more than 64 MiB), ``version``. Any program may read the plain keys. One that writes them makes a new
-version, which is taken into the history when skyhold sees it.
+copied them from the history (those of more than 64 MiB), ``version``. Any program may read the plain keys. One that
+writes them makes a new version, which is taken into the history when skyhold sees it.
 """
 
 import re
