@@ -162,6 +162,67 @@ def test_an_edit_that_keeps_size_and_modification_time_is_seen(machine: Machine)
     assert machine.remote["a"] == "two"
 
 
+def test_a_file_that_is_replaced_keeps_its_rights(machine: Machine):
+    _agreed(machine, a="one", b="x")
+    (machine.folder / "a").chmod(0o750)
+    machine.library.publish("a", b"edited there")
+    machine.sync()
+    assert machine.local["a"] == "edited there"
+    assert (machine.folder / "a").stat().st_mode & 0o777 == 0o750
+
+
+def test_what_another_component_needs_is_not_deleted_and_that_is_told(machine: Machine):
+    _agreed(machine, a="one", b="two", c="three")
+    machine.library.publish("b", b"two", message="needs a", dependencies=["a"])
+    machine.sync()
+    (machine.folder / "a").unlink()
+    with pytest.raises(TransferError) as caught:
+        machine.sync()
+    assert list(caught.value.failures) == ["a"]
+    assert machine.remote["a"] == "one"
+
+
+def test_single_files_of_a_component_of_several_come_down_and_are_not_published(machine: Machine, tmp_path: Path):
+    source = tmp_path / "source"
+    source.mkdir()
+    for name in ("arm", "leg"):
+        (source / name).write_text(name)
+    machine.library.publish("robot", source)
+    machine.sync()
+    assert machine.local == {"robot/arm": "arm", "robot/leg": "leg"}
+    machine.put("robot/arm", "edited")
+    with pytest.raises(TransferError) as caught:
+        machine.sync()
+    assert list(caught.value.failures) == ["robot/arm"]
+    assert "'robot' is a component itself" in str(caught.value)
+    assert machine.remote == {"robot/arm": "arm", "robot/leg": "leg"}
+    assert machine.local["robot/arm"] == "edited"
+
+    machine.put("robot/arm", "arm")
+    machine.put("other", "x")
+    machine.sync()
+    machine.library.delete("robot")
+    machine.sync()
+    assert machine.local == machine.remote == {"other": "x"}
+
+
+def test_an_edit_of_a_file_of_several_by_another_program_becomes_a_version_of_the_whole(
+    machine: Machine, tmp_path: Path
+):
+    source = tmp_path / "source"
+    source.mkdir()
+    (source / "arm").write_text("arm")
+    machine.library.publish("robot", source)
+    machine.put("x", "x")
+    machine.sync()
+    machine.library.store.write("robot/arm", b"edited by a script")
+    machine.sync()
+    assert machine.local == {"robot/arm": "edited by a script", "x": "x"}
+    assert machine.library.info("robot").origin == "outside"
+    assert {info.component for info in machine.library.list()} == {"robot", "x"}
+    assert machine.sync().done == []
+
+
 def test_an_edit_on_both_sides_keeps_both_contents_on_both_sides(machine: Machine):
     _agreed(machine, a__stl="base", b="x")
     machine.write(a__stl="mine")

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Protocol
 
+from skyhold.components.ancestors import check_place
 from skyhold.components.history import History
 from skyhold.components.ledger import FoundHead, Ledger
 from skyhold.components.manifest import FileEntry, Head, PlainFile, Version
@@ -179,6 +180,8 @@ class Publisher:
             strange[name] = found
         outside = {name: found for name, found in strange.items() if not self._is_late(seen, name, found)}
         lost = seen.gone if gone_is_deleted and seen.head_is_newest else ()
+        if outside and (seen.newest is None or seen.newest.is_deleted):
+            check_place(self.ledger, component_id)  # the object may be a file of a component around it
         if outside or lost:
             self.ledger.create_version(self._outside_version(component_id, seen, outside, lost))
         return bool(outside or lost)

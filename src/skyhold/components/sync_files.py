@@ -6,6 +6,7 @@ in the few microseconds between that and the rename is not seen; a file that it 
 
 import hashlib
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import datetime
@@ -83,6 +84,7 @@ class SyncFiles:
             self._link(part, target)
             part.unlink()
         else:
+            shutil.copymode(target, part)
             part.replace(target)
         now = stamp_of(target)
         if now is None:

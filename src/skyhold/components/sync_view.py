@@ -23,7 +23,9 @@ from skyhold.components.folder_scan import (
     scan_folder,
 )
 from skyhold.components.in_parallel import in_parallel
+from skyhold.components.layout import plain_key
 from skyhold.components.library import Library
+from skyhold.components.manifest import Head, PlainFile
 from skyhold.components.sync_config import SyncConfig
 from skyhold.components.sync_listing import Listing, list_files
 from skyhold.components.sync_state import STATE_NAME, Remembered, SyncState
@@ -32,6 +34,7 @@ from skyhold.errors import (
     ComponentNotFoundError,
     ConflictError,
     IntegrityError,
+    InvalidKeyError,
     MalformedInputError,
     SkyholdError,
     StorageError,
@@ -246,7 +249,7 @@ def _ask_about(view: View, library: Library, config: SyncConfig, suspected: set[
     for path, found in _each(lambda path: _ask(library, config, view, path, read_only=read_only), asked, _ASKING):
         if isinstance(found, RemoteFile):
             view.remote[path] = found
-        elif isinstance(found, ConflictError | IntegrityError | MalformedInputError):
+        elif isinstance(found, ConflictError | IntegrityError | InvalidKeyError | MalformedInputError):
             view.problems[path] = str(found)
         else:
             raise found
@@ -283,19 +286,32 @@ def ask_for(library: Library, component_id: str, seen: RemoteFile, *, read_only:
         seen: What a listing says of it; it is returned as it is where there is nothing more to know.
         read_only: Take nothing over.
     """
-    for take_over in (False, True):
-        if take_over and (read_only or library.reconcile(component_id) is None):
-            break
+    owner, head = _owner_of(library, component_id)
+    found = head and _plain_of(head, component_id)
+    if found is None or found.e_tag != seen.token:
+        if read_only or library.reconcile(owner) is None:
+            return seen
+        head = library.head(owner)[0]
+        found = _plain_of(head, component_id)
+    if head is None or found is None or not found.e_tag:
+        return seen
+    return replace(seen, token=found.e_tag, sha256=found.sha256, version=head.version, size_bytes=found.size_bytes)
+
+
+def _owner_of(library: Library, component_id: str) -> tuple[str, Head | None]:
+    """Return which component an object belongs to, and its head: its own, or one of several files around it."""
+    for owner in (component_id, *folders_of(component_id)):
         try:
-            head, _ = library.head(component_id)
+            head, _ = library.head(owner)
         except ComponentNotFoundError:
             continue
-        for plain in head.plain:
-            if plain.name == "" and plain.e_tag and (take_over or plain.e_tag == seen.token):
-                return replace(
-                    seen, token=plain.e_tag, sha256=plain.sha256, version=head.version, size_bytes=plain.size_bytes
-                )
-    return seen
+        if owner == component_id or head.plain:
+            return owner, head
+    return component_id, None
+
+
+def _plain_of(head: Head, component_id: str) -> PlainFile | None:
+    return next((each for each in head.plain if plain_key(head.component, each.name) == component_id), None)
 
 
 def _each(work: Callable[[A], T], items: Iterable[A], workers: int) -> Iterator[tuple[A, "T | SkyholdError | OSError"]]:

@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from skyhold.components.folder_scan import Stamp, hash_unchanged, stamp_of
+from skyhold.components.folder_scan import Stamp, folders_of, hash_unchanged, stamp_of
 from skyhold.components.library import Library
 from skyhold.components.manifest import Head, Version
 from skyhold.components.sync_config import SyncConfig, SyncResult
@@ -18,7 +18,7 @@ from skyhold.components.sync_files import SyncFiles
 from skyhold.components.sync_listing import FreePlaces
 from skyhold.components.sync_state import Remembered, SyncState
 from skyhold.components.sync_view import View, ask_for, token_of
-from skyhold.errors import ConflictError
+from skyhold.errors import ComponentNotFoundError, ConflictError
 from skyhold.runs.recording import RunRecorder
 from skyhold.storage.objects import ObjectInfo
 from skyhold.storage.sync import Agreed, RemoteFile, SyncAction
@@ -125,7 +125,7 @@ class SyncWork:
         self._note(path, seen, found)
 
     def _delete_local(self, action: SyncAction) -> None:
-        self._check_deleted(action.path)
+        self._check_deleted(action)
         self._files.remove(self._name_of(action.path), self._view.stamps[action.path])
         self._state.forget(action.path)
 
@@ -135,7 +135,7 @@ class SyncWork:
 
     def _rename_local(self, action: SyncAction) -> None:
         assert action.remote is not None
-        self._check_deleted(action.path)
+        self._check_deleted(action)
         stamp = self._files.rename(self._name_of(action.path), action.to, self._view.stamps[action.path])
         self._note(action.to, stamp, action.remote)
         self._state.forget(action.path)
@@ -229,16 +229,38 @@ class SyncWork:
         found = ask_for(self._counted, self._component(path), replace(remote, sha256=None, version=None))
         if found.version is None or found.sha256 is None:
             raise self._moved_on(path)
-        self._library.get(self._component(path), part, version=found.version, run=self._run)
+        self._counted.history.fetch(found.sha256, part, size_bytes=found.size_bytes, progress=self._tell_bytes)
         return found
 
-    def _check_deleted(self, path: str) -> None:
+    def _tell_bytes(self, size_bytes: int) -> None:
+        self._run.progress.advance(0, bytes=size_bytes)
+
+    def _check_deleted(self, action: SyncAction) -> None:
         """Make sure that a component is deleted, and can be had again from the history."""
+        path = action.path
         newest = self._counted.reconcile(self._component(path))
+        if newest is None and self._was_part_of_another(path, action.agreed):
+            return
         if newest is None:  # its history is gone too: here is the last copy
             self._state.forget(path)
         if newest is None or not newest.is_deleted:
             raise self._moved_on(path)
+
+    def _was_part_of_another(self, path: str, agreed: Agreed | None) -> bool:
+        """Whether a file was one of several of a component around it, which has it no longer, but knows its content."""
+        component_id = self._component(path)
+        for folder in folders_of(component_id):
+            name = component_id[len(folder) + 1 :]
+            try:
+                newest = self._counted.info(folder)
+                before = self._counted.info(folder, agreed.version if agreed and agreed.version else newest.number)
+            except ComponentNotFoundError:
+                continue
+            is_gone = name not in {entry.name for entry in newest.files}
+            return is_gone and any(
+                (entry.name, entry.sha256) == (name, agreed and agreed.sha256) for entry in before.files
+            )
+        return False
 
     def _delete_component(self, path: str, remote: RemoteFile | None, agreed: Agreed | None) -> None:
         expected = _version_of(remote, agreed)

@@ -337,9 +337,10 @@ class _Session:
     def _end(self, plan: SyncPlan) -> None:
         assert self.result is not None
         result = self.result
-        result.failures.update(self._suspects)
-        if not self._stop.is_set() and not result.failures:
-            self._files.drop_parts()
+        if not self._stop.is_set():
+            result.failures.update(self._suspects)
+            if not result.failures:
+                self._files.drop_parts()
         for action in plan.actions:
             if action.kind == "leave":
                 result.left[action.path] = action.reason
