@@ -51,7 +51,10 @@ def _bits(table: pa.Table) -> dict[str, Any]:
     return {name: (column, table.schema.field(name).metadata) for name, column in columns.items()}
 
 
-@pytest.mark.parametrize("run", ["mixed_run", "warehouse_year", "warehouse_days"])
+@pytest.mark.parametrize(
+    "run",
+    ["mixed_run", pytest.param("warehouse_year", marks=pytest.mark.slow, id="warehouse_year"), "warehouse_days"],
+)
 def test_what_is_kept_answers_as_the_database_does_bit_for_bit(
     run: str, tmp_path: Path, request: pytest.FixtureRequest
 ):
