@@ -39,7 +39,8 @@ WORKER = (
     "print('ready', flush=True); work(sys.argv[1], simulator=simulator)"
 )
 TINY_WORKER = WORKER.format(home="from tiny_model import tiny_simulator", make="tiny_simulator")
-ENGINE_WORKER = WORKER.format(home="from skyhold.simulation.energyplus import EnergyPlus", make="EnergyPlus")
+ENGINE_WORKER = WORKER.format(home="from skyhold.simulation.worker import find_simulator", make="find_simulator")
+"""As `work` itself chooses: a process that keeps the engine loaded, and a fork of it for each run."""
 
 
 def start_worker(folder: Path, code: str = TINY_WORKER) -> subprocess.Popen[bytes]:

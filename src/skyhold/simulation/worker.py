@@ -25,6 +25,7 @@ from skyhold.simulation.cache import ResultCache, choose_cache
 from skyhold.simulation.case_run import BlobFolder, CaseRunner
 from skyhold.simulation.chunk_run import ChunkRun, Tally
 from skyhold.simulation.claims import Claim, Claims
+from skyhold.simulation.company import Company
 from skyhold.simulation.heart import Heart
 from skyhold.simulation.known_cases import KnownCases
 from skyhold.simulation.layout import receipt_key
@@ -39,6 +40,7 @@ from skyhold.storage.opening import open_store
 
 __all__ = ["WorkReport", "Worker", "find_simulator", "work"]
 
+_COMPANY = Company()
 _SHORTEST_WAIT = 16
 _WORTH_S = 4.0
 """How much work it must be at least that is taken from another worker: that costs some eight requests."""
@@ -235,7 +237,8 @@ class Worker:
         )
         try:
             while (found := self._next()) is not None:
-                self._work(*found)
+                with _COMPANY.at_work(self._store.uri):
+                    self._work(*found)
         finally:
             if self._has_beaten:
                 with suppress(StorageError):  # it only says that we were here
@@ -301,7 +304,8 @@ class Worker:
                 return shared
             if not self._wait:
                 return None
-            self._stop.wait(pause_s * random.uniform(0.7, 1.0))  # noqa: S311 - so that workers do not march in step
+            # Shorter or longer, so that workers do not march in step.
+            _COMPANY.wait(self._store.uri, pause_s * random.uniform(0.7, 1.0), self._stop)  # noqa: S311
             pause_s, waits = min(2 * pause_s, self._rules.beat_s), waits + 1
             if waits > 1:  # others mostly end within the first
                 self._claims.beat_self()
