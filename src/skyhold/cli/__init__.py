@@ -1,5 +1,6 @@
 """The command line: one file a group of commands, loaded when it is called."""
 
+import io
 import sys
 
 from skyhold._version import __version__
@@ -14,4 +15,7 @@ def main() -> None:
         return
     from skyhold.cli.application import run  # noqa: PLC0415
 
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":  # a file's name may be no valid text
+            stream.reconfigure(errors="backslashreplace")
     sys.exit(run(sys.argv[1:]))

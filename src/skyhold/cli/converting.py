@@ -8,14 +8,14 @@ from typing import Any
 from skyhold.cli.adapters import Reading, Writing, open_inputs, open_target
 from skyhold.cli.models import load_model
 from skyhold.cli.options import Common
-from skyhold.cli.output import Printer, visible
+from skyhold.cli.output import Printer
 from skyhold.errors import BadOptionError, BadUriError
 from skyhold.execution.threads import MultiThreadExecutor, SingleThreadExecutor
 from skyhold.records.formats.adapter import InputAdapter, OutputAdapter
 from skyhold.records.pipe import Pipe
 from skyhold.records.report import Report
 from skyhold.runs.bar import ProgressBar
-from skyhold.runs.wording import human_size
+from skyhold.runs.wording import human_size, visible
 from skyhold.storage.location import redact_uri
 
 __all__ = ["convert", "parse_limit"]

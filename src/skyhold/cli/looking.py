@@ -13,7 +13,7 @@ from cyclopts import Parameter
 from skyhold.cli.adapters import Reading, open_inputs
 from skyhold.cli.models import load_model
 from skyhold.cli.options import Common
-from skyhold.cli.output import Printer, format_table, visible
+from skyhold.cli.output import Printer, format_table
 from skyhold.errors import BadUriError
 from skyhold.records.first_rows import FirstRow, FirstRows, cell_text, read_first_rows
 from skyhold.records.flow import plan_for
@@ -21,7 +21,7 @@ from skyhold.records.formats.adapter import MalformedRow
 from skyhold.records.modelling.finding import find_kinds
 from skyhold.records.modelling.source import model_source
 from skyhold.records.validation.plan import ValidationPlan
-from skyhold.runs.wording import human_size
+from skyhold.runs.wording import human_size, visible
 from skyhold.storage.location import redact_uri
 from skyhold.storage.wrappers.metered import Meter, MeteredStore
 

@@ -6,7 +6,9 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, cast
 
-__all__ = ["Printer", "format_table", "show_error", "visible"]
+from skyhold.runs.wording import visible
+
+__all__ = ["Printer", "format_table", "show_error"]
 
 
 class Printer:
@@ -38,21 +40,6 @@ def show_error(message: str, remedy: str, *, code: str, as_json: bool) -> None:
     print(f"error: {message}", file=sys.stderr)
     if remedy:
         print(f"remedy: {remedy}", file=sys.stderr)
-
-
-def visible(text: str, width: int) -> str:
-    r"""Return a text as one line that a terminal shows and does not obey, cut to a width.
-
-    Example:
-        >>> visible("two" + chr(10) + "lines", 20), visible("a" * 30, 5)
-        ('two\\nlines', 'aaaa…')
-    """
-    shown = "".join(each if each.isprintable() else _escaped(each) for each in text[: width + 1])
-    return shown if len(shown) <= width else f"{shown[: width - 1]}…"
-
-
-def _escaped(character: str) -> str:
-    return character.encode("unicode_escape", "surrogatepass").decode()
 
 
 def format_table(names: Sequence[str], rows: Sequence[Sequence[str]], *, width: int, widest: int = 40) -> list[str]:

@@ -6,9 +6,10 @@ from typing import Literal
 
 from skyhold.cli.components import open_library
 from skyhold.cli.options import Common
-from skyhold.cli.output import Printer, visible
+from skyhold.cli.output import Printer
 from skyhold.components.meshes.measures import MeshFacts
 from skyhold.components.previews import load_preview
+from skyhold.runs.wording import visible
 
 __all__ = ["show_preview"]
 

@@ -7,9 +7,10 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from skyhold.cli.options import Common, takes_none
-from skyhold.cli.output import Printer, visible
+from skyhold.cli.output import Printer
 from skyhold.errors import BadOptionError
 from skyhold.runs.bar import ProgressBar
+from skyhold.runs.wording import visible
 from skyhold.simulation.filesystem import StoreFileSystem
 from skyhold.simulation.results import SimulationResult
 from skyhold.simulation.run import simulate

@@ -11,7 +11,7 @@ from cyclopts import Parameter
 
 from skyhold.cli.components import Flag
 from skyhold.cli.options import Common
-from skyhold.cli.output import Printer, show_error, visible
+from skyhold.cli.output import Printer, show_error
 from skyhold.components.layout import LIBRARY
 from skyhold.components.library import Library
 from skyhold.components.sync_config import SyncConfig, SyncResult
@@ -20,6 +20,7 @@ from skyhold.components.synchronizing import StorageSynchronizer
 from skyhold.errors import BadOptionError, BadUriError, SkyholdError, TransferError
 from skyhold.execution.signals import exit_on_terminate
 from skyhold.runs.bar import ProgressBar
+from skyhold.runs.wording import visible
 from skyhold.storage.location import parse_location
 from skyhold.storage.sync import ConflictChoice, Direction, SyncAction
 

@@ -63,11 +63,13 @@ class FolderScan:
         files: Stamps by path; paths are in Unicode's composed form (NFC), with ``/``.
         names: How the folder spells a path, where that differs.
         problems: Paths that are left alone, each with the reason. One that ends in ``/`` stands for all below it.
+        closed: Other paths below which nothing is looked at: links that are not asked for themselves.
     """
 
     files: dict[str, Stamp] = field(default_factory=dict[str, Stamp])
     names: dict[str, str] = field(default_factory=dict[str, str])
     problems: dict[str, str] = field(default_factory=dict[str, str])
+    closed: dict[str, str] = field(default_factory=dict[str, str])
 
     def name_of(self, path: str) -> str:
         """Return how the folder spells a path."""
@@ -114,8 +116,8 @@ def scan_folder(root: Path, matches: Matches | None = None) -> FolderScan:
                     if entry.is_dir(follow_symlinks=False):
                         if not is_own_name(name):
                             waiting.append((name + "/", entry.path))
-                    elif (matches is None or matches(_composed(name))) and not is_own_name(name):
-                        _take(entry, name, found, clashes)
+                    elif not is_own_name(name):
+                        _take(entry, name, found, clashes, matches)
         except OSError as error:
             if not prefix:
                 raise _no_folder(root, error) from error
@@ -127,8 +129,14 @@ def scan_folder(root: Path, matches: Matches | None = None) -> FolderScan:
     return found
 
 
-def _take(entry: os.DirEntry[str], name: str, found: FolderScan, clashes: dict[str, set[str]]) -> None:
+def _take(
+    entry: os.DirEntry[str], name: str, found: FolderScan, clashes: dict[str, set[str]], matches: Matches | None
+) -> None:
     path = _composed(name)
+    if matches is not None and not matches(path):
+        if entry.is_symlink():
+            found.closed[path] = _what_it_is(entry)
+        return
     if not entry.is_file(follow_symlinks=False):
         found.problems[path] = _what_it_is(entry)
         return

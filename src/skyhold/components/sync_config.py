@@ -7,7 +7,7 @@ from typing import Any
 
 from skyhold.components.folder_scan import Matches, compile_patterns
 from skyhold.errors import BadOptionError
-from skyhold.runs.wording import human_size, human_time
+from skyhold.runs.wording import human_size, human_time, visible
 from skyhold.storage.keys import check_prefix
 from skyhold.storage.sync import ConflictChoice, Direction, SyncAction, SyncPlan, SyncRules
 from skyhold.storage.sync_rules import MAX_DELETE_SHARE, MAX_DELETES
@@ -176,7 +176,7 @@ class SyncResult:
             lines += _told("left", self.left) + _told("problem", self.problems)
         lines += _told("failed", {path: str(error) for path, error in self.failures.items()})
         lines += [f"  {note}" for note in self.notes]
-        return "\n".join(lines)
+        return "\n".join(visible(line) for line in lines)
 
 
 def _told(word: str, reasons: Mapping[str, str]) -> list[str]:

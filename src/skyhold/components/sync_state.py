@@ -17,7 +17,7 @@ from types import TracebackType
 from typing import NamedTuple, Self, cast
 
 from skyhold.components.folder_scan import OWN_PREFIX, Stamp
-from skyhold.errors import AccessDeniedError, LockedError, UnsupportedError
+from skyhold.errors import AccessDeniedError, LockedError, StorageError, UnsupportedError
 from skyhold.storage.sync import Agreed, ConflictChoice
 
 __all__ = ["STATE_NAME", "Remembered", "SyncState"]
@@ -25,6 +25,16 @@ __all__ = ["STATE_NAME", "Remembered", "SyncState"]
 STATE_NAME = OWN_PREFIX + ".sqlite"
 _LOCK_NAME = OWN_PREFIX + ".lock"
 _FORMAT = 1
+_PRIMARY = 0xFF
+_OF_THE_DISK = {
+    sqlite3.SQLITE_BUSY,
+    sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_LOCKED,
+    sqlite3.SQLITE_PERM,
+    sqlite3.SQLITE_READONLY,
+}
 _TABLES = """
 CREATE TABLE IF NOT EXISTS place (id INTEGER PRIMARY KEY, uri TEXT NOT NULL UNIQUE);
 CREATE TABLE IF NOT EXISTS item (
@@ -108,7 +118,9 @@ class SyncState:
         make = Remembered._make
         try:
             return {row[0]: make(row[1:]) for row in self._database.execute(query, (self._place,))}
-        except sqlite3.DatabaseError:
+        except sqlite3.DatabaseError as error:
+            if _is_of_the_disk(error):
+                raise self._unusable(error) from error
             self._start_again()
             return {}
 
@@ -120,12 +132,13 @@ class SyncState:
     def remember_all(self, items: Iterable[tuple[str, Remembered]]) -> None:
         """Note much at once."""
         with self._turn:
-            self._database.execute("BEGIN")
+            self._execute_plain("BEGIN")
             try:
                 for path, item in items:
                     self.remember(path, item)
             finally:
-                self._database.execute("COMMIT")
+                if self._database.in_transaction:  # a full disk ends it by itself
+                    self._execute_plain("COMMIT")
 
     def forget(self, path: str) -> None:
         """Note that nothing is agreed any more."""
@@ -157,19 +170,34 @@ class SyncState:
         self.close()
 
     def _execute(self, query: str, *values: object) -> None:
+        self._execute_plain(query, self._place, *values)
+
+    def _execute_plain(self, query: str, *values: object) -> None:
         with self._turn:
-            self._database.execute(query, (self._place, *values))
+            try:
+                self._database.execute(query, values)
+            except sqlite3.DatabaseError as error:
+                raise self._unusable(error) from error
+
+    def _unusable(self, error: sqlite3.DatabaseError) -> StorageError:
+        if error.sqlite_errorcode & _PRIMARY == sqlite3.SQLITE_FULL:
+            remedy = f"Make room on the disk that has {str(self.folder)!r}, and synchronize again; nothing was lost"
+        elif error.sqlite_errorcode & _PRIMARY == sqlite3.SQLITE_BUSY:
+            remedy = "End the program that has the file open, and synchronize again"
+        else:
+            remedy = "Correct the rights of the folder; it must be writable even when it is only uploaded"
+        return AccessDeniedError(
+            f"the state of the synchronization cannot be kept: {error}",
+            operation="sync",
+            uri=str(self._file),
+            remedy=remedy,
+        )
 
     def _open(self) -> None:
         try:
             self._connect()
         except sqlite3.OperationalError as error:
-            raise AccessDeniedError(
-                f"the state of the synchronization cannot be kept: {error}",
-                operation="sync",
-                uri=str(self._file),
-                remedy="Correct the rights of the folder; it must be writable even when it is only uploaded",
-            ) from error
+            raise self._unusable(error) from error
         except sqlite3.DatabaseError:
             self._start_again()
 
@@ -234,3 +262,8 @@ class SyncState:
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
+
+
+def _is_of_the_disk(error: sqlite3.DatabaseError) -> bool:
+    """Whether the file may be sound, and only cannot be read or written now."""
+    return error.sqlite_errorcode & _PRIMARY in _OF_THE_DISK

@@ -181,11 +181,11 @@ def _set_aside(view: View, config: SyncConfig) -> None:
     """Leave out what cannot be looked at, or could not be held by the other side."""
     problems = view.problems
     problems.update(view.scan.problems)
-    blocked = {path.rstrip("/") for path in view.scan.problems}
+    blocked = {path.rstrip("/"): reason for path, reason in (view.scan.closed | view.scan.problems).items()}
     for path in view.differing - problems.keys():
         above = next((folder for folder in folders_of(path) if folder in blocked), "")
         if above:
-            problems[path] = f"it lies in {above!r}: {view.scan.problems.get(above) or view.scan.problems[above + '/']}"
+            problems[path] = f"it lies in {above!r}: {blocked[above]}"
         elif path not in view.agreed and (fault := name_fault(config.prefix + path) or name_fault(path)):
             problems[path] = fault
     if not is_case_sensitive(config.folder, STATE_NAME):
@@ -245,7 +245,8 @@ def _ask_about(view: View, library: Library, config: SyncConfig, suspected: set[
         view.remote[path] = RemoteFile(
             info.size_bytes, token_of(info), modified=info.modified, name=view.names.get(path, "")
         )
-    asked = [path for path in sorted(view.remote) if path in suspected or _must_know(view, config, path)]
+    gone = _sizes_of_gone(view, config)
+    asked = [path for path in sorted(view.remote) if path in suspected or _must_know(view, gone, path)]
     for path, found in _each(lambda path: _ask(library, config, view, path, read_only=read_only), asked, _ASKING):
         if isinstance(found, RemoteFile):
             view.remote[path] = found
@@ -255,22 +256,24 @@ def _ask_about(view: View, library: Library, config: SyncConfig, suspected: set[
             raise found
 
 
-def _must_know(view: View, config: SyncConfig, path: str) -> bool:
-    """Whether the plan depends on what an object's content is; a plain download finds it out by itself."""
+def _must_know(view: View, gone: set[int], path: str) -> bool:
+    """Whether the plan depends on what an object's content is; a plain download finds it out by itself.
+
+    An object that is new may be one that is gone, renamed: then they have one size.
+    """
     item, local, remote = view.agreed.get(path), view.local.get(path), view.remote[path]
     if item is None:
-        return local is not None or _may_be_renamed(view, config, remote)
+        return local is not None or remote.size_bytes in gone
     if remote.token == item.token:
         return False
     return local is None or local.sha256 != item.sha256
 
 
-def _may_be_renamed(view: View, config: SyncConfig, remote: RemoteFile) -> bool:
-    """Whether an object that is new may be one that is gone: they have one size."""
+def _sizes_of_gone(view: View, config: SyncConfig) -> set[int]:
+    """Return the sizes of files that would be deleted here, since they are gone there."""
     if not config.delete_files or not config.rules.downloads:
-        return False
-    gone = (path for path in view.local if path in view.agreed and path not in view.remote)
-    return any(view.agreed[path].size_bytes == remote.size_bytes for path in gone)
+        return set()
+    return {view.agreed[path].size_bytes for path in view.local if path in view.agreed and path not in view.remote}
 
 
 def _ask(library: Library, config: SyncConfig, view: View, path: str, *, read_only: bool) -> RemoteFile:

@@ -12,6 +12,7 @@ from typing import Protocol
 from skyhold.components.in_parallel import in_parallel
 from skyhold.components.library import Library
 from skyhold.components.operation_log import OperationLog
+from skyhold.components.sync_apart import check_apart
 from skyhold.components.sync_config import SyncConfig, SyncResult
 from skyhold.components.sync_files import SyncFiles
 from skyhold.components.sync_state import SyncState
@@ -31,7 +32,7 @@ from skyhold.runs.event import Listener
 from skyhold.runs.recording import RunRecorder, record_run
 from skyhold.runs.wording import human_size
 from skyhold.storage.contract import Store
-from skyhold.storage.sync import ConflictChoice, SyncAction, SyncPlan
+from skyhold.storage.sync import ConflictChoice, SyncAction, SyncPlan, deletions_first
 
 __all__ = ["HasLibrary", "StorageSynchronizer"]
 
@@ -151,9 +152,11 @@ class StorageSynchronizer:
             TransferError: Some files failed; the others are done. ``failures`` has every error, and `result` the rest.
             KeyNotFoundError: The folder is missing.
             LockedError: Another process synchronizes the folder now.
+            BadOptionError: The library lies in the folder, or around it.
             StorageError: There is not enough room on the disk; nothing was done.
         """
         config = self.config
+        check_apart(config.folder, self.library.uri)
         begun = time.monotonic()
         asked = {
             "folder": str(config.folder),
@@ -199,6 +202,7 @@ class StorageSynchronizer:
 
     def _state(self) -> SyncState:
         folder = self.config.folder
+        check_apart(folder, self.library.uri)
         if not folder.is_dir():
             raise KeyNotFoundError(
                 "there is no such folder",
@@ -305,7 +309,10 @@ class _Session:
             )
 
     def _carry_out(self, view: View, actions: Sequence[SyncAction]) -> None:
-        """Do what is small many at a time, then what is large one by one; deletions when all else is done."""
+        """Do what is small many at a time, then what is large one by one; deletions when all else is done.
+
+        Only a deletion without which something else has no place comes before.
+        """
         assert self.result is not None
         work = SyncWork(
             self._owner.library, self._config, self._state, self._files, view, actions, self.result, self._run
@@ -314,8 +321,9 @@ class _Session:
         progress.step("moving")
         progress.advance(0, total=progress.done + len(actions))
         most = min(self._owner.library.store.concurrency, _MOST_JOBS)
-        for lane, jobs in enumerate((most, min(most, _FEW_JOBS), 1, most)):
-            self._do(work, [action for action in actions if _lane(action) == lane], jobs)
+        first = deletions_first(actions)
+        for lane, jobs in enumerate((most, most, min(most, _FEW_JOBS), 1, most)):
+            self._do(work, [action for action in actions if _lane(action, first) == lane], jobs)
 
     def _do(self, work: SyncWork, actions: Sequence[SyncAction], jobs: int) -> None:
         for action, error in _each(work.do, actions, jobs, self._stop):
@@ -355,11 +363,11 @@ def _first_result(plan: SyncPlan) -> SyncResult:
     return SyncResult(plan, unchanged=plan.unchanged, left=left, problems=dict(plan.problems))
 
 
-def _lane(action: SyncAction) -> int:
+def _lane(action: SyncAction, first: set[str]) -> int:
     """Return which group an action is done with: small files, which fill no memory, many at a time; deletions last."""
     if action.kind in {"delete_local", "delete_remote"}:
-        return 3
-    return (action.size_bytes > _TINY_BYTES) + (action.size_bytes > SMALL_BYTES)
+        return 0 if action.path in first else 4
+    return 1 + (action.size_bytes > _TINY_BYTES) + (action.size_bytes > SMALL_BYTES)
 
 
 def _is_passing(error: Exception) -> bool:

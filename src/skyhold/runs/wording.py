@@ -1,6 +1,6 @@
-"""Numbers in words, for people."""
+"""Numbers in words, for people, and texts on one line."""
 
-__all__ = ["human_size", "human_time"]
+__all__ = ["human_size", "human_time", "visible"]
 
 _UNIT = 1024
 _MINUTE_S = 60
@@ -36,3 +36,21 @@ def human_time(seconds: float) -> str:
     if seconds < _HOUR_S:
         return f"{minutes}:{rest:02} min"
     return f"{minutes // 60}:{minutes % 60:02}:{rest:02} h"
+
+
+def visible(text: str, width: int | None = None) -> str:
+    r"""Return a text as one line that a terminal shows and does not obey, cut to a width if one is given.
+
+    Example:
+        >>> visible("two" + chr(10) + "lines", 20), visible("a" * 30, 5)
+        ('two\\nlines', 'aaaa…')
+    """
+    if text.isprintable() and (width is None or len(text) <= width):
+        return text
+    cut = text if width is None else text[: width + 1]
+    shown = "".join(each if each.isprintable() else _escaped(each) for each in cut)
+    return shown if width is None or len(shown) <= width else f"{shown[: width - 1]}…"
+
+
+def _escaped(character: str) -> str:
+    return character.encode("unicode_escape", "surrogatepass").decode()

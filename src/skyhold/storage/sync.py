@@ -5,12 +5,13 @@ and the SHA-256 where somebody has found it out. What neither side has changed n
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from typing import Any, Literal
 
 from skyhold.errors import DeleteGuardError
+from skyhold.storage.sync_places import in_the_way
 from skyhold.storage.sync_rules import (
     ActionKind,
     Change,
@@ -32,8 +33,12 @@ __all__ = [
     "SyncAction",
     "SyncPlan",
     "SyncRules",
+    "deletions_first",
     "plan_sync",
 ]
+
+_DELETIONS = ("delete_local", "delete_remote")
+_CREATIONS = ("download", "upload")
 
 _FEW_DELETES = 2
 """So many deletions are never too large a share: in a folder of three files one deletion is not an accident."""
@@ -236,7 +241,9 @@ def plan_sync(
             unchanged += 1
         else:
             actions.append(action)
-    actions = sorted(_with_renames(actions), key=_order)
+    actions = list(_with_renames(actions))
+    first = deletions_first(actions)
+    actions.sort(key=lambda action: _order(action, first))
     guard = _guard(actions, rules, local, remote, known, unchanged)
     return SyncPlan(tuple(actions), unchanged, guard, blocked)
 
@@ -289,13 +296,18 @@ def _newer(local: LocalFile | None, remote: RemoteFile | None) -> Literal["local
 
 def _with_renames(actions: list[SyncAction]) -> Iterable[SyncAction]:
     """Make one rename of a deletion and a creation of the same content; equal files go by their order."""
+    blocked = deletions_first(actions)
     gone: dict[tuple[str, str], list[SyncAction]] = defaultdict(list)
     for action in reversed(actions):
-        if action.kind in {"delete_local", "delete_remote"} and action.agreed:
+        if action.kind in _DELETIONS and action.agreed and action.path not in blocked:
             gone[action.kind, action.agreed.sha256].append(action)
     renamed: dict[str, SyncAction] = {}
     for action in actions:
-        if action.agreed is not None or (action.local is not None and action.remote is not None):
+        if (
+            action.path in blocked
+            or action.agreed is not None
+            or (action.local is not None and action.remote is not None)
+        ):
             continue
         if action.kind == "upload" and action.local and (old := gone["delete_remote", action.local.sha256]):
             kind = "rename_remote"
@@ -321,11 +333,25 @@ def _with_renames(actions: list[SyncAction]) -> Iterable[SyncAction]:
             yield now
 
 
-def _order(action: SyncAction) -> tuple[int, str]:
-    """Renames first, since content that is there need not be moved; deletions last, when all else is safe."""
-    first: tuple[ActionKind, ...] = ("agree", "forget", "rename_local", "rename_remote")
-    late = action.kind in {"delete_local", "delete_remote"}
-    return (0 if action.kind in first else 2 if late else 1, action.path)
+def deletions_first(actions: Collection[SyncAction]) -> set[str]:
+    """Return the paths of deletions without which others cannot come to be, and of those others.
+
+    Example:
+        >>> gone, new = SyncAction("delete_remote", "arm"), SyncAction("upload", "arm/left.stl")
+        >>> sorted(deletions_first([gone, new, SyncAction("delete_remote", "leg")]))
+        ['arm', 'arm/left.stl']
+    """
+    of = {kind: {action.path for action in actions if action.kind == kind} for kind in (*_DELETIONS, *_CREATIONS)}
+    found: set[str] = set()
+    return found.union(*(in_the_way(of[gone], of[new]) for gone, new in zip(_DELETIONS, _CREATIONS, strict=True)))
+
+
+def _order(action: SyncAction, first: set[str]) -> tuple[int, str]:
+    """Renames early, since content that is there need not be moved; deletions last, if they may, when all is safe."""
+    early: tuple[ActionKind, ...] = ("agree", "forget", "rename_local", "rename_remote")
+    if action.kind in _DELETIONS:
+        return (0 if action.path in first else 3, action.path)
+    return (1 if action.kind in early else 2, action.path)
 
 
 def _guard(
