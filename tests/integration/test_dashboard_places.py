@@ -7,6 +7,7 @@ import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, expect
 
 from browser import faults_in_both_schemes, opened, scrolls_sideways_on_a_phone, served
+from skyhold.components.library import Library
 from skyhold.dashboard.desk import Desk, Place, make_place
 from skyhold.runs.journal import default_journal
 
@@ -119,14 +120,19 @@ def test_a_store_is_tried_line_by_line(page: Page, place: Place):
     expect(page.locator("#lines .state.ok")).not_to_have_count(0)
 
 
-def test_everybody_can_use_every_page_of_storage_and_connections(page: Page, link: str, folder: Path, place: Place):
+def test_everybody_can_use_every_page_of_places(page: Page, link: str, folder: Path, place: Place):
     base = link.partition("/enter")[0]
     (folder / "t.csv").write_text("id,a long name of a column\n" + "1," + "x" * 500 + "\n" * 2)
     (folder / ("long-name-" * 20)).write_text("x")
     here = f"/storage/{place.name}"
     missing = page.get_by_role("link", name="s3://b").get_attribute("href") or ""
     paths = ["/storage", here, f"{here}/object?key=t.csv", f"{here}/delete?key=t.csv", "/connections", missing]
-    for path in (*paths, f"/connections/{place.name}", f"{here}?prefix=none"):
+    library = Library(place.open())
+    for number in range(2):
+        library.publish("brick.stl", b"x" * number, message="why", metadata={"material": "clay"})
+    here = f"/components/{place.name}"
+    paths += ["/components", here, f"{here}?prefix=none", f"{here}/component?id=brick.stl"]
+    for path in (*paths, f"/connections/{place.name}"):
         page.goto(base + path)
         assert not faults_in_both_schemes(page), path
         assert not scrolls_sideways_on_a_phone(page), path

@@ -12,6 +12,7 @@ from starlette.routing import BaseRoute, Mount, Route, request_response
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from skyhold.dashboard.components import components_routes
 from skyhold.dashboard.connections import connections_routes
 from skyhold.dashboard.desk import Desk
 from skyhold.dashboard.entering import entering_routes, refuse
@@ -41,6 +42,7 @@ def make_application(desk: Desk, *, keys: Keyring, hosts: Iterable[str]) -> ASGI
         *entering_routes(),
         *runs_routes(),
         *storage_routes(),
+        *components_routes(),
         *connections_routes(),
         Mount("/static", StaticFiles(directory=_STATIC)),
     ]

@@ -23,12 +23,17 @@ from skyhold.errors import (
     StorageError,
     UnsupportedError,
 )
-from skyhold.runs.asked import redact_text
+from skyhold.runs.asked import format_command, redact_text
 from skyhold.runs.wording import human_size, human_time
 
 __all__ = ["SECTIONS", "error_words", "is_fragment", "render", "show", "show_error", "status_of"]
 
-SECTIONS: tuple[tuple[str, str], ...] = (("Runs", "/runs"), ("Storage", "/storage"), ("Connections", "/connections"))
+SECTIONS: tuple[tuple[str, str], ...] = (
+    ("Runs", "/runs"),
+    ("Storage", "/storage"),
+    ("Cloud Storage", "/components"),
+    ("Connections", "/connections"),
+)
 """The tabs: name and first page."""
 
 _STATUS: tuple[tuple[type[SkyholdError], int], ...] = (
@@ -105,6 +110,7 @@ def _templates() -> Environment:
         "number": _number,
         "shown": _shown,
         "exact": _exact,
+        "shell": format_command,
     }
     return templates
 

@@ -1,7 +1,6 @@
 """The pages of storage: places, folders, deletion, links."""
 
 from typing import Any
-from urllib.parse import urlencode
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -10,6 +9,7 @@ from starlette.routing import Route
 
 from skyhold.dashboard.desk import Place, desk_of, make_place, place_of
 from skyhold.dashboard.forms import Form, read_form
+from skyhold.dashboard.links import folder_link
 from skyhold.dashboard.objects import object_routes
 from skyhold.dashboard.rendering import is_fragment, show
 from skyhold.dashboard.trail import Crumb, folder_of, trail_of
@@ -95,7 +95,7 @@ def _delete_what_was_shown(place: Place, form: Form) -> Response:
     for prefix in (key for key in keys if key.endswith("/")):
         store.delete_listed(prefix, [info for info in found if info.key.startswith(prefix)])
     store.delete([key for key in keys if not key.endswith("/")])
-    return RedirectResponse(_folder_link(place, folder_of(keys[0])), 303)
+    return RedirectResponse(folder_link(place, folder_of(keys[0])), 303)
 
 
 async def _make_link(request: Request) -> Response:
@@ -137,7 +137,3 @@ def _found(store: Store, keys: list[str]) -> list[ObjectInfo]:
                     remedy="Choose less, or use: skyhold rm --recursive",
                 )
     return list(found.values())
-
-
-def _folder_link(place: Place, prefix: str) -> str:
-    return f"/storage/{place.name}?{urlencode({'prefix': prefix}, errors='surrogatepass')}"
