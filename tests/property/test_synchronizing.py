@@ -244,5 +244,5 @@ def test_two_folders_and_a_library_end_equal_and_lose_nothing():
 
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
-def test_two_folders_and_a_library_end_equal_and_lose_nothing_a_thousand_times():
-    _run(1000)
+def test_two_folders_and_a_library_end_equal_and_lose_nothing_three_hundred_times():
+    _run(300)
