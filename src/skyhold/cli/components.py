@@ -10,8 +10,10 @@ from skyhold.cli.options import Common
 from skyhold.cli.output import Printer, format_table
 from skyhold.components.dependencies import resolve_dependencies
 from skyhold.components.diffing import diff_versions
+from skyhold.components.getting import inside
 from skyhold.components.library import Library
 from skyhold.components.manifest import Dependency, Version
+from skyhold.components.sources import list_sources
 from skyhold.errors import BadOptionError, BadUriError
 from skyhold.runs.bar import ProgressBar
 from skyhold.runs.wording import human_size
@@ -75,6 +77,7 @@ def add(
     for path in paths:
         component = name or path.resolve().name
         if common.dry_run:
+            list_sources(path, component, uri=place.store.uri_of(component))
             printer.item(f"would add {component} from {path}", component=component, path=str(path))
             continue
         listener = ProgressBar() if common.progress and not common.json else None
@@ -151,7 +154,7 @@ def log(library: str, component: str, /, *, common: Common = _DEFAULT) -> int:
 def get(
     library: str,
     component: str,
-    target: Path = Path(),
+    target: str = ".",
     /,
     *,
     version: str = "latest",
@@ -163,7 +166,7 @@ def get(
     Args:
         library: URI of the library.
         component: Which.
-        target: The file that it becomes, or the folder that it goes to.
+        target: The file that it becomes, or the folder that it goes to: one that is there, or whose name ends in /.
         version: A number or a tag.
         with_needs: Bring all that it needs too: each under its own name in the folder TARGET.
         common: Options of every command.
@@ -174,9 +177,9 @@ def get(
     if with_needs:
         wanted = resolve_dependencies(place.store, component, wanted[0].number)
     for each in wanted:
-        goes_to = target / each.component if with_needs else target
+        goes_to = inside(Path(target), each.component) if with_needs else target
         if not common.dry_run:
-            if with_needs:
+            if isinstance(goes_to, Path):
                 goes_to.parent.mkdir(parents=True, exist_ok=True)
             listener = ProgressBar() if common.progress and not common.json else None
             place.get(each.component, goes_to, version=each.number, on_progress=listener)
@@ -295,6 +298,7 @@ def delete(
     printer = Printer(as_json=common.json)
     for component in components:
         if common.dry_run:
+            place.head(component)
             printer.item(f"would delete {component}", component=component)
             continue
         version = place.delete(component, message=message, ignore_lock=ignore_lock, even_if_needed=even_if_needed)

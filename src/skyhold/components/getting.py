@@ -8,7 +8,7 @@ from skyhold.components.hashing import hash_file
 from skyhold.components.history import History
 from skyhold.components.manifest import FileEntry, Version
 from skyhold.components.parallel import do_all
-from skyhold.errors import InvalidKeyError
+from skyhold.errors import AlreadyExistsError, InvalidKeyError
 
 __all__ = ["bring"]
 
@@ -19,9 +19,9 @@ def bring(history: History, version: Version, target: Path, *, on_moved: Moved |
     """Write the files of a version; return where the component lies.
 
     A component that is one file becomes ``target``, or a file in it where that is a folder. One that has several
-    becomes the folder ``target``: all are gathered and verified beside it first. Where the folder exists, they go into
-    it one after the other then, and other files there stay. An interrupted call leaves what it gathered, and the next
-    one goes on with it.
+    becomes the folder ``target``: all are gathered and verified beside it first. Where the folder exists, they are
+    gathered in it, then take their places one after the other, and other files there stay. An interrupted call leaves
+    what it gathered, and the next one goes on with it.
 
     Args:
         history: Where the contents are.
@@ -30,6 +30,7 @@ def bring(history: History, version: Version, target: Path, *, on_moved: Moved |
         on_moved: Told of bytes as they come.
 
     Raises:
+        AlreadyExistsError: There is a file where a folder is to be.
         InvalidKeyError: A file's name leads out of the target.
         IntegrityError: The content is damaged or missing.
     """
@@ -40,7 +41,15 @@ def bring(history: History, version: Version, target: Path, *, on_moved: Moved |
         return path
     for entry in version.files:
         inside(target, entry.name)
-    gathered = target.with_name(f".{target.name}.skyhold-part")
+    if target.exists() and not target.is_dir():
+        raise AlreadyExistsError(
+            f"{version.component!r} has {len(version.files)} files and becomes a folder, and this is a file",
+            operation="download",
+            uri=str(target),
+            remedy="Name a folder, or a name that is free; nothing was written",
+        )
+    name = f".{target.name}.skyhold-part"  # on the same disk as the target, and not beside it unless it comes to be
+    gathered = target / name if target.is_dir() else target.with_name(name)
 
     def fetch(entry: FileEntry) -> None:
         path = inside(gathered, entry.name)

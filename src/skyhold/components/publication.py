@@ -63,11 +63,12 @@ class Publication:
         """Find the files, and check what was said of them.
 
         Raises:
-            FileNotFoundError: There is no such file.
-            BadOptionError: There is not one file, or the metadata is not text.
+            KeyNotFoundError: There is no such file.
+            AccessDeniedError: A folder cannot be read.
+            BadOptionError: There is not one file, or something that is none, or the metadata is not text.
             InvalidKeyError: A file's name cannot be stored.
         """
-        self.sources = list_sources(self.content, uri=uri)
+        self.sources = list_sources(self.content, self.component_id, uri=uri)
         wrong = [name for name, value in (self.metadata or {}).items() if not _is_text(name) or not _is_text(value)]
         if wrong:
             raise BadOptionError(f"the metadata {wrong[0]!r} of {self.component_id!r} is not text")

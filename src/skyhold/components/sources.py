@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import stat
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -9,8 +10,9 @@ from pathlib import Path
 
 from skyhold.components.hashing import hash_file
 from skyhold.components.history import History
+from skyhold.components.layout import plain_key
 from skyhold.components.manifest import FileEntry
-from skyhold.errors import BadOptionError, ConflictError
+from skyhold.errors import AccessDeniedError, BadOptionError, ConflictError, InvalidKeyError, KeyNotFoundError
 from skyhold.storage.keys import check_key
 
 __all__ = ["Content", "Source", "list_sources"]
@@ -19,6 +21,7 @@ Content = Path | bytes | Mapping[str, Path]
 
 _HELD_BYTES = 8 * 1024 * 1024
 _MOST_HELD = 8
+_MAX_NAME_BYTES = 255
 
 
 @dataclass(slots=True)
@@ -46,23 +49,23 @@ class Source:
             ConflictError: The file changed while it was read.
         """
         if self.entry is None:
-            stat = self.path.stat() if self.path else None
-            content = self._content(stat)
+            seen = self.path.stat() if self.path else None
+            content = self._content(seen)
             sha256 = _hash(content) if before else None
             if before is None or sha256 != before.sha256:
                 stored = history.put(content, sha256=sha256, base=before.sha256 if before else None)
                 size_bytes, sha256 = stored.size_bytes, stored.sha256
             else:
                 size_bytes, sha256 = before.size_bytes, before.sha256
-            self.entry = FileEntry(self.name, size_bytes, sha256, _modified(stat))
-            if self.path is not None and stat is not None:
-                _check_unchanged(self.path, stat)
+            self.entry = FileEntry(self.name, size_bytes, sha256, _modified(seen))
+            if self.path is not None and seen is not None:
+                _check_unchanged(self.path, seen)
         return self.entry
 
-    def _content(self, stat: os.stat_result | None) -> Path | bytes:
+    def _content(self, seen: os.stat_result | None) -> Path | bytes:
         if self.data is not None or self.path is None:
             return self.data or b""
-        if stat is not None and stat.st_size <= _HELD_BYTES and self.is_held:
+        if seen is not None and seen.st_size <= _HELD_BYTES and self.is_held:
             self.data = self.path.read_bytes()
             return self.data
         return self.path
@@ -85,16 +88,18 @@ class Source:
         return len(self.data) if self.data is not None else self.path.stat().st_size if self.path else 0
 
 
-def list_sources(content: Content, *, uri: str) -> list[Source]:
+def list_sources(content: Content, component_id: str, *, uri: str) -> list[Source]:
     """Return the files that make a component, by name.
 
     Args:
         content: Bytes, a file, a folder with all that lies in it, or files by the names that they are to have.
+        component_id: Which component.
         uri: Of the component, for errors.
 
     Raises:
-        FileNotFoundError: There is no such file.
-        BadOptionError: There is not one file.
+        KeyNotFoundError: There is no such file.
+        AccessDeniedError: A folder cannot be read.
+        BadOptionError: There is not one file, or there is something that is none.
         InvalidKeyError: A name cannot be stored.
     """
     if isinstance(content, bytes):
@@ -104,24 +109,84 @@ def list_sources(content: Content, *, uri: str) -> list[Source]:
     elif content.is_dir():
         sources = list(_below(content))
     else:
-        content.stat()
+        _check_file(content, uri)
         return [Source("", content)]
     if not sources:
         raise BadOptionError(f"there is no file to publish in {str(content)!r}", remedy="To delete a component, say so")
     for source in sources:
         check_key(source.name, operation="publish", uri=uri)
         assert source.path is not None
-        source.path.stat()
+        _check_file(source.path, uri)
         source.is_held = len(sources) <= _MOST_HELD
+    _check_together([source.name for source in sources], component_id, uri)
     return sorted(sources, key=lambda source: source.name)
 
 
 def _below(folder: Path) -> Iterator[Source]:
-    for where, _, names in os.walk(folder):
+    """Yield all files below a folder; what would be left out unseen is refused instead."""
+
+    def refuse(error: OSError) -> None:
+        raise AccessDeniedError(
+            f"the folder {str(error.filename)!r} cannot be read: {error.strerror}",
+            operation="publish",
+            uri=str(folder),
+            remedy="Correct its rights; nothing was published",
+        ) from error
+
+    for where, folders, names in os.walk(folder, onerror=refuse):
+        for name in folders:
+            if (Path(where) / name).is_symlink():
+                raise _no_file(Path(where) / name, "is a link to a folder")
         for name in names:
             path = Path(where) / name
-            if path.is_file() and not name.endswith(".skyhold-part"):
+            if not name.endswith(".skyhold-part"):
                 yield Source(path.relative_to(folder).as_posix(), path)
+
+
+def _check_file(path: Path, uri: str) -> None:
+    try:
+        mode = path.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError) as error:
+        if path.is_symlink():
+            raise _no_file(path, "is a link to nothing") from error
+        raise KeyNotFoundError(
+            f"there is no file {str(path)!r} in {str(Path.cwd())!r}",
+            operation="publish",
+            uri=uri,
+            remedy="Check the spelling and the working folder; nothing was published",
+        ) from error
+    if not stat.S_ISREG(mode):
+        raise _no_file(path, "is neither a file nor a folder" if not stat.S_ISDIR(mode) else "is a folder")
+
+
+def _no_file(path: Path, what: str) -> BadOptionError:
+    return BadOptionError(
+        f"{str(path)!r} {what}, and cannot be a file of a component",
+        remedy="Take it away, or publish the files that are meant by their names; nothing was published",
+    )
+
+
+def _check_together(names: list[str], component_id: str, uri: str) -> None:
+    """Refuse names that not every folder and store could hold, before a version names them."""
+    taken = set(names)
+    for name in names:
+        key = plain_key(component_id, name)
+        check_key(key, operation="publish", uri=uri)
+        above = (name[:at] for at in range(len(name)) if name[at] == "/")
+        folder = next((each for each in above if each in taken), None)
+        longest = max(len(part.encode()) for part in name.split("/"))
+        if folder is not None:
+            reason = f"{folder!r} cannot be a file, and the folder of {name!r}"
+        elif longest > _MAX_NAME_BYTES:
+            reason = f"a folder cannot hold a name of {longest} bytes, as in {name!r}"
+        else:
+            continue
+        raise InvalidKeyError(
+            f"{component_id!r} cannot have these files: {reason}",
+            operation="publish",
+            uri=uri,
+            remedy="Choose another name; nothing was published",
+        )
 
 
 def _check_unchanged(path: Path, before: os.stat_result) -> None:
@@ -138,5 +203,5 @@ def _hash(content: Path | bytes) -> str:
     return hash_file(content) if isinstance(content, Path) else hashlib.sha256(content).hexdigest()
 
 
-def _modified(stat: os.stat_result | None) -> datetime | None:
-    return datetime.fromtimestamp(stat.st_mtime, UTC) if stat else None
+def _modified(seen: os.stat_result | None) -> datetime | None:
+    return datetime.fromtimestamp(seen.st_mtime, UTC) if seen else None
