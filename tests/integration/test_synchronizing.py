@@ -10,7 +10,7 @@ from uuid import uuid4
 
 import pytest
 
-from conftest import make_bucket
+from conftest import make_bucket, make_container
 from skyhold.components import folder_scan, sync_view, synchronizing
 from skyhold.components.library import Library
 from skyhold.components.sync_config import SyncConfig
@@ -43,14 +43,20 @@ def machine(tmp_path: Path, library: Library) -> Machine:
     return Machine(tmp_path / "folder", library)
 
 
-@pytest.fixture(params=["memory", "file", "moto", "rclone"])
+@pytest.fixture(params=["memory", "file", "mock", "moto", "rclone", pytest.param("azurite", marks=pytest.mark.azurite)])
 def any_store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
     if request.param == "memory":
         return open_store(f"memory://sync-{uuid4().hex}")
     if request.param == "file":
         (tmp_path / "store").mkdir()
         return open_store(f"file://{tmp_path / 'store'}")
+    if request.param == "mock":
+        return open_store(
+            f"mock://{tmp_path}/mock", lost_rate=0.05, seed=7
+        )  # answers of writes that were done get lost
     server = request.getfixturevalue(request.param)
+    if request.param == "azurite":
+        return open_store(f"az://{make_container(server)}", **server.options)
     return open_store(f"s3://{make_bucket(server)}", **server.options)
 
 
