@@ -126,9 +126,14 @@ class Ledger:
         names = (info.key.removeprefix(prefix).removesuffix(".json") for info in self.store.list(prefix))
         return [int(name) for name in names if name.isdecimal()]
 
-    def list_heads(self, prefix: str = "") -> Iterator[tuple[str, ObjectInfo]]:
-        """Yield the ids that start with ``prefix``, each with its head's object, by listing alone."""
-        for info in self.store.list(HEADS + prefix):
+    def list_heads(self, prefix: str = "", *, after: str = "") -> Iterator[tuple[str, ObjectInfo]]:
+        """Yield the ids that start with ``prefix``, each with its head's object, by listing alone.
+
+        Args:
+            prefix: Any text.
+            after: An id that was yielded before: only those that follow it.
+        """
+        for info in self.store.list(HEADS + prefix, start_after=head_key(after) if after else None):
             component_id = component_of_head(info.key)
             if component_id is not None:
                 yield component_id, info

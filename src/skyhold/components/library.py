@@ -232,26 +232,27 @@ class Library:
         head = self.head(component_id)[0]
         return self._publisher.ledger.version(component_id, number_of(head, version, uri=self.uri))
 
-    def log(self, component_id: str) -> list[Version]:
-        """Return all versions of a component, newest first.
+    def log(self, component_id: str, limit: int | None = None) -> list[Version]:
+        """Return the versions of a component, newest first: all, or the newest ``limit``.
 
         Raises:
             ComponentNotFoundError: There is no such component.
         """
         self.head(component_id)
         ledger = self._publisher.ledger
-        numbers = reversed(ledger.numbers(component_id))
+        numbers = ledger.numbers(component_id)[::-1][:limit]
         return do_all(lambda number: ledger.version(component_id, number), numbers, size_bytes=lambda _: 0)
 
-    def list(self, prefix: str = "", *, deleted: bool = False) -> Iterator[ComponentInfo]:
+    def list(self, prefix: str = "", *, deleted: bool = False, after: str = "") -> Iterator[ComponentInfo]:
         """Yield the components whose id starts with ``prefix``, by id; one request for each, many at a time.
 
         Args:
             prefix: Any text.
             deleted: Tell those that were deleted too.
+            after: An id that was yielded before: go on behind it.
         """
         self._format.check()
-        return list_components(self._publisher.ledger, prefix, deleted=deleted)
+        return list_components(self._publisher.ledger, prefix, deleted=deleted, after=after)
 
     def list_heads(self, prefix: str = "") -> Iterator[tuple[str, ObjectInfo]]:
         """Yield the ids that start with ``prefix``, deleted ones too, each with its head's object: listing alone.

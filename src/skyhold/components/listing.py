@@ -39,11 +39,11 @@ class ComponentInfo:
     fault: str = ""
 
 
-def list_components(ledger: Ledger, prefix: str, *, deleted: bool) -> Iterator[ComponentInfo]:
+def list_components(ledger: Ledger, prefix: str, *, deleted: bool, after: str = "") -> Iterator[ComponentInfo]:
     """Yield the components whose id starts with ``prefix``, by id; one request for each, many at a time."""
     workers = min(ledger.store.concurrency, 64)
     with ThreadPoolExecutor(workers, thread_name_prefix="skyhold-heads") as pool:
-        heads = ledger.list_heads(prefix)
+        heads = ledger.list_heads(prefix, after=after)
         while some := list(islice(heads, workers * 4)):
             reading = [(each, info, pool.submit(ledger.find_head, each)) for each, info in some]
             wait_for([future for *_, future in reading])

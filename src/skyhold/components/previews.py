@@ -10,24 +10,22 @@ All of it can be made again from the content. What cannot be shown is written do
 """
 
 import json
-import posixpath
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Literal
 
-from skyhold.components.diffing import find_beside, read_checked
+from skyhold.components.diffing import read_checked
 from skyhold.components.layout import preview_key
 from skyhold.components.library import Library
 from skyhold.components.manifest import FileEntry, Version
 from skyhold.components.meshes.measures import MeshFacts
 from skyhold.components.meshes.source import MOST_BYTES, open_source
+from skyhold.components.shown_files import MESHES, SHOWN_FIRST, choose_shown, ending_of, find_named
 from skyhold.errors import (
     AccessDeniedError,
     BadOptionError,
-    ComponentNotFoundError,
-    InvalidKeyError,
     KeyNotFoundError,
     MalformedInputError,
     PreviewError,
@@ -45,8 +43,6 @@ _SCHEMA = "skyhold.preview/1"
 _MISSING = ""
 _MAKER = 1  # raised when pictures become better, so that old ones are made again
 _SUFFIXES: Mapping[int, str] = {256: ".256.png", 512: ".png"}
-_MESHES = (".glb", ".gltf", ".stl", ".obj", ".fbx")
-_SHOWN_FIRST = (*_MESHES, ".blend", ".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".tga")
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +118,7 @@ def load_preview(
     if size_px not in _SUFFIXES:
         raise BadOptionError(f"size_px is {size_px}", remedy="Choose 256 or 512")
     found = library.info(component_id, version)
-    entry = _choose(library, found, file)
+    entry = choose_shown(library, found, file)
     work = _Work(library, found, entry)
     preview = work.kept(size_px)
     return preview if preview is not None else work.make(size_px)
@@ -142,7 +138,7 @@ class _Work:
         """Return what the library has; None where that is nothing, or was made of something else."""
         try:
             made = _read_record(self._store.read(self._key(".json")))
-            if made.ending != _ending(self._name):
+            if made.ending != ending_of(self._name):
                 return None
             if any(self._hash_of(path) != sha256 for path, sha256 in made.sources.items()):
                 return None
@@ -153,7 +149,7 @@ class _Work:
 
     def make(self, size_px: int) -> Preview:
         """Make it, and keep it if this is allowed."""
-        made = _Made(_ending(self._name))
+        made = _Made(ending_of(self._name))
         try:
             self._draw(made)
         except PreviewError as error:
@@ -168,11 +164,11 @@ class _Work:
         return Preview(self._entry.name, made.pictures.get(size_px), made.facts, made.note)
 
     def _draw(self, made: _Made) -> None:
-        if made.ending not in _SHOWN_FIRST:  # found out before anything is read
-            raise PreviewError(f"no preview of {self._name!r}: pictures are made of {', '.join(_SHOWN_FIRST)}")
+        if made.ending not in SHOWN_FIRST:  # found out before anything is read
+            raise PreviewError(f"no preview of {self._name!r}: pictures are made of {', '.join(SHOWN_FIRST)}")
         from skyhold.components.thumbnails import draw_thumbnail, make_thumbnail  # noqa: PLC0415 - the extra `preview`
 
-        if made.ending in _MESHES:
+        if made.ending in MESHES:
             mesh = self._read_mesh(made)
             large = draw_thumbnail(mesh, self._name)
         elif made.ending == ".blend" and self._entry.size_bytes > MOST_BYTES:
@@ -205,15 +201,7 @@ class _Work:
             return make_thumbnail(path, self._name)
 
     def _find_beside(self, path: str) -> FileEntry | None:
-        """Return a file of this version, or, of a component that is one file, the component beside it."""
-        if self._entry.name:
-            return find_beside(self._version, self._entry.name, path)
-        neighbour = posixpath.normpath(posixpath.join(posixpath.dirname(self._version.component), path))
-        try:
-            files = self._library.info(neighbour).files
-        except (ComponentNotFoundError, InvalidKeyError):
-            return None
-        return next((entry for entry in files if not entry.name), None)
+        return find_named(self._library, self._version, self._entry, path)
 
     def _hash_of(self, path: str) -> str:
         entry = self._find_beside(path)
@@ -221,28 +209,6 @@ class _Work:
 
     def _key(self, suffix: str) -> str:
         return preview_key(self._entry.sha256, suffix)
-
-
-def _choose(library: Library, version: Version, file: str | None) -> FileEntry:
-    """Return the file that was asked for, or the one that shows most."""
-    wanted = [entry for entry in version.files if file is None or entry.name == file]
-    if not wanted:
-        raise ComponentNotFoundError(
-            f"version {version.number} of {version.component!r} "
-            + (f"has no file {file!r}" if version.files else "says that it was deleted"),
-            operation="preview",
-            uri=library.store.uri_of(version.component),
-        )
-    return min(wanted, key=_rank)
-
-
-def _rank(entry: FileEntry) -> tuple[int, str]:
-    ending = _ending(entry.name)
-    return (_SHOWN_FIRST.index(ending) if ending in _SHOWN_FIRST else len(_SHOWN_FIRST), entry.name)
-
-
-def _ending(name: str) -> str:
-    return posixpath.splitext(name)[1].lower()
 
 
 def _write_record(made: _Made) -> bytes:

@@ -10,6 +10,7 @@ __all__ = ["LATEST", "change_tags", "check_tag", "number_of"]
 
 LATEST = "latest"
 _TRIES = 100
+_MOST_DIGITS = 18
 
 
 def check_tag(name: str) -> None:
@@ -45,7 +46,7 @@ def number_of(head: Head, version: int | str, *, uri: str) -> int:
         return head.version
     if version in head.tags:
         return head.tags[version]
-    if version.isdecimal():
+    if version.isdecimal() and len(version) <= _MOST_DIGITS:
         return int(version)
     tags = ", ".join(head.tags) or "none"
     raise ComponentNotFoundError(

@@ -1,65 +1,140 @@
-"""The pages of components, under the name "Cloud Storage": what a library holds, and the versions of each component."""
+"""The pages of libraries: which there are, and their components."""
 
-from itertools import islice
+from concurrent.futures import ThreadPoolExecutor
 
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
+from skyhold.components.batch_run import Batch
+from skyhold.components.batches import delete_all
 from skyhold.components.library import Library
-from skyhold.dashboard.desk import Place, desk_of, place_of
-from skyhold.dashboard.forms import read_form
-from skyhold.dashboard.links import component_link
-from skyhold.dashboard.rendering import show
-from skyhold.errors import BadOptionError
+from skyhold.components.manifest import Version
+from skyhold.components.overview import look_over
+from skyhold.dashboard.component import component_routes
+from skyhold.dashboard.component_content import content_routes
+from skyhold.dashboard.desk import Place, desk_of
+from skyhold.dashboard.forms import Form, answering
+from skyhold.dashboard.libraries import is_library, shelf_of
+from skyhold.dashboard.looking_at import looking_at_routes
+from skyhold.dashboard.rendering import is_fragment, show
+from skyhold.dashboard.storage import open_place
+from skyhold.errors import ConflictError, DeleteGuardError, SkyholdError
 
 __all__ = ["components_routes"]
 
-_SCREENFUL = 200
+_SCREENFUL = 60
+_MOST_AT_ONCE = 1000
 
 
 def components_routes() -> list[Route]:
     """Return the routes of these pages."""
     return [
         Route("/components", _list_libraries),
+        Route("/components", answering(_open_library), methods=["POST"]),
         Route("/components/{place}", _list_components),
-        Route("/components/{place}/component", _show_component),
-        Route("/components/{place}/restore", _restore, methods=["POST"]),
+        Route("/components/{place}/delete", _ask_to_delete),
+        Route("/components/{place}/delete", answering(_delete), methods=["POST"]),
+        *component_routes(),
+        *content_routes(),
+        *looking_at_routes(),
     ]
 
 
 def _list_libraries(request: Request) -> Response:
-    return show(request, "libraries.html", places=desk_of(request).places.values())
-
-
-def _list_components(request: Request) -> Response:
-    place = place_of(request)
-    prefix, deleted = request.query_params.get("prefix", ""), request.query_params.get("deleted") == "yes"
-    found = list(islice(Library(place.open()).list(prefix, deleted=deleted), _SCREENFUL + 1))
-    more = len(found) > _SCREENFUL
-    shown = found[:_SCREENFUL]
-    return show(request, "components.html", place=place, found=shown, prefix=prefix, deleted=deleted, more=more)
-
-
-def _show_component(request: Request) -> Response:
-    place, component = place_of(request), request.query_params.get("id", "")
-    library = Library(place.open())
-    tags = library.head(component)[0].tags
-    versions = library.log(component)
+    desk = desk_of(request)
+    places = list(desk.places.values())
+    with ThreadPoolExecutor(16, thread_name_prefix="skyhold-libraries") as pool:
+        found = list(pool.map(_state_of, places))
     return show(
-        request, "component.html", place=place, component=component, tags=tags, versions=versions, newest=versions[0]
+        request,
+        "libraries.html",
+        libraries=list(zip(places, found, strict=True)),
+        may_open=desk.may_open,
+        configured={name: config.provider for name, config in desk.configured.items()},
     )
 
 
-async def _restore(request: Request) -> Response:
-    form = await read_form(request)
-    version = form.text("version")
-    if not version.isdecimal():
-        raise BadOptionError(f"{version!r} is no number of a version", remedy="Go back and choose one")
-    return await run_in_threadpool(_restore_version, place_of(request), form.text("id"), int(version))
+def _state_of(place: Place) -> bool | SkyholdError:
+    try:
+        return is_library(place)
+    except SkyholdError as error:
+        return error
 
 
-def _restore_version(place: Place, component: str, version: int) -> Response:
-    Library(place.open(hasty=False)).restore(component, version)
-    return RedirectResponse(component_link(place, component), 303)
+def _open_library(request: Request, form: Form) -> Response:
+    return RedirectResponse(f"/components/{open_place(desk_of(request), form).name}", 303)
+
+
+def _list_components(request: Request) -> Response:
+    shelf, asked = shelf_of(request), request.query_params
+    library = shelf.library()
+    prefix, deleted = asked.get("prefix", ""), asked.get("deleted") == "yes"
+    seen = look_over(library, prefix, after=asked.get("after"), limit=_SCREENFUL, deleted=deleted)
+    template = "component_rows.html" if is_fragment(request) else "components.html"
+    return show(
+        request,
+        template,
+        shelf=shelf,
+        library=library,
+        seen=seen,
+        prefix=prefix,
+        deleted=deleted,
+        trail=shelf.trail(),
+    )
+
+
+def _ask_to_delete(request: Request) -> Response:
+    shelf = shelf_of(request)
+    library = shelf.library()
+    found = _chosen(library, request.query_params.getlist("id"))
+    steps = (found[0].component, "Delete") if len(found) == 1 else ("", "Delete")
+    return show(request, "delete_components.html", shelf=shelf, found=found, trail=shelf.trail(*steps))
+
+
+def _delete(request: Request, form: Form) -> Response:
+    """Delete what was shown: one that has a newer version than that stays."""
+    shelf = shelf_of(request)
+    library = shelf.library(hasty=False)
+    found = _chosen(library, form.texts("id"))
+    shown = dict(zip(form.texts("id"), form.texts("version"), strict=False))
+    for version in found:
+        if shown.get(version.component) != str(version.number):
+            raise ConflictError(
+                f"{version.component!r} has version {version.number} now, and another one was shown",
+                operation="delete",
+                uri=library.store.uri_of(version.component),
+                remedy="Go back, look again, and delete then; nothing was deleted",
+            )
+    message, anyway = form.text("message"), form.text("even_if_needed") == "yes"
+    if len(found) == 1:
+        only = found[0]
+        library.delete(only.component, message=message, expected=only.number, even_if_needed=anyway)
+        return RedirectResponse(shelf.link("component", only.component), 303)
+    result = delete_all(
+        Batch("delete", library, largest_bytes=0, check=False),
+        [version.component for version in found],
+        message=message,
+    )
+    if result.all_succeeded:
+        return RedirectResponse(shelf.address, 303)
+    return show(request, "batch.html", status_code=409, shelf=shelf, result=result, trail=shelf.trail("", "Delete"))
+
+
+def _chosen(library: Library, ids: list[str]) -> list[Version]:
+    """Return the newest versions of components that are there.
+
+    Raises:
+        DeleteGuardError: None, or too many were chosen.
+        ComponentNotFoundError: One is not there.
+    """
+    if not 0 < len(set(ids)) <= _MOST_AT_ONCE:
+        raise DeleteGuardError(
+            f"{len(set(ids)):,} components were chosen" if ids else "nothing was chosen",
+            operation="delete",
+            uri=library.uri,
+            remedy=f"Go back and choose one to {_MOST_AT_ONCE:,} components",
+        )
+    with ThreadPoolExecutor(16, thread_name_prefix="skyhold-chosen") as pool:
+        found = list(pool.map(library.info, dict.fromkeys(ids)))
+    return [version for version in found if not version.is_deleted]

@@ -9,6 +9,7 @@ from typing import Any
 
 from starlette.requests import Request
 
+from skyhold.components.config import CloudStorageConfig
 from skyhold.config import load_profile
 from skyhold.errors import KeyNotFoundError
 from skyhold.runs.journal import Journal
@@ -71,12 +72,14 @@ class Desk:
         journal: Where runs are listed.
         places: What may be looked into, by name.
         may_open: Whether pages may open further places; not where other machines reach the dashboard.
+        configured: The configurations that places were made from, by the places' names.
         closing: Set when the dashboard stops, so that what streams to pages ends; setting it stops the dashboard.
     """
 
     journal: Journal
     places: dict[str, Place] = field(default_factory=dict[str, Place])
     may_open: bool = True
+    configured: dict[str, CloudStorageConfig] = field(default_factory=dict[str, CloudStorageConfig])
     closing: threading.Event = field(default_factory=threading.Event)
 
     def add(self, places: Iterable[Place]) -> None:

@@ -4,7 +4,7 @@ from urllib.parse import urlencode
 
 from skyhold.dashboard.desk import Place
 
-__all__ = ["component_link", "folder_link"]
+__all__ = ["folder_link"]
 
 
 def folder_link(place: Place, prefix: str) -> str:
@@ -15,8 +15,3 @@ def folder_link(place: Place, prefix: str) -> str:
         '/storage/b-1?prefix=a%26b%2F'
     """
     return f"/storage/{place.name}?{urlencode({'prefix': prefix}, errors='surrogatepass')}"
-
-
-def component_link(place: Place, component: str) -> str:
-    """Return the address of a component's page."""
-    return f"/components/{place.name}/component?{urlencode({'id': component}, errors='surrogatepass')}"

@@ -1,28 +1,27 @@
 """The pages of one object: what is known of it, its content, and how it comes and goes."""
 
-from collections.abc import AsyncGenerator, Iterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from urllib.parse import quote
 
 import anyio
-import anyio.from_thread
 import anyio.to_thread
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
+from skyhold.dashboard.bodies import length_of, read_body
 from skyhold.dashboard.desk import desk_of, place_of
 from skyhold.dashboard.looking import PICTURES, look_at
 from skyhold.dashboard.rendering import error_words, show, status_of
 from skyhold.dashboard.trail import trail_of
 from skyhold.dashboard.uploading import receive_object
-from skyhold.errors import BrokenBodyError, InvalidRangeError, SkyholdError, StoppedError
+from skyhold.errors import InvalidRangeError, SkyholdError
 from skyhold.storage.reader import ObjectReader
 
 __all__ = ["object_routes"]
 
 _BLOCK_BYTES = 4 * 1024 * 1024
 _PIECE_BYTES = 1024 * 1024
-_PATIENCE_S = 0.3
 _MOST_PICTURE_BYTES = 32 * 1024 * 1024
 
 
@@ -73,14 +72,13 @@ async def _upload(request: Request) -> Response:
     """Take the body of the request as an object; the answer is for a script, which shows the error."""
     place = place_of(request)
     asked = request.query_params
-    size = request.headers.get("content-length", "")
     try:
         info = await anyio.to_thread.run_sync(
             lambda: receive_object(
                 place,
                 asked.get("key", ""),
-                _body(request),
-                size_bytes=int(size) if size.isdecimal() else None,
+                read_body(request),
+                size_bytes=length_of(request),
                 replace=asked.get("replace") == "yes",
                 journal=desk_of(request).journal,
             )
@@ -89,40 +87,6 @@ async def _upload(request: Request) -> Response:
         words: Mapping[str, str] = error_words(error)
         return JSONResponse({"code": error.code, **words}, status_of(error))
     return JSONResponse({"key": info.key, "size_bytes": info.size_bytes}, 201)
-
-
-def _body(request: Request) -> Iterator[bytes]:
-    """Yield the body of a request, to a thread; errors as `_take`."""
-    more = True
-    while more:
-        piece, more = anyio.from_thread.run(_take, request)
-        if piece:
-            yield piece
-
-
-async def _take(request: Request) -> tuple[bytes, bool]:
-    """Return some more of a body, enough that handing it over costs little, and whether there is more.
-
-    Raises:
-        BrokenBodyError: The browser has gone.
-        StoppedError: The dashboard stops.
-    """
-    piece = bytearray()
-    closing = desk_of(request).closing
-    while len(piece) < _PIECE_BYTES:
-        message = None
-        with anyio.move_on_after(_PATIENCE_S):
-            message = await request.receive()
-        if message is None:
-            if closing.is_set():
-                raise StoppedError("the dashboard has stopped")
-        elif message["type"] == "http.disconnect":
-            raise BrokenBodyError("the browser has gone before all of it had come", operation="upload")
-        else:
-            piece += message.get("body", b"")
-            if not message.get("more_body", False):
-                return bytes(piece), False
-    return bytes(piece), True
 
 
 async def _pieces(reader: ObjectReader) -> AsyncGenerator[bytes]:

@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from skyhold.dashboard.desk import Place, desk_of, make_place, place_of
+from skyhold.dashboard.desk import Desk, Place, desk_of, make_place, place_of
 from skyhold.dashboard.forms import Form, read_form
 from skyhold.dashboard.links import folder_link
 from skyhold.dashboard.objects import object_routes
@@ -19,7 +19,7 @@ from skyhold.storage.browsing import browse_folder
 from skyhold.storage.contract import Store
 from skyhold.storage.objects import ObjectInfo
 
-__all__ = ["storage_routes"]
+__all__ = ["open_place", "storage_routes"]
 
 _SCREENFUL = 200
 _MOST_AT_ONCE = 10_000
@@ -46,17 +46,26 @@ def _list_places(request: Request) -> Response:
 
 
 async def _open_place(request: Request) -> Response:
-    desk = desk_of(request)
+    place = open_place(desk_of(request), await read_form(request))
+    return RedirectResponse(f"/storage/{place.name}", 303)
+
+
+def open_place(desk: Desk, form: Form) -> Place:
+    """Return the place that a form names, which the dashboard shows from now on.
+
+    Raises:
+        AccessDeniedError: Pages may open no further places.
+        BadUriError: The URI cannot be read.
+    """
     if not desk.may_open:
         raise AccessDeniedError(
             "pages of a dashboard that other machines reach open no further places",
             operation="open",
             remedy="Start skyhold ui with the URI",
         )
-    form = await read_form(request)
     place = make_place(form.text("uri").strip(), form.text("profile"))
     desk.add([place])
-    return RedirectResponse(f"/storage/{place.name}", 303)
+    return place
 
 
 def _browse(request: Request) -> Response:

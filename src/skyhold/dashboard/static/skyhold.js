@@ -14,7 +14,7 @@ document.addEventListener("click", async (event) => {
 
 function setUpUploads(drop) {
   const list = drop.querySelector("ul");
-  const input = drop.querySelector("input");
+  const input = drop.querySelector("input[type=file]");
   drop.hidden = false;
   input.addEventListener("change", () => start(input.files));
   drop.addEventListener("dragover", (event) => { event.preventDefault(); drop.classList.add("over"); });
@@ -24,11 +24,12 @@ function setUpUploads(drop) {
     drop.classList.remove("over");
     start(event.dataTransfer.files);
   });
+  const only = drop.dataset.key;
   let waiting = Promise.resolve();
   let failed = false;
 
   function start(files) {
-    for (const file of files) {
+    for (const file of only ? [...files].slice(0, 1) : files) {
       const item = showItem(file.name);
       waiting = waiting.then(() => send(file, item, false));
     }
@@ -53,7 +54,8 @@ function setUpUploads(drop) {
 
   function send(file, shown, replace) {
     return new Promise((resolve) => {
-      const query = new URLSearchParams({ key: drop.dataset.prefix + file.name });
+      const query = new URLSearchParams({ key: only || drop.dataset.prefix + file.name });
+      for (const field of drop.querySelectorAll("input[name]")) query.set(field.name, field.value);
       if (replace) query.set("replace", "yes");
       const request = new XMLHttpRequest();
       request.open("POST", `${drop.dataset.upload}?${query}`);
@@ -79,10 +81,11 @@ function setUpUploads(drop) {
     failed = true;
     const answer = request.response || { cause: "the dashboard does not answer", code: "", remedy: "" };
     shown.words.textContent = [answer.cause, answer.remedy].filter(Boolean).join(". ");
-    if (answer.code !== "already_exists") return;
+    const words = { already_exists: "Replace", version_conflict: "Publish it all the same" }[answer.code];
+    if (!words) return;
     const button = document.createElement("button");
     button.type = "button";
-    button.textContent = "Replace";
+    button.textContent = words;
     button.addEventListener("click", () => {
       button.remove();
       failed = false;
