@@ -6,6 +6,7 @@ UV := $(BIN)/uv
 SETUP := $(VENV)/.ready
 BENCH := .venv-bench
 AZURITE := .azurite/node_modules/.bin/azurite-blob
+CHROMIUM := /usr/bin/chromium
 OTHER_ENGINE := .engines/25.1/bin/python
 
 .PHONY: demo test test-slow check format bench bench-long docs clean
@@ -13,10 +14,10 @@ OTHER_ENGINE := .engines/25.1/bin/python
 demo: $(SETUP)
 	$(BIN)/skyhold demo
 
-test: $(SETUP) $(if $(CI),$(AZURITE))
+test: $(SETUP) $(if $(CI),$(AZURITE) $(CHROMIUM))
 	$(BIN)/python -m pytest -m "not slow"
 
-test-slow: $(SETUP) $(AZURITE) $(OTHER_ENGINE)
+test-slow: $(SETUP) $(AZURITE) $(CHROMIUM) $(OTHER_ENGINE)
 	$(BIN)/python -m pytest -m "slow or not slow" --hypothesis-profile=nightly
 
 check: $(SETUP)
@@ -60,6 +61,11 @@ $(AZURITE):
 $(OTHER_ENGINE): | $(SETUP)
 	$(UV) venv --quiet --clear --python $(BIN)/python .engines/25.1
 	$(UV) pip install --quiet --python $(OTHER_ENGINE) 'pyenergyplus-lbnl==25.1.2'
+
+# The browser that tests open the dashboard with is a package of the system.
+$(CHROMIUM):
+	apt-get update -qq
+	apt-get install -y -qq --no-install-recommends chromium
 
 clean:
 	rm -rf $(VENV) $(BENCH) .azurite .engines .hypothesis .ruff_cache build dist site demo-output
