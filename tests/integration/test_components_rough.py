@@ -11,7 +11,7 @@ import pytest
 from skyhold.cli.application import run
 from skyhold.components import getting
 from skyhold.components.library import Library
-from skyhold.errors import AlreadyExistsError, BadOptionError, InvalidKeyError, KeyNotFoundError
+from skyhold.errors import AlreadyExistsError, BadOptionError, InvalidKeyError, KeyNotFoundError, MalformedInputError
 
 
 @pytest.fixture(params=["memory", "file"])
@@ -140,3 +140,32 @@ def test_a_command_about_what_is_not_there_ends_with_an_error(
     verb, *rest = command.split()
     assert run(["comp", verb, place, *rest]) == 3
     assert "'missing'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("key", [".skyhold/heads/arm/@.json", ".skyhold/versions/arm/@/00000001.json"])
+def test_a_damaged_record_is_named_with_what_mends_it(library: Library, key: str):
+    library.publish("arm", b"solid")
+    library.publish("leg", b"solid")
+    for damage in (b"{garbage", library.store.read(key.replace("arm", "leg"))):
+        library.store.write(key, damage)
+        for attempt in (lambda: library.publish("arm", b"other"), lambda: library.read("arm")):
+            with pytest.raises(MalformedInputError) as caught:
+                attempt()
+            assert key in str(caught.value)
+            assert "comp repair" in caught.value.remedy
+
+
+def test_text_that_is_no_unicode_is_refused_by_name(library: Library):
+    for said in ({"message": "\udcff"}, {"metadata": {"material": "\udcff"}}):
+        with pytest.raises(BadOptionError, match="'arm' cannot be written"):
+            library.publish("arm", b"solid", **said)  # type: ignore[arg-type]
+    assert library.publish("arm", b"solid").number == 1
+
+
+def test_a_target_that_cannot_be_written_ends_a_command_without_a_traceback(
+    robot: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    place = str(tmp_path / "library")
+    run(["comp", "add", place, str(robot / "plan.txt")])
+    assert run(["comp", "get", place, "plan.txt", f"{robot}/plan.txt/below"]) == 1
+    assert "plan.txt" in capsys.readouterr().err

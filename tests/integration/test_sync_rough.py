@@ -1,5 +1,6 @@
 """Synchronization under rough hands: names that change their kind, links, strange places, a disk that is full."""
 
+import errno
 import os
 import sqlite3
 import subprocess
@@ -202,3 +203,49 @@ def test_a_state_that_another_program_holds_is_not_thrown_away(machine: Machine,
         other.close()
     assert not list(machine.folder.glob(".skyhold-sync.damaged*"))
     assert machine.sync().unchanged == 2
+
+
+def _no_link(*names: object, **options: object) -> None:
+    del options
+    raise PermissionError(errno.EPERM, "Operation not permitted", str(names[0]))
+
+
+def test_a_disk_without_hard_links_serves_for_all_that_is_done(
+    tmp_path: Path, library: Library, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(os, "link", _no_link)
+    here, there = Machine(tmp_path / "here", library), Machine(tmp_path / "there", library)
+    here.write(first="1", second="2", third="3", fourth="4")
+    here.sync()
+    there.sync()
+    assert there.local == here.local
+    (here.folder / "first").rename(here.folder / "renamed")
+    here.write(second="here", third="here")
+    there.write(second="there", third="there")
+    here.sync()
+    result = there.sync()
+    assert sorted(result.kept) == ["second", "third"]
+    here.sync()
+    assert here.local == there.local == here.remote
+    assert sorted(here.local.values()) == ["1", "4", "here", "here", "there", "there"]
+    here.write(fourth="here")
+    there.write(fourth="there")
+    here.sync()
+    kept = there.sync(conflict="remote").kept["fourth"]
+    assert Path(kept).read_text() == "there"
+    assert there.local["fourth"] == "here"
+    assert not list(there.folder.glob(".skyhold-sync.parts/*"))
+
+
+def test_without_hard_links_a_file_that_came_meanwhile_is_not_replaced(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+):
+    def meddled(*names: str | Path, **options: object) -> None:
+        monkeypatch.setattr(os, "link", _no_link)
+        Path(names[1]).write_text("mine")
+        _no_link(*names, **options)
+
+    machine.library.publish("arm", b"theirs")
+    monkeypatch.setattr(os, "link", meddled)
+    machine.sync()
+    assert sorted(machine.local.values()) == ["mine", "theirs"]

@@ -1,5 +1,6 @@
 """The commands and where they live; errors become words and exit codes here, and nowhere else."""
 
+import errno
 import sys
 from importlib import import_module
 from typing import Any
@@ -15,6 +16,12 @@ __all__ = ["make_app", "run"]
 
 _INTERRUPTED = 130
 _USAGE = 2
+_REMEDIES = {
+    errno.EACCES: "Correct the rights, or name another place",
+    errno.EPERM: "Correct the rights, or name another place",
+    errno.ENOSPC: "Make room on the disk, and run it again",
+    errno.EROFS: "Name a place that can be written",
+}
 
 _COMMANDS = {
     "ls": ("skyhold.cli.listing:ls", "List what lies in a folder, bucket or prefix."),
@@ -128,4 +135,10 @@ def run(arguments: list[str]) -> int:
     except BrokenPipeError:
         sys.stderr.close()  # whoever read our output has gone; that is no failure of ours
         return 0
+    except OSError as error:
+        if error.errno is None:
+            raise
+        remedy = _REMEDIES.get(error.errno, "Look at the path that is named")
+        show_error(str(error), remedy, code="os", as_json=as_json)
+        return SkyholdError.exit_code
     return result if isinstance(result, int) else 0

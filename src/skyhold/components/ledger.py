@@ -1,6 +1,7 @@
 """What is written of components in their store: which version counts, and what each version is."""
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 
 from skyhold.components.layout import (
     HEADS,
@@ -11,7 +12,7 @@ from skyhold.components.layout import (
     versions_prefix,
 )
 from skyhold.components.manifest import Head, Version
-from skyhold.errors import ComponentNotFoundError, KeyNotFoundError
+from skyhold.errors import ComponentNotFoundError, KeyNotFoundError, MalformedInputError
 from skyhold.storage.contract import Store
 from skyhold.storage.objects import ObjectInfo
 
@@ -40,7 +41,11 @@ class Ledger:
             info, text = self.store.read_with_info(head_key(component_id))
         except KeyNotFoundError:
             return None
-        return Head.from_json(text), info.e_tag
+        with self._named(info.key):
+            head = Head.from_json(text)
+            if head.component != component_id:
+                raise MalformedInputError(f"it says that it is of {head.component!r}")
+        return head, info.e_tag
 
     def head(self, component_id: str) -> FoundHead:
         """Return which version of a component counts.
@@ -91,10 +96,27 @@ class Ledger:
 
     def find_version(self, component_id: str, number: int) -> Version | None:
         """Return what a version is, or None where there is no such version."""
+        key = version_key(component_id, number)
         try:
-            return Version.from_json(self.store.read(version_key(component_id, number)))
+            text = self.store.read(key)
         except KeyNotFoundError:
             return None
+        with self._named(key):
+            version = Version.from_json(text)
+            if (version.component, version.number) != (component_id, number):
+                raise MalformedInputError(f"it says that it is version {version.number} of {version.component!r}")
+        return version
+
+    @contextmanager
+    def _named(self, key: str) -> Generator[None]:
+        """Say which record is damaged, and what mends it."""
+        try:
+            yield
+        except MalformedInputError as error:
+            raise MalformedInputError(
+                f"the record {self.store.uri_of(key)!r} is damaged: {error}",
+                remedy=f"Run: skyhold comp repair {self.store.uri}",
+            ) from error
 
     def create_version(self, version: Version) -> None:
         """Write a version.

@@ -9,6 +9,7 @@ from datetime import datetime
 
 import orjson
 
+from skyhold.errors import BadOptionError
 from skyhold.runs.json_reader import JsonReader
 
 __all__ = ["Dependency", "FileEntry", "Head", "PlainFile", "Version"]
@@ -182,4 +183,10 @@ def _read_plain(reader: JsonReader) -> PlainFile:
 
 def _dump(record: Version | Head, schema: str) -> bytes:
     content = {"schema": schema} | {each.name: getattr(record, each.name) for each in fields(record)}
-    return orjson.dumps(content, option=_STYLE)
+    try:
+        return orjson.dumps(content, option=_STYLE)
+    except TypeError as error:
+        raise BadOptionError(
+            f"what is said of {record.component!r} cannot be written: {error}",
+            remedy="Correct author, message and metadata; nothing was published",
+        ) from error

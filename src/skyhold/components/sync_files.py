@@ -4,6 +4,7 @@ What the plan saw is compared once more in the moment before a file is replaced 
 in the few microseconds between that and the rename is not seen; a file that it replaces by a rename of its own is.
 """
 
+import errno
 import hashlib
 import os
 import shutil
@@ -19,6 +20,8 @@ from skyhold.errors import ConflictError, InvalidKeyError
 __all__ = ["SyncFiles", "conflict_name"]
 
 _MANY = 1000
+_NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
+"""What disks say that have no hard links, such as memory sticks, and systems that let others' files have none."""
 
 
 def conflict_name(path: str, host: str, moment: datetime) -> str:
@@ -81,8 +84,7 @@ class SyncFiles:
         if stamp_of(target) != seen:
             raise _changed(target)
         if seen is None:
-            self._link(part, target)
-            part.unlink()
+            self._move(part, target)
         else:
             shutil.copymode(target, part)
             part.replace(target)
@@ -113,8 +115,7 @@ class SyncFiles:
         if stamp_of(old) != seen:
             raise _changed(old)
         self._make_room(new)
-        self._link(old, new)
-        old.unlink()
+        self._move(old, new)
         self._drop_empty(old)
         now = stamp_of(new)
         if now is None:
@@ -132,7 +133,7 @@ class SyncFiles:
             raise _changed(source)
         for further in self._names(conflict_name(path, self._host, self._moment)):
             with suppress(FileExistsError):
-                os.link(source, self.at(further))
+                self._double(source, self.at(further))
                 return further, self._linked(source, seen)
         raise _changed(source)
 
@@ -150,7 +151,7 @@ class SyncFiles:
             kept = inside(self._trash, further)
             kept.parent.mkdir(parents=True, exist_ok=True)
             with suppress(FileExistsError):
-                os.link(source, kept)
+                self._double(source, kept)
                 return kept, self._linked(source, seen)
         raise _changed(source)
 
@@ -168,12 +169,23 @@ class SyncFiles:
             raise _changed(source)
         return now
 
-    def _link(self, source: Path, target: Path) -> None:
+    def _move(self, source: Path, target: Path) -> None:
         """Give a file another name, which must be free."""
         try:
-            os.link(source, target)
+            _name_anew(source, target)
         except FileExistsError as error:
             raise _changed(target) from error
+
+    def _double(self, source: Path, target: Path) -> None:
+        """Let a file's content have a second name, which must be free; a copy where the disk knows no second names."""
+        try:
+            os.link(source, target)
+        except OSError as error:
+            if error.errno not in _NO_LINKS:
+                raise
+            copied = self.part_of(target.as_posix(), "copied")
+            shutil.copy2(source, copied)
+            _name_anew(copied, target)
 
     def _make_room(self, target: Path) -> None:
         try:
@@ -197,6 +209,18 @@ class SyncFiles:
         yield name
         for number in range(2, _MANY):
             yield str(pure.with_name(f"{pure.stem}-{number}{pure.suffix}"))
+
+
+def _name_anew(source: Path, target: Path) -> None:
+    try:
+        os.link(source, target)
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        target.touch(exist_ok=False)  # nobody else can take the name now
+        source.replace(target)
+    else:
+        source.unlink()
 
 
 def _changed(target: Path) -> ConflictError:
