@@ -20,6 +20,7 @@ from skyhold.dashboard.rendering import show_error
 from skyhold.dashboard.runs import runs_routes
 from skyhold.dashboard.safety import Guard, Keyring
 from skyhold.dashboard.storage import storage_routes
+from skyhold.dashboard.syncing import syncing_routes
 from skyhold.errors import KeyNotFoundError, SkyholdError, UnsupportedError
 from skyhold.runs.asked import redact_text
 
@@ -43,6 +44,7 @@ def make_application(desk: Desk, *, keys: Keyring, hosts: Iterable[str]) -> ASGI
         *runs_routes(),
         *storage_routes(),
         *components_routes(),
+        *syncing_routes(),
         *connections_routes(),
         Mount("/static", StaticFiles(directory=_STATIC)),
     ]

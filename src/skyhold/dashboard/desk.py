@@ -11,6 +11,7 @@ from starlette.requests import Request
 
 from skyhold.components.config import CloudStorageConfig
 from skyhold.config import load_profile
+from skyhold.dashboard.sync_tasks import SyncTasks
 from skyhold.errors import KeyNotFoundError
 from skyhold.runs.journal import Journal
 from skyhold.storage.contract import Store
@@ -73,6 +74,7 @@ class Desk:
         places: What may be looked into, by name.
         may_open: Whether pages may open further places; not where other machines reach the dashboard.
         configured: The configurations that places were made from, by the places' names.
+        syncs: What is kept in step with folders.
         closing: Set when the dashboard stops, so that what streams to pages ends; setting it stops the dashboard.
     """
 
@@ -80,6 +82,7 @@ class Desk:
     places: dict[str, Place] = field(default_factory=dict[str, Place])
     may_open: bool = True
     configured: dict[str, CloudStorageConfig] = field(default_factory=dict[str, CloudStorageConfig])
+    syncs: SyncTasks = field(default_factory=SyncTasks)
     closing: threading.Event = field(default_factory=threading.Event)
 
     def add(self, places: Iterable[Place]) -> None:

@@ -34,6 +34,7 @@ SECTIONS: tuple[tuple[str, str], ...] = (
     ("Runs", "/runs"),
     ("Storage", "/storage"),
     ("Cloud Storage", "/components"),
+    ("Sync", "/sync"),
     ("Connections", "/connections"),
 )
 """The tabs: name and first page."""
