@@ -6,8 +6,8 @@ from pathlib import Path, PurePath, PureWindowsPath
 
 from skyhold.components.hashing import hash_file
 from skyhold.components.history import History
+from skyhold.components.in_parallel import do_all
 from skyhold.components.manifest import FileEntry, Version
-from skyhold.components.parallel import do_all
 from skyhold.errors import AlreadyExistsError, InvalidKeyError
 
 __all__ = ["bring"]

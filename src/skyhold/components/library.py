@@ -7,6 +7,7 @@ from typing import Any
 
 from skyhold.components.getting import bring
 from skyhold.components.history import DeltaPolicy, History
+from skyhold.components.in_parallel import do_all
 from skyhold.components.layout import check_component_id, plain_key
 from skyhold.components.ledger import FoundHead
 from skyhold.components.library_format import LibraryFormat
@@ -14,7 +15,6 @@ from skyhold.components.listing import ComponentInfo, list_components
 from skyhold.components.locks import Locks, this_person
 from skyhold.components.manifest import Dependency, Head, Version
 from skyhold.components.one_run import one_run
-from skyhold.components.parallel import do_all
 from skyhold.components.publication import ANY, Deletion, Expected, Publication, Restoration
 from skyhold.components.publisher import Draft, Publisher
 from skyhold.components.sources import Content

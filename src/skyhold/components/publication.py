@@ -9,9 +9,9 @@ from typing import Final, Literal
 from skyhold.components.ancestors import check_place
 from skyhold.components.dependencies import check_dependencies, check_not_needed, mark_dependencies
 from skyhold.components.history import History
+from skyhold.components.in_parallel import do_all
 from skyhold.components.ledger import Ledger
 from skyhold.components.manifest import Dependency, FileEntry, Version
-from skyhold.components.parallel import do_all
 from skyhold.components.sources import Content, Source, list_sources
 from skyhold.errors import BadOptionError, VersionConflictError
 

@@ -13,9 +13,9 @@ from typing import Protocol
 
 from skyhold.components.ancestors import check_place
 from skyhold.components.history import History
+from skyhold.components.in_parallel import do_all
 from skyhold.components.ledger import FoundHead, Ledger
 from skyhold.components.manifest import FileEntry, Head, PlainFile, Version
-from skyhold.components.parallel import do_all
 from skyhold.components.plain_files import AtHand, Found, PlainFiles
 from skyhold.errors import AlreadyExistsError, ConflictError
 from skyhold.storage.contract import Store
