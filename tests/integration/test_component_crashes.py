@@ -126,7 +126,7 @@ def test_a_death_at_any_request_is_made_good_by_the_next_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, answered: bool
 ) -> None:
     monkeypatch.setattr("skyhold.components.plain_files.CONDITIONAL_BYTES", 1000)
-    monkeypatch.setattr("skyhold.components.parallel._JOBS", 1)
+    monkeypatch.setattr("skyhold.components.in_parallel._JOBS", 1)
     begin, work = _scenarios(tmp_path)[name]
     whole = _begun(begin)
     work(whole)

@@ -167,7 +167,7 @@ def test_publishers_of_several_files_leave_the_newest_under_the_plain_keys(order
     stage = Stage(order)
 
     with TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
-        patch.setattr("skyhold.components.parallel._JOBS", 1)
+        patch.setattr("skyhold.components.in_parallel._JOBS", 1)
         if large:
             patch.setattr("skyhold.components.plain_files.CONDITIONAL_BYTES", 1)
         paths = [Path(folder) / name for name in ("one", "two", "six")]
