@@ -60,12 +60,9 @@ def _carried_out(user: TestClient, page: str, **fields: str) -> str:
     """Carry a plan out, and return the page of what came of it."""
     answer = user.post(f"{page}/apply", data=fields, headers=OWN)
     assert answer.status_code == 303, answer.text
-    for _ in range(200):
-        text = _text(user, answer.headers["location"])
-        if "Plan again" in text:
-            return text
+    while "Plan again" not in (text := _text(user, answer.headers["location"])):
         time.sleep(0.05)
-    raise AssertionError(text)
+    return text
 
 
 def _figure(text: str, name: str) -> str:
