@@ -49,6 +49,7 @@ def _answer(status: int, code: str = "") -> str:
         ("HTTP error: error sending request", "read", errors.UnreachableError, ConnectionRefusedError),
         ("HTTP error: operation timed out", "read", errors.StoreTimeoutError, TimeoutError),
         ("HTTP error: error decoding response body", "read", errors.BrokenBodyError, ConnectionResetError),
+        ("HTTP error: request or response body error", "read", errors.BrokenBodyError, ConnectionResetError),
     ],
 )
 def test_what_the_server_says_becomes_a_class_of_its_own(

@@ -4,7 +4,7 @@ import threading
 import uuid
 
 from skyhold.components.layout import LIBRARY, SCHEMA, clock_key
-from skyhold.errors import AlreadyExistsError, KeyNotFoundError, NotFoundError
+from skyhold.errors import AlreadyExistsError, KeyNotFoundError, MalformedInputError, NotFoundError
 from skyhold.runs.json_reader import JsonReader
 from skyhold.storage.contract import Store
 
@@ -46,7 +46,14 @@ class LibraryFormat:
                         return
                     raise
                 text = self._create()  # a folder that is missing is made by that; a bucket is not
-            JsonReader.parse(text).one_of("schema", SCHEMA)
+            try:
+                JsonReader.parse(text).one_of("schema", SCHEMA)
+            except MalformedInputError as error:
+                uri = self._store.uri_of(LIBRARY)
+                remedy = "See whether it is the store that answers there, and which skyhold has written it"
+                raise MalformedInputError(
+                    f"{uri!r} says of no library that is known: {error}", remedy=remedy
+                ) from error
             self._checked.set()
 
     def keeps_conditions(self) -> bool:

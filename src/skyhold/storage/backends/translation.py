@@ -116,6 +116,7 @@ _TEXTS: tuple[tuple[str, type[SkyholdError]], ...] = (
     ("wanted range starting at", InvalidRangeError),
     ("operation timed out", StoreTimeoutError),
     ("error decoding response body", BrokenBodyError),
+    ("request or response body error", BrokenBodyError),
     ("end of file before message length reached", BrokenBodyError),
     ("incompletemessage", BrokenBodyError),
     ("connection closed before message completed", BrokenBodyError),
