@@ -52,7 +52,7 @@ class LibraryFormat:
                 uri = self._store.uri_of(LIBRARY)
                 remedy = "See whether it is the store that answers there, and which skyhold has written it"
                 raise MalformedInputError(
-                    f"{uri!r} says of no library that is known: {error}", remedy=remedy
+                    f"{uri!r} says of no known library: {error}", remedy=remedy
                 ) from error
             self._checked.set()
 
