@@ -141,7 +141,7 @@ def test_a_component_shows_all_that_is_known_of_it(user: TestClient, place: Plac
 
 def test_what_is_not_there_says_so(user: TestClient, place: Place, library: Library):
     library.publish("arm.stl", b"solid")
-    for page in ("component", "facts", "view", "compare", "content", "scene", "picture", "delete"):
+    for page in ("component", "facts", "related", "view", "compare", "content", "scene", "picture", "delete"):
         answer = user.get(_page(place, page, id="none.stl"))
         assert answer.status_code == 404, page
         assert "none.stl" in answer.text

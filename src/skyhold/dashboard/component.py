@@ -83,7 +83,8 @@ def _show_related(request: Request) -> Response:
     shelf, asked = shelf_of(request), request.query_params
     component_id = asked.get("id", "")
     library = shelf.library()
-    graph = _tried(lambda: dependency_graph(library.store, component_id))
+    is_deleted = library.info(component_id).is_deleted
+    graph = None if is_deleted else _tried(lambda: dependency_graph(library.store, component_id))
     return show(
         request,
         "component_related.html",

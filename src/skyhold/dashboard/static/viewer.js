@@ -33,7 +33,9 @@ class Viewer {
   constructor(figure, scene, origin) {
     this.figure = figure;
     this.canvas = figure.querySelector("canvas");
-    this.renderer = new WebGLRenderer({ canvas: this.canvas, antialias: true, alpha: true });
+    const context = this.canvas.getContext("webgl2", { antialias: true, alpha: true });
+    if (!context) throw new Error("this browser draws nothing in 3D (WebGL is switched off)");
+    this.renderer = new WebGLRenderer({ canvas: this.canvas, context });
     this.renderer.setPixelRatio(Math.min(window.devicePixelRatio, 2));
     this.camera = new PerspectiveCamera(35, 1, 0.01, 100);
     this.world = new Scene();
@@ -170,7 +172,7 @@ async function open(figures) {
       viewers.push(new Viewer(figure, scene, origin));
     } catch (error) {
       figure.querySelector(".stage").hidden = true;
-      fail(figure, new Error("this browser draws nothing in 3D (WebGL is switched off)"));
+      fail(figure, error);
       return;
     }
     const away = Math.hypot(...scene.head.middle.map((value, axis) => value - origin[axis]));
