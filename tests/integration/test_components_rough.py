@@ -174,6 +174,6 @@ def test_a_target_that_cannot_be_written_ends_a_command_without_a_traceback(
 def test_a_server_that_answers_with_something_else_is_named(library: Library):
     library.publish("arm", b"solid")
     library.store.write(".skyhold/library.json", b"<html>Please log in</html>")
-    with pytest.raises(MalformedInputError, match=r"\.skyhold/library\.json' says of no library") as caught:
+    with pytest.raises(MalformedInputError, match=r"\.skyhold/library\.json' says of no known library") as caught:
         Library(library.store).publish("arm", b"other")
     assert caught.value.remedy

@@ -51,9 +51,7 @@ class LibraryFormat:
             except MalformedInputError as error:
                 uri = self._store.uri_of(LIBRARY)
                 remedy = "See whether it is the store that answers there, and which skyhold has written it"
-                raise MalformedInputError(
-                    f"{uri!r} says of no known library: {error}", remedy=remedy
-                ) from error
+                raise MalformedInputError(f"{uri!r} says of no known library: {error}", remedy=remedy) from error
             self._checked.set()
 
     def keeps_conditions(self) -> bool:
