@@ -30,6 +30,7 @@ _SCHEMES: dict[str, Scheme] = {
     "memory": "memory",
     "mock": "mock",
 }
+_NO_BUCKET = frozenset("@:?")
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://")
 _WILDCARD = re.compile(r"[*?]|\[!?+(?:\][^/\]]*|[^/\]]+)\]")
 
@@ -86,7 +87,7 @@ def parse_location(uri: str | os.PathLike[str]) -> Location:
     programs write too, percent-encoding is undone.
 
     Raises:
-        BadUriError: Unknown scheme, or nothing where the bucket's name should be.
+        BadUriError: Unknown scheme, or nothing where the bucket's name should be, or credentials.
 
     Example:
         >>> parse_location("s3a://bucket/a b/c#1.csv")
@@ -117,6 +118,11 @@ def parse_location(uri: str | os.PathLike[str]) -> Location:
         raise BadUriError(f"{redact_uri(text)!r} names no bucket", remedy=f"Write {scheme}://bucket/key")
     if scheme == "http":
         return Location("http", f"{match.group(1).lower()}://{container}", key)
+    if _carries_more(scheme, container):
+        raise BadUriError(
+            f"the URI {scheme}://… carries credentials or a query where the bucket's name should be",
+            remedy=f"Write {scheme}://bucket/key, and give credentials as options, in a file or in the environment",
+        )
     if scheme == "az":
         return _azure(text, container, key)
     return Location(scheme, container, key)
@@ -195,6 +201,13 @@ def _file(text: str, rest: str) -> Location:
     if host not in {"", "localhost", ".", ".."} or not slash:
         raise BadUriError(f"{text!r} names the host {host!r}", remedy="Write file:///absolute/path, or a plain path")
     return Location("file", _absolute(unquote(f"{host if host != 'localhost' else ''}/{path}")))
+
+
+def _carries_more(scheme: str, container: str) -> bool:
+    """Whether there is something in the place of a bucket's name that would be told with every error, and kept."""
+    if scheme in {"s3", "gs"} and not container.startswith("arn:"):
+        return not _NO_BUCKET.isdisjoint(container)
+    return scheme == "az" and "?" in container
 
 
 def _azure(text: str, container: str, key: str) -> Location:
