@@ -86,7 +86,7 @@ def tell_story(folder: Path, say: Say, *, s3: bool = False, quick: bool = False,
     plot_end_uses(table, title="Energy by end use of 12 variants of a warehouse in Chicago").save(picture)
     say(f"A picture of it: {picture}")
     if not s3:
-        say(f"Look at all of it: skyhold ui {place.base}")
+        say(f"Look at all of it: skyhold ui {place.base} {place.base}/library")
     return StoryResult(table.num_rows, report, folder)
 
 
