@@ -230,6 +230,13 @@ def test_folders_are_chosen_on_this_machine_alone_and_by_its_own_pages(
     assert not list(folder.iterdir())
 
 
+def test_a_library_that_is_shown_no_more_harms_no_other(user: TestClient, desk: Desk, place: Place, folder: Path):
+    page = _chosen(user, place, folder)
+    desk.places.clear()
+    assert page not in _text(user, "/sync")
+    assert user.get(page).status_code == 404
+
+
 def test_names_that_hold_html_are_text(user: TestClient, place: Place, library: Library, tmp_path: Path):
     attack = "<script>alert(1)<b>'\"><img src=x onerror=alert(1)>.stl"
     folder = tmp_path / attack

@@ -17,6 +17,8 @@ from skyhold.dashboard.desk import Place, desk_of
 from skyhold.dashboard.forms import Form, answering
 from skyhold.dashboard.libraries import is_library, shelf_of
 from skyhold.dashboard.looking_at import looking_at_routes
+from skyhold.dashboard.provider_fields import TITLES
+from skyhold.dashboard.providers import list_configured, providers_routes
 from skyhold.dashboard.rendering import is_fragment, show
 from skyhold.dashboard.storage import open_place
 from skyhold.errors import ConflictError, DeleteGuardError, SkyholdError
@@ -32,6 +34,7 @@ def components_routes() -> list[Route]:
     return [
         Route("/components", _list_libraries),
         Route("/components", answering(_open_library), methods=["POST"]),
+        *providers_routes(),
         Route("/components/{place}", _list_components),
         Route("/components/{place}/delete", _ask_to_delete),
         Route("/components/{place}/delete", answering(_delete), methods=["POST"]),
@@ -51,6 +54,8 @@ def _list_libraries(request: Request) -> Response:
         "libraries.html",
         libraries=list(zip(places, found, strict=True)),
         may_open=desk.may_open,
+        providers=TITLES,
+        files=list_configured(desk) if desk.may_open else {},
         configured={name: config.provider for name, config in desk.configured.items()},
     )
 

@@ -5,6 +5,7 @@ import re
 import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from starlette.requests import Request
@@ -74,6 +75,7 @@ class Desk:
         places: What may be looked into, by name.
         may_open: Whether pages may open further places; not where other machines reach the dashboard.
         configured: The configurations that places were made from, by the places' names.
+        folder: Where configurations of providers are kept.
         syncs: What is kept in step with folders.
         closing: Set when the dashboard stops, so that what streams to pages ends; setting it stops the dashboard.
     """
@@ -82,6 +84,7 @@ class Desk:
     places: dict[str, Place] = field(default_factory=dict[str, Place])
     may_open: bool = True
     configured: dict[str, CloudStorageConfig] = field(default_factory=dict[str, CloudStorageConfig])
+    folder: Path = field(default_factory=Path.cwd)
     syncs: SyncTasks = field(default_factory=SyncTasks)
     closing: threading.Event = field(default_factory=threading.Event)
 

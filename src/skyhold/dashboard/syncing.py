@@ -68,7 +68,11 @@ def _list_syncs(request: Request) -> Response:
         "syncs.html",
         runs=runs[:50],
         asked={run.run_id: _asked(run) for run in runs},
-        pairs=[(pair, desk.place(pair.place), desk.syncs.goes_on(pair.name)) for pair in desk.syncs.pairs.values()],
+        pairs=[
+            (pair, desk.place(pair.place), desk.syncs.goes_on(pair.name))
+            for pair in desk.syncs.pairs.values()
+            if pair.place in desk.places
+        ],
         places=desk.places.values(),
         chosen=request.query_params.get("place", ""),
         folder=request.query_params.get("folder", ""),
