@@ -132,6 +132,7 @@ def test_a_bucket_is_made_and_used(user: TestClient, desk: Desk, moto: LocalServ
     assert missing.status_code == 404
     made = user.post(_PAGE + "aws/bucket", headers=OWN)
     assert made.status_code == 303, made.text
+    assert "create bucket" in (desk.folder / "cloud_storage.log").read_text()
     page = made.headers["location"]
     assert user.get(page).status_code == 200
     assert user.post(f"{page}/upload?key=arm.stl", content=b"solid", headers=OWN).status_code == 201

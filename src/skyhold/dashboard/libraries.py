@@ -45,7 +45,7 @@ class Shelf:
             SkyholdError: As `open_store`.
         """
         if self._config is not None and not hasty:  # knows the storage class of contents, which only writing asks for
-            return CloudStorageManager(self._config).library
+            return CloudStorageManager(self._config, log_file=None).library
         return Library(self.place.open(hasty=hasty))
 
     def link(self, page: str, component_id: str, **query: Any) -> str:

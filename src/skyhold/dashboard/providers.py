@@ -9,6 +9,7 @@ from starlette.routing import Route
 
 from skyhold.components.config import CloudStorageConfig, Provider, config_file
 from skyhold.components.manager import CloudStorageManager
+from skyhold.components.operation_log import LOG_FILE
 from skyhold.dashboard.desk import Desk, Place, desk_of, make_place
 from skyhold.dashboard.forms import Form, answering
 from skyhold.dashboard.libraries import HOME
@@ -83,7 +84,7 @@ def _make_bucket(request: Request, form: Form) -> Response:
     del form
     desk, _, file = _asked(request)
     config = CloudStorageConfig.load(file)
-    CloudStorageManager(config).create_bucket()
+    CloudStorageManager(config, log_file=desk.folder / LOG_FILE).create_bucket()
     return RedirectResponse(f"/components/{_show(desk, config).name}", 303)
 
 
