@@ -20,7 +20,7 @@ test: $(SETUP) $(if $(CI),$(AZURITE) $(CHROMIUM))
 test-slow: $(SETUP) $(AZURITE) $(CHROMIUM) $(OTHER_ENGINE)
 	$(BIN)/python -m pytest -m "slow or not slow" --hypothesis-profile=nightly
 
-check: $(SETUP)
+check: $(SETUP) $(if $(CI),$(AZURITE))
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/pyright
