@@ -157,10 +157,11 @@ def test_a_download_that_failed_leaves_nothing_and_the_next_one_goes_on_with_it(
 def test_a_damaged_head_hides_no_other_component(here: Library) -> None:
     for name in ("a", "b", "c"):
         here.publish(name, b"one")
-    here.store.write(".skyhold/heads/b/@.json", b"{}")
+    record = here.store.write(".skyhold/heads/b/@.json", b"{}")
+    fault = f"the record {here.store.uri_of(record.key)!r} is damaged: $.schema is missing"
     assert [(each.component, each.version, each.fault) for each in here.list()] == [
         ("a", 1, ""),
-        ("b", 0, "$.schema is missing"),
+        ("b", 0, fault),
         ("c", 1, ""),
     ]
 
