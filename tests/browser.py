@@ -18,6 +18,12 @@ from skyhold.dashboard.serving import Address, serve
 SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 WIDE: ViewportSize = {"width": 1280, "height": 800}
 PHONE: ViewportSize = {"width": 390, "height": 844}
+DROP_FILE = """([name, text]) => {
+    const data = new DataTransfer();
+    data.items.add(new File([text], name));
+    document.querySelector(".drop").dispatchEvent(new DragEvent("drop", {dataTransfer: data, bubbles: true}));
+}"""
+"""Script that drops a file with a name and a text where a page takes one."""
 
 
 def launched() -> Generator[Browser]:

@@ -19,7 +19,7 @@ from skyhold.storage.contract import Store
 from skyhold.storage.opening import open_store
 from skyhold.storage.sync import Agreed
 from skyhold.testing.servers import start_moto
-from tables.servers import BUCKET, Bucket, environment_of, rclone_bucket
+from tables.servers import BUCKET, environment_of, rclone_bucket
 
 _FOLDERS = 100
 _DELAY_S = 0.025
@@ -40,7 +40,7 @@ def make_unchanged_table(quick: bool) -> Table:
         _write_small(local, files)
         shutil.copytree(local, Path(name) / "plain")  # the peers' own, without our notes
         shutil.copytree(local, bucket.folder / "stored", copy_function=shutil.copyfile)
-        _agree(local, open_store(f"s3://{BUCKET}/stored", **_options(bucket)), f"s3://{BUCKET}/stored")
+        _agree(local, open_store(f"s3://{BUCKET}/stored", **_options_of(bucket.environment)), f"s3://{BUCKET}/stored")
         contenders = [
             _contender(
                 who,
@@ -194,22 +194,17 @@ def _contender(who: str, environment: dict[str, str], **arguments: str) -> Conte
 def _bucket(name: str, environment: dict[str, str]) -> Store:
     from skyhold.storage.buckets import make_bucket
 
-    options = {
-        "endpoint": environment["AWS_ENDPOINT_URL"],
-        "access_key_id": environment["AWS_ACCESS_KEY_ID"],
-        "secret_access_key": environment["AWS_SECRET_ACCESS_KEY"],
-        "region": environment["AWS_REGION"],
-    }
+    options = _options_of(environment)
     make_bucket(f"s3://{name}", **options)
     return open_store(f"s3://{name}", **options)
 
 
-def _options(bucket: Bucket) -> dict[str, str]:
+def _options_of(environment: dict[str, str]) -> dict[str, str]:
     return {
-        "endpoint": bucket.endpoint,
-        "access_key_id": bucket.environment["AWS_ACCESS_KEY_ID"],
-        "secret_access_key": bucket.environment["AWS_SECRET_ACCESS_KEY"],
-        "region": bucket.environment["AWS_REGION"],
+        "endpoint": environment["AWS_ENDPOINT_URL"],
+        "access_key_id": environment["AWS_ACCESS_KEY_ID"],
+        "secret_access_key": environment["AWS_SECRET_ACCESS_KEY"],
+        "region": environment["AWS_REGION"],
     }
 
 

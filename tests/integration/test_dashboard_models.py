@@ -9,19 +9,13 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, expect
 
-from browser import faults_in_both_schemes, opened, scrolls_sideways_on_a_phone, served
+from browser import DROP_FILE, faults_in_both_schemes, opened, scrolls_sideways_on_a_phone, served
 from mesh_samples import as_binary_stl, box, gear, joined
 from skyhold.components.library import Library
 from skyhold.components.sync_config import SyncConfig
 from skyhold.components.synchronizing import StorageSynchronizer
 from skyhold.dashboard.desk import Desk, Place, make_place
 from skyhold.runs.journal import default_journal
-
-_DROP = """([name, text]) => {
-    const data = new DataTransfer();
-    data.items.add(new File([text], name));
-    document.querySelector(".drop").dispatchEvent(new DragEvent("drop", {dataTransfer: data, bubbles: true}));
-}"""
 
 
 @pytest.fixture
@@ -117,10 +111,10 @@ def test_a_dropped_file_becomes_the_next_version(page: Page, base: str, library:
     expect(page.locator(".drop")).to_be_visible()
     page.get_by_label("Message").fill("from the page")
     with page.expect_navigation():
-        page.evaluate(_DROP, ["whatever.stl", "two"])
+        page.evaluate(DROP_FILE, ["whatever.stl", "two"])
     assert (library.info("arm.stl").number, library.info("arm.stl").message) == (2, "from the page")
     library.publish("arm.stl", b"three")
-    page.evaluate(_DROP, ["whatever.stl", "four"])
+    page.evaluate(DROP_FILE, ["whatever.stl", "four"])
     expect(page.get_by_text("Publish it all the same")).to_be_visible()
     assert library.read("arm.stl") == b"three"
     with page.expect_navigation():

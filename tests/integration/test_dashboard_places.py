@@ -6,16 +6,10 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, expect
 
-from browser import faults_in_both_schemes, opened, scrolls_sideways_on_a_phone, served
+from browser import DROP_FILE, faults_in_both_schemes, opened, scrolls_sideways_on_a_phone, served
 from skyhold.components.library import Library
 from skyhold.dashboard.desk import Desk, Place, make_place
 from skyhold.runs.journal import default_journal
-
-_DROP = """([name, text]) => {
-    const data = new DataTransfer();
-    data.items.add(new File([text], name));
-    document.querySelector(".drop").dispatchEvent(new DragEvent("drop", {dataTransfer: data, bubbles: true}));
-}"""
 
 
 @pytest.fixture
@@ -56,7 +50,7 @@ def page(browser: Browser, link: str) -> Generator[Page]:
 
 def _drop(page: Page, name: str, text: str) -> None:
     expect(page.locator(".drop")).to_be_visible()  # it is there for scripts alone
-    page.evaluate(_DROP, [name, text])
+    page.evaluate(DROP_FILE, [name, text])
 
 
 def test_files_are_uploaded_by_choosing_and_by_dropping_them(page: Page, folder: Path, place: Place, tmp_path: Path):
