@@ -54,6 +54,7 @@ class _Proxy:
         self._on_request = on_request
         self._change = change
         self._started = started
+        self._under_way: set[asyncio.Task[None]] = set()
         self.port = 0
 
     def run(self) -> None:
@@ -69,8 +70,14 @@ class _Proxy:
         self._started.set()
         await self._ended.wait()
         server.close()
+        for each in self._under_way:
+            each.cancel()
+        await asyncio.gather(*self._under_way, return_exceptions=True)
 
     async def _meet(self, client: asyncio.StreamReader, to_client: asyncio.StreamWriter) -> None:
+        if (task := asyncio.current_task()) is not None:
+            self._under_way.add(task)
+            task.add_done_callback(self._under_way.discard)
         server, to_server = await asyncio.open_connection(self._host, self._to)
         asked = [b""]
         with suppress(OSError, asyncio.CancelledError):

@@ -8,6 +8,7 @@ import threading
 from hashlib import sha256
 from pathlib import Path
 
+from measuring.folders import fast_folder
 from measuring.interference import between
 from measuring.race import Contender, Run, measure_once, race
 from measuring.report import Table, count_runs
@@ -35,7 +36,7 @@ _NAMES = {
 def make_unchanged_table(quick: bool) -> Table:
     """A folder of 100,000 files in which nothing has changed."""
     files, repeats = (2_000, 1) if quick else (100_000, 3)
-    with tempfile.TemporaryDirectory() as name, rclone_bucket(Path(name)) as bucket:
+    with fast_folder() as name, rclone_bucket(Path(name)) as bucket:
         local = Path(name) / "local"
         _write_small(local, files)
         shutil.copytree(local, Path(name) / "plain")  # the peers' own, without our notes
@@ -73,7 +74,7 @@ def make_unchanged_table(quick: bool) -> Table:
 def make_latency_table(quick: bool) -> Table:
     """Small files over a way of 25 ms."""
     files, repeats = (200, 1) if quick else (2_000, 3)
-    with tempfile.TemporaryDirectory() as name, rclone_bucket(Path(name)) as bucket:
+    with fast_folder() as name, rclone_bucket(Path(name)) as bucket:
         local = Path(name) / "local"
         local.mkdir()
         for number in range(files):
@@ -83,7 +84,6 @@ def make_latency_table(quick: bool) -> Table:
         def measure(contender: Contender, number: int) -> Run:
             shutil.rmtree(landing, ignore_errors=True)
             landing.mkdir()
-            os.sync()
             run = measure_once(contender, number)
             if run.told["files"] != files:
                 raise SystemExit(f"{contender.name} moved {run.told} of {files}")
