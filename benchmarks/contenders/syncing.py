@@ -26,6 +26,7 @@ def sync_with_skyhold(watch: Stopwatch, *, folder: str, target: str, direction: 
         synchronizer = StorageSynchronizer(library, config)
         try:
             result = synchronizer.synchronize()
+            said = "\n".join(line.strip() for line in result.get_summary_string().splitlines()[1:])
         except SkyholdError as error:
             said, result = str(error), synchronizer.result
     done = len(result.done) if result else 0
