@@ -48,8 +48,12 @@ def page(browser: Browser, link: str) -> Generator[Page]:
     assert not said
 
 
-def _drop(page: Page, name: str, text: str) -> None:
+def _await_script(page: Page) -> None:
     expect(page.locator(".drop")).to_be_visible()  # it is there for scripts alone
+
+
+def _drop(page: Page, name: str, text: str) -> None:
+    _await_script(page)
     page.evaluate(DROP_FILE, [name, text])
 
 
@@ -57,6 +61,7 @@ def test_files_are_uploaded_by_choosing_and_by_dropping_them(page: Page, folder:
     page.get_by_role("link", name=place.uri).click()
     for number in range(2):
         (tmp_path / f"chosen {number}.txt").write_text("chosen")
+    _await_script(page)
     page.get_by_label("Upload into this folder").set_input_files([tmp_path / "chosen 0.txt", tmp_path / "chosen 1.txt"])
     expect(page.get_by_role("link", name="chosen 1.txt")).to_be_visible()
     _drop(page, "<img src=x>.txt", "dropped")
