@@ -149,14 +149,39 @@ class CloudStorageConfig:
             ConfigError: It cannot be read, or holds a secret and may be read by others.
         """
         file = Path(path)
-        content = _parse(file)
+        content = _parse(_read_text(file), file)
+        for name, value in content.items():
+            if isinstance(value, str) and is_secret_name(name):
+                check_private(file, f"{str(file)!r} holds {name!r} in plain text")
+        return cls._of_content(content, file)
+
+    @classmethod
+    def parse(cls, text: str, file: str | os.PathLike[str]) -> Self:
+        """Return what a file would say if it held a text; it need not be there, and is not looked at.
+
+        Args:
+            text: As `save` writes it.
+            file: What errors call it; paths in the text are relative to its folder.
+
+        Raises:
+            ConfigError: It cannot be read.
+
+        Example:
+            >>> text = '{"provider": "local", "bucket_name": "models"}'
+            >>> CloudStorageConfig.parse(text, "/work/cloud_storage_local_config.json").uri
+            '/work/models'
+        """
+        return cls._of_content(_parse(text, Path(file)), Path(file))
+
+    @classmethod
+    def _of_content(cls, content: dict[str, Any], file: Path) -> Self:
         folder = file.parent.absolute()
         _check_types(content, file)
         if content.get("credentials_file"):
             content["credentials_file"] = str(folder / Path(content["credentials_file"]).expanduser())
         if content.get("provider") in _FOLDERS and content.get("bucket_name"):
             content["bucket_name"] = str(folder / Path(content["bucket_name"]).expanduser())
-        return cls(**{name: _read(name, value, file) for name, value in content.items()})
+        return cls(**{name: _referred(name, value, file) for name, value in content.items()})
 
     def _check(self) -> None:
         names = get_args(Provider)
@@ -262,23 +287,27 @@ def _written(name: str, value: Any, file: Path, *, with_secrets: bool) -> Any:
     return value.reveal()
 
 
-def _read(name: str, value: Any, file: Path) -> Any:
-    what = f"option {name!r} in {str(file)!r}"
-    secret = secret_by_reference(value, file.parent, what)
-    if secret is None and isinstance(value, str) and is_secret_name(name):
-        check_private(file, f"{str(file)!r} holds {name!r} in plain text")
+def _referred(name: str, value: Any, file: Path) -> Any:
+    secret = secret_by_reference(value, file.parent, f"option {name!r} in {str(file)!r}")
     return value if secret is None else secret
 
 
-def _parse(file: Path) -> dict[str, Any]:
+def _read_text(file: Path) -> str:
     try:
-        content = json.loads(file.read_text(encoding="utf-8-sig"))
+        return file.read_text(encoding="utf-8-sig")
     except OSError as error:
         raise ConfigError(
             f"cannot read the configuration {str(file)!r}: {error.strerror or error}",
             remedy="Make one: CloudStorageConfig(…).save()",
         ) from error
-    except ValueError as error:
+    except ValueError:
+        raise ConfigError(f"the configuration {str(file)!r} is not valid JSON") from None
+
+
+def _parse(text: str, file: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(text)
+    except (ValueError, RecursionError) as error:
         # A decoder's error carries the whole text, which may hold secrets: it is not chained.
         where = f" (line {error.lineno})" if isinstance(error, json.JSONDecodeError) else ""
         raise ConfigError(f"the configuration {str(file)!r} is not valid JSON{where}") from None

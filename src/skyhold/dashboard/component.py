@@ -8,16 +8,17 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from skyhold.components.dependencies import DependencyGraph, dependency_graph, list_dependents
+from skyhold.components.dependency_drawing import draw_dependencies
 from skyhold.components.library import Library
 from skyhold.components.previews import load_preview
 from skyhold.components.shown_files import MESHES, choose_shown, ending_of
+from skyhold.components.usage import find_component_readers
 from skyhold.dashboard.desk import desk_of
 from skyhold.dashboard.forms import Form, answering
 from skyhold.dashboard.libraries import Shelf, shelf_of
 from skyhold.dashboard.rendering import show
-from skyhold.dashboard.versions import read_version
+from skyhold.dashboard.versions import read_count, read_version
 from skyhold.errors import BadOptionError, MissingExtraError, SkyholdError
-from skyhold.runs.reading import find_readers
 
 __all__ = ["component_routes"]
 
@@ -45,7 +46,7 @@ def _show_component(request: Request) -> Response:
     component_id = asked.get("id", "")
     library = shelf.library()
     head = library.head(component_id)[0]
-    limit = min(_MOST, int(asked["limit"])) if asked.get("limit", "").isdecimal() else _SCREENFUL
+    limit = min(_MOST, read_count(asked.get("limit", "")) or _SCREENFUL)
     versions = library.log(component_id, limit + 1)
     newest = next((version for version in versions if version.number == head.version), None)
     newest = newest or library.info(component_id, head.version)
@@ -83,17 +84,24 @@ def _show_related(request: Request) -> Response:
     shelf, asked = shelf_of(request), request.query_params
     component_id = asked.get("id", "")
     library = shelf.library()
+    versions = library.log(component_id, _SCREENFUL)
     is_deleted = library.info(component_id).is_deleted
-    graph = None if is_deleted else _tried(lambda: dependency_graph(library.store, component_id))
+    found = None if is_deleted else _tried(lambda: dependency_graph(library.store, component_id))
+    graph = found if isinstance(found, DependencyGraph) else None
+    needed_by = list_dependents(library.store, component_id)
     return show(
         request,
         "component_related.html",
         shelf=shelf,
         id=component_id,
-        graph=graph if isinstance(graph, DependencyGraph) else None,
-        fault=graph if isinstance(graph, SkyholdError) else None,
-        needed_by=list_dependents(library.store, component_id),
-        runs=find_readers(desk_of(request).journal, library.store.uri_of(component_id), limit=_RUNS),
+        graph=graph,
+        fault=found if isinstance(found, SkyholdError) else None,
+        drawing=draw_dependencies(
+            graph or DependencyGraph({component_id: versions[0].number}), component_id, needed_by
+        ),
+        needed_by=needed_by,
+        readers=find_component_readers(library, desk_of(request).journal, component_id, versions, limit=_RUNS),
+        looked_at=len(versions),
     )
 
 
@@ -126,11 +134,13 @@ def _undelete(library: Library, component_id: str, form: Form) -> object:
 
 
 def _lock(library: Library, component_id: str, form: Form) -> object:
-    hours = form.text("hours")
-    if not hours.isdecimal() or not 0 < int(hours) <= _MOST:
-        raise BadOptionError(f"a lock cannot hold for {hours!r} hours", remedy="Give a whole number of hours")
+    hours = read_count(form.text("hours")) or 0
+    if not 0 < hours <= _MOST:
+        raise BadOptionError(
+            f"a lock cannot hold for {form.text('hours')!r} hours", remedy="Give a whole number of hours"
+        )
     forced = form.text("force") == "yes"
-    return library.locks.take(component_id, lease_s=int(hours) * 3600, reason=form.text("reason").strip(), force=forced)
+    return library.locks.take(component_id, lease_s=hours * 3600, reason=form.text("reason").strip(), force=forced)
 
 
 def _unlock(library: Library, component_id: str, form: Form) -> object:

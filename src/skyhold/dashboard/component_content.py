@@ -18,18 +18,15 @@ from skyhold.components.scenes import load_scene
 from skyhold.components.shown_files import ending_of
 from skyhold.dashboard.bodies import length_of, read_body
 from skyhold.dashboard.libraries import Shelf, shelf_of
-from skyhold.dashboard.publishing import publish_pieces
-from skyhold.dashboard.rendering import error_words, render, status_of
-from skyhold.dashboard.versions import read_version
+from skyhold.dashboard.publishing import publish_parcel, publish_pieces
+from skyhold.dashboard.rendering import drawing_limiter, render, tell_script
+from skyhold.dashboard.versions import read_count, read_version
 from skyhold.errors import DeleteGuardError, MissingExtraError, SkyholdError
 
 __all__ = ["content_routes"]
 
-_DRAWN_AT_ONCE = 3
 _MOST_AT_ONCE = 1000
 _KEPT = {"Cache-Control": "private, max-age=86400"}
-_drawing = anyio.CapacityLimiter(_DRAWN_AT_ONCE)
-"""So that a page of pictures that were never made leaves threads and processor to other pages."""
 
 
 def content_routes() -> list[Route]:
@@ -89,7 +86,7 @@ async def _show_picture(request: Request) -> Response:
         asked.get("id", ""),
         read_version(asked.get("version", "")),
         512 if asked.get("size") == "512" else 256,
-        limiter=_drawing,
+        limiter=drawing_limiter,
     )
 
 
@@ -121,34 +118,28 @@ async def _send_scene(request: Request) -> Response:
         return scene.to_bytes()
 
     try:
-        content = await anyio.to_thread.run_sync(load, limiter=_drawing)
+        content = await anyio.to_thread.run_sync(load, limiter=drawing_limiter)
     except SkyholdError as error:
-        return _tell(error)
+        return tell_script(error)
     return Response(content, media_type="application/octet-stream")
 
 
 async def _upload(request: Request) -> Response:
     """Take the body of the request as a component's next version; the answer is for a script, which shows the error."""
     shelf, asked = shelf_of(request), request.query_params
-    expected = asked.get("expected", "")
-    may_follow = asked.get("replace") == "yes" or not expected.isdecimal()
+    seen = read_count(asked.get("expected", ""))
 
     def publish() -> JSONResponse:
-        version = publish_pieces(
-            shelf.library(hasty=False),
-            asked.get("key", ""),
-            read_body(request),
-            size_bytes=length_of(request),
-            message=asked.get("message", ""),
-            expected=ANY if may_follow else int(expected),
-        )
+        library, key, body = shelf.library(hasty=False), asked.get("key", ""), read_body(request)
+        message, after = asked.get("message", ""), ANY if seen is None or asked.get("replace") == "yes" else seen
+        if asked.get("files") == "many":
+            version = publish_parcel(library, key, body, message=message, expected=after)
+        else:
+            size = length_of(request)
+            version = publish_pieces(library, key, body, size_bytes=size, message=message, expected=after)
         return JSONResponse({"key": version.component, "version": version.number}, 201)
 
     try:
         return await anyio.to_thread.run_sync(publish)
     except SkyholdError as error:
-        return _tell(error)
-
-
-def _tell(error: SkyholdError) -> JSONResponse:
-    return JSONResponse({"code": error.code, **error_words(error)}, status_of(error))
+        return tell_script(error)

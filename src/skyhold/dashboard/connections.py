@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator, Generator
 from contextlib import closing
+from datetime import UTC, datetime
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -10,8 +11,12 @@ from starlette.routing import Route
 
 from skyhold.config import profiles_path
 from skyhold.dashboard.desk import desk_of, place_of
+from skyhold.dashboard.importing import importing_routes
 from skyhold.dashboard.live import format_event
-from skyhold.dashboard.rendering import is_fragment, render, show
+from skyhold.dashboard.provider_fields import TITLES
+from skyhold.dashboard.providers import list_configured
+from skyhold.dashboard.rendering import error_words, is_fragment, render, show
+from skyhold.errors import SkyholdError
 from skyhold.profiles import list_profiles
 from skyhold.storage.checkup import CheckLine
 from skyhold.storage.diagnosis import open_diagnosis
@@ -23,21 +28,44 @@ def connections_routes() -> list[Route]:
     """Return the routes of these pages."""
     return [
         Route("/connections", _list_connections),
+        *importing_routes(),
         Route("/connections/{place}", _show_connection),
         Route("/connections/{place}", _test, methods=["POST"]),
+        Route("/connections/{place}/identity", _show_identity),
     ]
 
 
 def _list_connections(request: Request) -> Response:
     desk = desk_of(request)
     file = profiles_path()
-    return show(request, "connections.html", places=desk.places.values(), profiles=list_profiles(file), file=str(file))
+    return show(
+        request,
+        "connections.html",
+        places=desk.places.values(),
+        profiles=list_profiles(file),
+        file=str(file),
+        may_open=desk.may_open,
+        providers=TITLES,
+        files=list_configured(desk) if desk.may_open else {},
+        configured={name: config.provider for name, config in desk.configured.items()},
+    )
 
 
 def _show_connection(request: Request) -> Response:
     place = place_of(request)
     diagnosis = open_diagnosis(place.uri, **place.all_options())
     return show(request, "connection.html", place=place, diagnosis=diagnosis, lines=None)
+
+
+def _show_identity(request: Request) -> Response:
+    """Show who asks, and until when; apart from the list of places, since finding it out can take a while."""
+    place = place_of(request)
+    try:
+        diagnosis = open_diagnosis(place.uri, **place.all_options())
+    except SkyholdError as error:
+        return show(request, "identity.html", diagnosis=None, error=error_words(error), ended=False)
+    ended = diagnosis.expires_at is not None and diagnosis.expires_at <= datetime.now(UTC)
+    return show(request, "identity.html", diagnosis=diagnosis, error=None, ended=ended)
 
 
 async def _test(request: Request) -> Response:

@@ -12,10 +12,12 @@ from starlette.requests import Request
 
 from skyhold.components.config import CloudStorageConfig
 from skyhold.config import load_profile
+from skyhold.dashboard.index_tasks import IndexTasks
 from skyhold.dashboard.sync_tasks import SyncTasks
 from skyhold.errors import KeyNotFoundError
 from skyhold.runs.journal import Journal
 from skyhold.storage.contract import Store
+from skyhold.storage.diagnosis import open_diagnosis
 from skyhold.storage.location import parse_location, redact_uri
 from skyhold.storage.opening import open_store
 
@@ -65,6 +67,15 @@ class Place:
         """
         return open_store(self.uri, **{**(_HASTY if hasty else {}), **self.all_options()})
 
+    def connection(self) -> str:
+        """Return what tells this connection from others: where, by which endpoint, and as whom.
+
+        Raises:
+            SkyholdError: As `open_store`: without an identity nobody is told what another one has seen.
+        """
+        diagnosis = open_diagnosis(self.uri, **self.all_options())
+        return f"{diagnosis.uri}\n{diagnosis.endpoint}\n{diagnosis.identity}\n{self.profile}"
+
 
 @dataclass
 class Desk:
@@ -75,8 +86,10 @@ class Desk:
         places: What may be looked into, by name.
         may_open: Whether pages may open further places; not where other machines reach the dashboard.
         configured: The configurations that places were made from, by the places' names.
+        offered: Configurations that were shown, and not taken yet, by a number.
         folder: Where configurations of providers are kept.
         syncs: What is kept in step with folders.
+        indexes: Indexes that are being made.
         closing: Set when the dashboard stops, so that what streams to pages ends; setting it stops the dashboard.
     """
 
@@ -84,8 +97,10 @@ class Desk:
     places: dict[str, Place] = field(default_factory=dict[str, Place])
     may_open: bool = True
     configured: dict[str, CloudStorageConfig] = field(default_factory=dict[str, CloudStorageConfig])
+    offered: dict[str, CloudStorageConfig] = field(default_factory=dict[str, CloudStorageConfig])
     folder: Path = field(default_factory=Path.cwd)
     syncs: SyncTasks = field(default_factory=SyncTasks)
+    indexes: IndexTasks = field(default_factory=IndexTasks)
     closing: threading.Event = field(default_factory=threading.Event)
 
     def add(self, places: Iterable[Place]) -> None:

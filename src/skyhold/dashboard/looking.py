@@ -1,15 +1,20 @@
-"""What an object looks like: rows, text, a picture, or nothing that can be shown."""
+"""What an object looks like: rows, text, a picture, a mesh, or nothing that can be shown."""
 
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import orjson
 
+from skyhold.components.shown_files import MESHES
 from skyhold.dashboard.desk import Place
-from skyhold.errors import SkyholdError
+from skyhold.errors import MalformedInputError, SkyholdError
 from skyhold.storage.contract import Store
 from skyhold.storage.objects import ByteRange, ObjectInfo
+
+if TYPE_CHECKING:
+    from skyhold.records.parquet_facts import ParquetFacts
 
 __all__ = ["PICTURES", "Seen", "look_at"]
 
@@ -24,6 +29,7 @@ PICTURES = {
 }
 """Endings of names that browsers show as pictures, and their types."""
 
+_PARQUET = (".parquet", ".pq")
 _ROWS = 100
 _HEAD_BYTES = 64 * 1024
 _WHOLE_BYTES = 512 * 1024
@@ -39,7 +45,9 @@ class Seen:
         types: Types of the columns, empty where the format has none.
         rows: Cells as text; None is a null.
         malformed: Rows that cannot be read, in words.
+        facts: What a Parquet object says of itself, beside its rows.
         picture: Whether it is one.
+        mesh: Whether it may be one, to be drawn.
         text: Its beginning.
         is_whole: Whether that is all of it.
         fault: What kept it from being shown as what its name says.
@@ -49,7 +57,9 @@ class Seen:
     types: Sequence[str] = ()
     rows: Sequence[Sequence[str | None]] = ()
     malformed: Sequence[str] = ()
+    facts: "ParquetFacts | None" = None
     picture: bool = False
+    mesh: bool = False
     text: str = ""
     is_whole: bool = False
     fault: SkyholdError | None = None
@@ -57,11 +67,19 @@ class Seen:
 
 def look_at(place: Place, store: Store, info: ObjectInfo) -> Seen:
     """Return what there is to show of an object, reading little of it."""
-    ending = info.key.rpartition(".")[2].lower()
-    if ending in PICTURES:
+    name = info.key.lower()
+    if name.rpartition(".")[2] in PICTURES:
         return Seen(picture=True)
     if not info.size_bytes:
         return Seen()
+    if name.endswith(MESHES):
+        return Seen(mesh=True)
+    seen = _look_inside(place, store, info)
+    return replace(seen, facts=_facts(store, info.key)) if name.endswith(_PARQUET) else seen
+
+
+def _look_inside(place: Place, store: Store, info: ObjectInfo) -> Seen:
+    ending = info.key.rpartition(".")[2].lower()
     fault = None
     if ending != "json" or store.read(info.key, ByteRange(0, 1)) == b"[":
         try:
@@ -93,6 +111,14 @@ def _look_at_rows(place: Place, store: Store, key: str) -> Seen | None:
         malformed=[f"row {row.number}: {row.malformed.message}" for row in bad if row.malformed],
         is_whole=len(first.rows) < _ROWS,
     )
+
+
+def _facts(store: Store, key: str) -> "ParquetFacts | None":
+    from skyhold.records.parquet_facts import read_parquet_facts  # noqa: PLC0415 - for Parquet alone
+
+    with suppress(MalformedInputError):  # its rows were tried too, and said why they cannot be read
+        return read_parquet_facts(store, key)
+    return None
 
 
 def _look_at_text(store: Store, info: ObjectInfo, fault: SkyholdError | None) -> Seen:

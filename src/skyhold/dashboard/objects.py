@@ -1,6 +1,6 @@
 """The pages of one object: what is known of it, its content, and how it comes and goes."""
 
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator
 from urllib.parse import quote
 
 import anyio
@@ -9,10 +9,11 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
+from skyhold.components.object_scenes import load_object_scene
 from skyhold.dashboard.bodies import length_of, read_body
 from skyhold.dashboard.desk import desk_of, place_of
 from skyhold.dashboard.looking import PICTURES, look_at
-from skyhold.dashboard.rendering import error_words, show, status_of
+from skyhold.dashboard.rendering import drawing_limiter, show, tell_script
 from skyhold.dashboard.trail import trail_of
 from skyhold.dashboard.uploading import receive_object
 from skyhold.errors import InvalidRangeError, SkyholdError
@@ -31,6 +32,7 @@ def object_routes() -> list[Route]:
         Route("/storage/{place}/object", _show_object),
         Route("/storage/{place}/content", _download),
         Route("/storage/{place}/picture", _show_picture),
+        Route("/storage/{place}/scene", _send_scene),
         Route("/storage/{place}/upload", _upload, methods=["POST"]),
     ]
 
@@ -68,6 +70,18 @@ def _show_picture(request: Request) -> Response:
     return Response(store.read(key), media_type=media_type, headers=headers)
 
 
+async def _send_scene(request: Request) -> Response:
+    """Send the triangles of a mesh for the viewer, which is a script: so are errors."""
+    place, key = place_of(request), request.query_params.get("key", "")
+    try:
+        content = await anyio.to_thread.run_sync(
+            lambda: load_object_scene(place.open(), key).to_bytes(), limiter=drawing_limiter
+        )
+    except SkyholdError as error:
+        return tell_script(error)
+    return Response(content, media_type="application/octet-stream")
+
+
 async def _upload(request: Request) -> Response:
     """Take the body of the request as an object; the answer is for a script, which shows the error."""
     place = place_of(request)
@@ -84,8 +98,7 @@ async def _upload(request: Request) -> Response:
             )
         )
     except SkyholdError as error:
-        words: Mapping[str, str] = error_words(error)
-        return JSONResponse({"code": error.code, **words}, status_of(error))
+        return tell_script(error)
     return JSONResponse({"key": info.key, "size_bytes": info.size_bytes}, 201)
 
 

@@ -18,7 +18,7 @@ from skyhold.dashboard.rendering import error_words, show
 from skyhold.dashboard.trail import Crumb
 from skyhold.errors import AccessDeniedError, ConfigError, KeyNotFoundError, SkyholdError
 
-__all__ = ["list_configured", "providers_routes"]
+__all__ = ["list_configured", "providers_routes", "refuse_from_afar", "show_library"]
 
 _PAGE = "/components/providers/{provider}"
 
@@ -70,14 +70,14 @@ def _configure(request: Request, form: Form) -> Response:
         before = None
     config = read_config(provider, form, before)
     config.save(file, with_secrets=True)
-    _show(desk, config)
+    show_library(desk, config)
     return RedirectResponse(f"/components/providers/{provider}", 303)
 
 
 def _open(request: Request, form: Form) -> Response:
     del form
     desk, _, file = _asked(request)
-    return RedirectResponse(f"/components/{_show(desk, CloudStorageConfig.load(file)).name}", 303)
+    return RedirectResponse(f"/components/{show_library(desk, CloudStorageConfig.load(file)).name}", 303)
 
 
 def _make_bucket(request: Request, form: Form) -> Response:
@@ -85,10 +85,24 @@ def _make_bucket(request: Request, form: Form) -> Response:
     desk, _, file = _asked(request)
     config = CloudStorageConfig.load(file)
     CloudStorageManager(config, log_file=desk.folder / LOG_FILE).create_bucket()
-    return RedirectResponse(f"/components/{_show(desk, config).name}", 303)
+    return RedirectResponse(f"/components/{show_library(desk, config).name}", 303)
 
 
-def _show(desk: Desk, config: CloudStorageConfig) -> Place:
+def refuse_from_afar(desk: Desk) -> None:
+    """Refuse to configure providers where other machines reach the dashboard.
+
+    Raises:
+        AccessDeniedError: They do.
+    """
+    if not desk.may_open:
+        raise AccessDeniedError(
+            "pages of a dashboard that other machines reach configure no providers",
+            operation="configure",
+            remedy="Write the file on its machine: CloudStorageConfig(…).save()",
+        )
+
+
+def show_library(desk: Desk, config: CloudStorageConfig) -> Place:
     """Show the library of a configuration, in place of the one that the provider had before."""
     for name in [name for name, each in desk.configured.items() if each.provider == config.provider]:
         del desk.configured[name]
@@ -101,12 +115,7 @@ def _show(desk: Desk, config: CloudStorageConfig) -> Place:
 
 def _asked(request: Request) -> tuple[Desk, Provider, Path]:
     desk, provider = desk_of(request), request.path_params["provider"]
-    if not desk.may_open:
-        raise AccessDeniedError(
-            "pages of a dashboard that other machines reach configure no providers",
-            operation="configure",
-            remedy="Write the file on its machine: CloudStorageConfig(…).save()",
-        )
+    refuse_from_afar(desk)
     if provider not in TITLES:
         raise KeyNotFoundError(
             "there is no such provider", operation="configure", uri=provider, remedy=f"Use one of {', '.join(TITLES)}"

@@ -1,15 +1,16 @@
 """A component's content that a browser sends: kept beside until it is whole, and published then."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from skyhold.components.library import Library
 from skyhold.components.manifest import Version
 from skyhold.components.publication import Expected
+from skyhold.dashboard.parcels import unpack_parcel
 from skyhold.errors import IntegrityError
 
-__all__ = ["publish_pieces"]
+__all__ = ["publish_parcel", "publish_pieces"]
 
 
 def publish_pieces(
@@ -49,3 +50,24 @@ def publish_pieces(
                 remedy="Send it again; nothing was published",
             )
         return library.publish(component_id, path, message=message, expected=expected)
+
+
+def publish_parcel(
+    library: Library, component_id: str, pieces: Iterator[bytes], *, message: str = "", expected: Expected
+) -> Version:
+    """Publish several files that come in one body, as one version.
+
+    Args:
+        library: Where.
+        component_id: What it is called.
+        pieces: The body; `skyhold.dashboard.parcels` says how files lie in it.
+        message: Why.
+        expected: As for `Library.publish`.
+
+    Raises:
+        IntegrityError: Not all of it has come; nothing was published.
+        InvalidKeyError: A name cannot be stored.
+        VersionConflictError: The newest version is not the expected one.
+    """
+    with TemporaryDirectory(prefix="skyhold-") as folder:
+        return library.publish(component_id, unpack_parcel(pieces, Path(folder)), message=message, expected=expected)

@@ -5,11 +5,13 @@ from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
+import anyio
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 from starlette.requests import Request
-from starlette.responses import HTMLResponse
+from starlette.responses import HTMLResponse, JSONResponse
 
 from skyhold._version import __version__
 from skyhold.errors import (
@@ -28,7 +30,17 @@ from skyhold.errors import (
 from skyhold.runs.asked import format_command, redact_text
 from skyhold.runs.wording import human_size, human_time
 
-__all__ = ["SECTIONS", "error_words", "is_fragment", "render", "show", "show_error", "status_of"]
+__all__ = [
+    "SECTIONS",
+    "drawing_limiter",
+    "error_words",
+    "is_fragment",
+    "render",
+    "show",
+    "show_error",
+    "status_of",
+    "tell_script",
+]
 
 SECTIONS: tuple[tuple[str, str], ...] = (
     ("Runs", "/runs"),
@@ -51,6 +63,10 @@ _STATUS: tuple[tuple[type[SkyholdError], int], ...] = (
     (ConfigError, 400),
 )
 _HERE = Path(__file__).parent
+_DRAWN_AT_ONCE = 3
+
+drawing_limiter = anyio.CapacityLimiter(_DRAWN_AT_ONCE)
+"""So that pictures that were never made, and meshes, leave threads and processor to other pages."""
 
 
 def show(request: Request, template: str, *, status_code: int = 200, **values: Any) -> HTMLResponse:
@@ -60,13 +76,20 @@ def show(request: Request, template: str, *, status_code: int = 200, **values: A
 
 def render(template: str, **values: Any) -> str:
     """Return a template's text; values are escaped wherever they stand."""
-    return _templates().get_template(template).render(sections=SECTIONS, version=__version__, **values)
+    text = _templates().get_template(template).render(sections=SECTIONS, version=__version__, **values)
+    # A folder may hold names that are no Unicode; they are spelt out where a page has them as they are.
+    return text.encode(errors="backslashreplace").decode()
 
 
 def show_error(request: Request, error: SkyholdError) -> HTMLResponse:
     """Return the page that says what failed, on what, why, and what to do; or that part of a page."""
     template = "error_part.html" if is_fragment(request) else "error.html"
     return show(request, template, status_code=status_of(error), error=error_words(error))
+
+
+def tell_script(error: SkyholdError) -> JSONResponse:
+    """Return an error for a script, which shows it."""
+    return JSONResponse({"code": error.code, **error_words(error)}, status_of(error))
 
 
 def status_of(error: SkyholdError) -> int:
@@ -116,8 +139,14 @@ def _templates() -> Environment:
         "shown": _shown,
         "exact": _exact,
         "shell": format_command,
+        "urlencode": _query,
     }
     return templates
+
+
+def _query(fields: Mapping[str, Any]) -> str:
+    """Return fields as an address has them, also those with names that are no Unicode."""
+    return urlencode(fields, errors="surrogatepass")
 
 
 def _when(at: datetime) -> Markup:

@@ -12,7 +12,9 @@ from skyhold.dashboard.forms import Form, read_form
 from skyhold.dashboard.links import folder_link
 from skyhold.dashboard.objects import object_routes
 from skyhold.dashboard.rendering import is_fragment, show
+from skyhold.dashboard.searching import searching_routes
 from skyhold.dashboard.trail import Crumb, folder_of, trail_of
+from skyhold.dashboard.versions import read_count
 from skyhold.errors import AccessDeniedError, ConflictError, DeleteGuardError
 from skyhold.profiles import list_profiles
 from skyhold.storage.browsing import browse_folder
@@ -36,6 +38,7 @@ def storage_routes() -> list[Route]:
         Route("/storage/{place}/delete", _delete, methods=["POST"]),
         Route("/storage/{place}/link", _make_link, methods=["POST"]),
         *object_routes(),
+        *searching_routes(),
     ]
 
 
@@ -114,7 +117,7 @@ async def _make_link(request: Request) -> Response:
 
 def _show_link(request: Request, form: Form) -> Response:
     place, key = place_of(request), form.text("key")
-    seconds = int(form.text("seconds")) if form.text("seconds").isdecimal() else 0
+    seconds = read_count(form.text("seconds"))
     lifetime = seconds if seconds in _LIFETIMES else 3600
     link = place.open().presign(key, expires_s=lifetime)
     values: dict[str, Any] = {"link": link, "lifetime": _LIFETIMES[lifetime], "place": place, "key": key}

@@ -8,9 +8,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["ChunkLayout", "GroupLayout", "parse_footer"]
+__all__ = ["ChunkLayout", "GroupLayout", "parse_footer", "parse_struct"]
 
-_DEEPEST = 32
+_DEEPEST = 64
+_MOST_BITS = 63
 _ROW_GROUPS, _COLUMNS, _ROWS, _COLUMN_METADATA = 4, 1, 3, 3
 _UNCOMPRESSED_BYTES, _COMPRESSED_BYTES, _DATA_PAGE, _DICTIONARY_PAGE = 6, 7, 9, 11
 
@@ -50,6 +51,22 @@ def parse_footer(data: bytes) -> list[GroupLayout]:
     if not is_sound:
         raise ValueError("its footer is damaged (the row groups have not as many rows as the whole)")
     return groups
+
+
+def parse_struct(data: bytes) -> dict[int, Any]:
+    """Return the fields of a footer by their numbers: structs as dicts, lists, and texts as bytes.
+
+    Raises:
+        ValueError: It is damaged.
+
+    Example:
+        >>> parse_struct(bytes([0x15, 0x02, 0x15, 0x06, 0x00]))
+        {1: 1, 2: 3}
+    """
+    try:
+        return _Compact(data).read_struct()
+    except (IndexError, KeyError) as error:
+        raise ValueError(f"its footer is damaged ({error!r})") from error
 
 
 def _read_group(group: dict[int, Any]) -> GroupLayout:
@@ -97,9 +114,7 @@ class _Compact:
         }
 
     def read_struct(self) -> dict[int, Any]:
-        self._depth += 1
-        if self._depth > _DEEPEST:
-            raise ValueError("its footer is damaged (structs within structs without end)")
+        self._go_deeper()
         fields: dict[int, Any] = {}
         number = 0
         while header := self._read_byte():
@@ -107,6 +122,11 @@ class _Compact:
             fields[number] = self._readers[header & 15]()
         self._depth -= 1
         return fields
+
+    def _go_deeper(self) -> None:
+        self._depth += 1
+        if self._depth > _DEEPEST:
+            raise ValueError("its footer is damaged (values within values without end)")
 
     def _read_byte(self) -> int:
         value = self._data[self._at]
@@ -118,6 +138,8 @@ class _Compact:
         while (byte := self._read_byte()) & 0x80:
             value |= (byte & 0x7F) << shift
             shift += 7
+            if shift > _MOST_BITS:
+                raise ValueError("its footer is damaged (a number without end)")
         return value | byte << shift
 
     def _read_integer(self) -> int:
@@ -134,13 +156,19 @@ class _Compact:
         header = self._read_byte()
         size = header >> 4 if header >> 4 != 15 else self._read_varint()  # noqa: PLR2004 - 15: the size follows
         read = self._element_reader(header & 15)
-        return [read() for _ in range(self._checked(size))]
+        self._go_deeper()
+        found = [read() for _ in range(self._checked(size))]
+        self._depth -= 1
+        return found
 
     def _read_map(self) -> list[Any]:
         size = self._checked(self._read_varint())
         kinds = self._read_byte() if size else 0
         keys, values = self._element_reader(kinds >> 4), self._element_reader(kinds & 15)
-        return [(keys(), values()) for _ in range(size)]
+        self._go_deeper()
+        found = [(keys(), values()) for _ in range(size)]
+        self._depth -= 1
+        return found
 
     def _element_reader(self, kind: int) -> Callable[[], Any]:
         """Return what reads an item: in lists a truth value is a byte of its own."""
