@@ -8,6 +8,8 @@ BENCH := .venv-bench
 AZURITE := .azurite/node_modules/.bin/azurite-blob
 CHROMIUM := /usr/bin/chromium
 OTHER_ENGINE := .engines/25.1/bin/python
+# Each has servers of its own: more processes need more memory.
+TEST_PROCESSES ?= 2
 
 .PHONY: demo test test-slow check format bench bench-long docs clean
 
@@ -15,7 +17,7 @@ demo: $(SETUP)
 	$(BIN)/skyhold demo
 
 test: $(SETUP) $(if $(CI),$(AZURITE) $(CHROMIUM))
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -m "not slow" --numprocesses=$(TEST_PROCESSES) --dist=loadfile
 
 test-slow: $(SETUP) $(AZURITE) $(CHROMIUM) $(OTHER_ENGINE)
 	$(BIN)/python -m pytest -m "slow or not slow" --hypothesis-profile=nightly

@@ -25,6 +25,7 @@ from pydantic import (
     model_validator,
 )
 
+from parameter_ids import stable_id
 from skyhold.records.validation import Outcome, ValidationPlan
 
 naive = datetime.fromisoformat
@@ -121,7 +122,7 @@ def to_rows(outcome: Outcome) -> list[Any]:
 
 
 @pytest.mark.parametrize("optional", [False, True], ids=["required", "optional"])
-@pytest.mark.parametrize("kind", KINDS, ids=str)
+@pytest.mark.parametrize("kind", KINDS, ids=stable_id)
 def test_typed_columns_are_judged_as_whole_rows_are(kind: Any, *, optional: bool) -> None:
     field: Any = (kind | None, None) if optional else (kind, ...)
     model = create_model("M", f=field)

@@ -34,6 +34,7 @@ from pydantic import (
     model_validator,
 )
 
+from parameter_ids import stable_id
 from skyhold.errors import SchemaError
 from skyhold.records.validation import FieldError, ValidationPlan
 from skyhold.records.validation.column_type import ColumnType
@@ -128,7 +129,7 @@ def plan_of(kind: Any, **config: Any) -> ValidationPlan:
         (Boxed[int], "column", pa.struct([("content", pa.int64())])),
         (int | str, "column", pa.string()),
     ],
-    ids=str,
+    ids=stable_id,
 )
 def test_a_field_takes_the_expected_route_and_type(kind: Any, route: str, arrow_type: pa.DataType) -> None:
     (found,) = plan_of(kind).explain()
@@ -151,7 +152,7 @@ def test_only_optional_fields_are_nullable() -> None:
         {"str_max_length": 4},
         {"regex_engine": "python-re"},
     ],
-    ids=str,
+    ids=stable_id,
 )
 def test_a_setting_that_the_kernels_do_not_know_leaves_no_kernel(config: dict[str, Any]) -> None:
     assert plan_of(str, **config).explain()[0].route != "kernel"
@@ -209,7 +210,7 @@ def test_extra_columns_follow_the_fields_as_text() -> None:
         (Annotated[Json[Point], AfterValidator(lambda _: Point.model_construct(y=1.5))], '{"x": 1}'),
         (Annotated[Json[list[int]], AfterValidator(lambda _: [None])], "[1]"),
     ],
-    ids=str,
+    ids=stable_id,
 )
 def test_a_value_that_the_column_cannot_hold_is_rejected_and_never_changed(kind: Any, text: str) -> None:
     outcome = plan_of(kind).validate(pa.record_batch({"f": [text]}))
