@@ -7,7 +7,7 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from skyhold.errors import BadUriError, KeyNotFoundError
-from skyhold.records.formats.finding import compile_pattern, find_keys
+from skyhold.records.formats.finding import compile_pattern, find_listed
 from skyhold.storage.location import split_pattern
 from skyhold.storage.opening import open_store
 
@@ -85,12 +85,12 @@ def test_what_is_found(pattern: str, expected: list[str]):
     names = "a.csv a.csv.receipt.json b/.g.csv b/_h/i.csv b/c.csv b/d/e.csv f.txt .j _SUCCESS _skyhold/x.csv"
     for key in names.split():
         store.write(key, b"")
-    assert find_keys(store, pattern, shown=pattern) == expected
+    assert [info.key for info in find_listed(store, pattern, shown=pattern)] == expected
 
 
 def test_nothing_found_is_an_error_that_names_the_pattern():
     with pytest.raises(KeyNotFoundError, match=r"s3://b/x\*.*no object matches; looked at 0") as caught:
-        find_keys(open_store("memory://finding-nothing"), "x*", shown="s3://b/x*")
+        find_listed(open_store("memory://finding-nothing"), "x*", shown="s3://b/x*")
     assert "glob=False" in caught.value.remedy
 
 

@@ -109,11 +109,13 @@ class Store(ABC):
         uri: Where the store's root is, without credentials.
         identity: Where its credentials came from, in words; empty where there are none.
         concurrency: How many requests may usefully be in flight for small objects.
+        has_cheap_ranges: Whether reading a part of an object costs no more than that part; some web servers send all.
     """
 
     uri: str
     identity: str = ""
     concurrency: int = 128
+    has_cheap_ranges: bool = True
 
     @abstractmethod
     def info(self, key: str) -> ObjectInfo:

@@ -6,10 +6,12 @@
 
 from abc import ABC, abstractmethod
 from bisect import bisect_right
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Executor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from types import TracebackType
+from typing import NamedTuple, overload
 
 import pyarrow as pa
 
@@ -20,6 +22,7 @@ from skyhold.storage.contract import Store
 from skyhold.storage.objects import ObjectInfo
 
 __all__ = [
+    "LEAST_SHARD_BYTES",
     "Batch",
     "Checkpoint",
     "InputAdapter",
@@ -28,10 +31,15 @@ __all__ = [
     "OpenStore",
     "OutputAdapter",
     "OutputStream",
+    "Passed",
     "RowKind",
+    "Shards",
     "Source",
     "Written",
 ]
+
+LEAST_SHARD_BYTES = 8 * 1024 * 1024
+"""Less than this of an object, as it is stored, is not worth a shard of its own."""
 
 OpenStore = Callable[[Store], Store]
 """What a pipe puts around each store it opens, to count requests."""
@@ -120,6 +128,18 @@ class Source:
     info: ObjectInfo | None = None
 
 
+class Passed(NamedTuple):
+    """How much of its last source lies behind a shard that was read to its end.
+
+    Attributes:
+        rows: Row numbers; None where they are as many as the rows that were read, malformed ones counted.
+        lines: Lines; None where rows have no line numbers.
+    """
+
+    rows: int | None = None
+    lines: int | None = None
+
+
 class InputStream(AbstractContextManager["InputStream"]):
     """An input that is being read.
 
@@ -147,6 +167,10 @@ class InputStream(AbstractContextManager["InputStream"]):
     @abstractmethod
     def batches(self) -> Iterator[Batch]:
         """Yield the rows, once."""
+
+    def passed(self) -> Passed:
+        """Return how far it has come after its last batch: by that the next shard's numbers are to be shifted."""
+        return Passed()
 
     def close(self) -> None:
         """Let go of what is held; further batches are not read."""
@@ -177,6 +201,30 @@ class InputAdapter(ABC):
             MalformedInputError: It cannot be read at all.
         """
 
+    def shards(
+        self, count: int, wrap: OpenStore, executor: Executor, *, least_bytes: int = LEAST_SHARD_BYTES
+    ) -> "Shards":
+        """Return inputs that together, one after the other, give exactly its rows.
+
+        Every shard has its kind and schema. Rows and lines are numbered from 1 within each shard and source;
+        `InputStream.passed` tells how far. A shard can be pickled if the adapter can. When what it reads has changed
+        since, reading fails with an error that names it.
+
+        Args:
+            count: How many are wished for; there may be fewer, and some more.
+            wrap: Put around every store that is opened for planning.
+            executor: Looks through what must be looked through before it can be divided.
+            least_bytes: No smaller part of an object, as stored, becomes a shard of its own.
+
+        Returns: Itself alone where it cannot be divided.
+
+        Raises:
+            KeyNotFoundError: There is nothing to read.
+            MalformedInputError: It cannot be read at all.
+        """
+        del count, wrap, executor, least_bytes
+        return Shards([self])
+
     def to_reader(self) -> pa.RecordBatchReader:
         """Return the rows as an Arrow reader, with the columns that a pipe without a model writes.
 
@@ -198,6 +246,40 @@ class InputAdapter(ABC):
     def __repr__(self) -> str:
         """Show what it is, without secrets."""
         return f"{type(self).__name__}({self.uri!r})"
+
+
+class Shards(Sequence[InputAdapter], AbstractContextManager["Shards"]):
+    """The parts of an input, in order; to be closed when all have been read.
+
+    Args:
+        adapters: What reads each.
+        release: Lets go of what they need while they are read, such as a database's view of one moment.
+    """
+
+    def __init__(self, adapters: Iterable[InputAdapter], release: Callable[[], None] = lambda: None) -> None:
+        self._adapters = tuple(adapters)
+        self._release = release
+
+    @overload
+    def __getitem__(self, index: int) -> InputAdapter: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[InputAdapter]: ...
+    def __getitem__(self, index: int | slice) -> InputAdapter | Sequence[InputAdapter]:
+        """Return one, or some."""
+        return self._adapters[index]
+
+    def __len__(self) -> int:
+        """Return how many there are."""
+        return len(self._adapters)
+
+    def close(self) -> None:
+        """Let go of what they need; those that have not been read may now fail."""
+        self._release()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
 
 
 @dataclass(frozen=True, slots=True)

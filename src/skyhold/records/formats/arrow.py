@@ -6,14 +6,17 @@
 
 import contextlib
 import os
+from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import pyarrow as pa
 
 from skyhold.errors import BadOptionError, MalformedInputError, SchemaError
 from skyhold.records.formats.adapter import Batch, InputStream, OutputStream, Source
+from skyhold.records.formats.arrow_footer import parse_arrow_footer
+from skyhold.records.formats.object_shards import Division, Likeness, ObjectPart, group_objects
 from skyhold.records.formats.objects import (
     ObjectInputAdapter,
     ObjectOutputAdapter,
@@ -46,6 +49,13 @@ class _Selection:
     limit: int | None
     offset: int
     require_end: bool
+
+
+class ArrowCut(NamedTuple):
+    """Some record batches of a file: how many, and the messages that make a stream of them."""
+
+    batches: int
+    messages: tuple[Span, ...]
 
 
 class ArrowInputAdapter(ObjectInputAdapter):
@@ -100,22 +110,34 @@ class ArrowInputAdapter(ObjectInputAdapter):
             reader.close()
             raise
 
+    def _divide(
+        self, stream: InputStream, place: ObjectPlace, part: ObjectPart, division: Division
+    ) -> Sequence[ArrowCut]:
+        del place, part
+        return stream.divide(division) if isinstance(stream, _ArrowStream) else ()
+
+    def _open_cut(self, place: ObjectPlace, part: ObjectPart, like: Likeness) -> InputStream:
+        del like
+        reader = PlannedReader(place, known=(part.info, b""))
+        try:
+            return _ArrowStream(reader, place.uri, self._selection, part.cut)
+        except BaseException:
+            reader.close()
+            raise
+
 
 class _ArrowStream(InputStream):
-    def __init__(self, reader: PlannedReader, uri: str, selection: _Selection) -> None:
+    def __init__(self, reader: PlannedReader, uri: str, selection: _Selection, cut: ArrowCut | None = None) -> None:
         self.kind = "typed"
         self.sources = [Source(uri, reader.info)]
         self._reader = reader
         self._uri = uri
         self._asked = selection
-        self._batches_due: int | None = None
-        size = reader.info.size_bytes
-        reader.plan(
-            [Span(start, min(start + _PIECE_BYTES, size)) for start in range(0, size, _PIECE_BYTES)],
-            ahead_bytes=_AHEAD_BYTES,
-        )
+        self._batches_due = cut.batches if cut else None
+        spans = _join(cut.messages) if cut else [Span(0, reader.info.size_bytes)]
+        reader.plan([piece for span in spans for piece in _pieces(span)], ahead_bytes=_AHEAD_BYTES)
         with told_of(reader, uri, "Arrow"):
-            self._span = self._find_messages()
+            self._spans = cut.messages if cut else (self._find_messages(),)
             whole = self._read_schema()
         check_names(whole, uri)
         self.schema = pick_columns(whole, selection.columns, uri)
@@ -137,11 +159,35 @@ class _ArrowStream(InputStream):
 
     def _read_schema(self) -> pa.Schema:
         """Read the first message, without its bytes counting as read."""
-        start = self._span.start
+        return pa.ipc.read_schema(pa.BufferReader(self._reader.peek(*self._schema_message())))
+
+    def _schema_message(self) -> tuple[int, int]:
+        """Return where the first message begins, and its size."""
+        start = self._spans[0].start
         prefix = self._reader.peek(start, _WORD)
         is_old = prefix[:4] != _CONTINUATION
         length = int.from_bytes(prefix[:4] if is_old else prefix[4:], "little")
-        return pa.ipc.read_schema(pa.BufferReader(self._reader.peek(start, _WORD + length)))
+        return start, (_WORD // 2 if is_old else _WORD) + length
+
+    def divide(self, division: Division) -> list[ArrowCut]:
+        """Return cuts of whole record batches; none of a stream, which says nowhere where they are."""
+        if self._batches_due is None:
+            return []
+        with told_of(self._reader, self._uri, "Arrow"):
+            end = self._spans[0].end
+            index = parse_arrow_footer(self._reader.peek(end, self._reader.info.size_bytes - end))
+        if not index.is_in_order or len(index.batches) != self._batches_due:
+            return []
+        start, size = self._schema_message()
+        sizes = [span.size_bytes for span in index.batches]
+        groups = group_objects(sizes, division.count, division.least_bytes)
+        return [
+            ArrowCut(
+                len(group.numbers),
+                (Span(start, start + size), *index.needed_for(group.numbers[0], group.numbers[-1])),
+            )
+            for group in groups
+        ]
 
     def batches(self) -> Iterator[Batch]:
         window = Window(self._asked.offset, self._asked.limit)
@@ -157,7 +203,7 @@ class _ArrowStream(InputStream):
                     return
 
     def _decode(self) -> Iterator[pa.RecordBatch]:
-        messages = _Messages(self._reader, self._span)
+        messages = _Messages(self._reader, self._spans)
         options = pa.ipc.IpcReadOptions(included_fields=self._fields if self._asked.columns else None)
         count = 0
         for data in pa.ipc.open_stream(pa.PythonFile(messages, mode="r"), options=options):
@@ -191,31 +237,36 @@ class _ArrowStream(InputStream):
 
 
 class _Messages:
-    """The part of an object that holds messages, as a file that is read once.
+    """The parts of an object that hold messages, as a file that is read once.
 
     Attributes:
         is_exhausted: Whether more was asked for than there is.
     """
 
-    def __init__(self, reader: PlannedReader, span: Span) -> None:
+    def __init__(self, reader: PlannedReader, spans: Sequence[Span]) -> None:
         self._reader = reader
-        self._end = span.end
-        self._position = span.start
+        self._spans = deque(spans)
         self.is_exhausted = False
         self.closed = False
 
     @property
     def left_bytes(self) -> int:
         """How much has not been read."""
-        return self._end - self._position
+        return sum(span.size_bytes for span in self._spans)
 
     def read(self, size: int) -> memoryview | bytes:
         """Return the next bytes, fewer at the end."""
-        found = min(size, self.left_bytes)
-        self.is_exhausted |= found < size
-        self._reader.seek(self._position)
-        self._position += found
-        return self._reader.read(found)
+        parts: list[memoryview | bytes] = []
+        while size and self._spans:
+            span = self._spans.popleft()
+            found = min(size, span.size_bytes)
+            self._reader.seek(span.start)
+            parts.append(self._reader.read(found))
+            size -= found
+            if found < span.size_bytes:
+                self._spans.appendleft(Span(span.start + found, span.end))
+        self.is_exhausted |= size > 0
+        return parts[0] if len(parts) == 1 else b"".join(parts)
 
     def readable(self) -> bool:
         """Return True."""
@@ -224,6 +275,21 @@ class _Messages:
     def close(self) -> None:
         """Leave the object open: others read it too."""
         self.closed = True
+
+
+def _pieces(span: Span) -> list[Span]:
+    return [Span(start, min(start + _PIECE_BYTES, span.end)) for start in range(span.start, span.end, _PIECE_BYTES)]
+
+
+def _join(spans: Sequence[Span]) -> list[Span]:
+    """Join neighbours."""
+    joined: list[Span] = []
+    for span in spans:
+        if joined and span.start == joined[-1].end:
+            joined[-1] = Span(joined[-1].start, span.end)
+        else:
+            joined.append(span)
+    return joined
 
 
 class ArrowOutputAdapter(ObjectOutputAdapter):

@@ -28,6 +28,7 @@ __all__ = [
     "Compression",
     "check_compression",
     "codec_of_name",
+    "is_plain",
     "open_decompressed",
     "without_compression_suffix",
 ]
@@ -126,6 +127,11 @@ def open_decompressed(reader: ObjectReader, uri: str, compression: Compression) 
     if codec == "zstd" or codec == "lz4":  # noqa: PLR1714 - the type checker follows this
         return _ArrowStream(reader, uri, codec)
     return _MemberStream(reader, uri, codec)
+
+
+def is_plain(stream: ByteStream) -> bool:
+    """Return whether `open_decompressed` has found nothing to decompress."""
+    return isinstance(stream, ObjectReader)
 
 
 def _codec_of_content(head: bytes) -> Codec | None:

@@ -7,17 +7,22 @@
 import functools
 import os
 from collections.abc import Sequence
+from concurrent.futures import Executor
 from typing import Any
 
 import pyarrow as pa
 
-from skyhold.records.formats.adapter import InputStream, OpenStore, OutputStream
+from skyhold.records.formats.adapter import LEAST_SHARD_BYTES, InputStream, OpenStore, OutputStream, Shards
 from skyhold.records.formats.compression import codec_of_name
-from skyhold.records.formats.csv_dialect import CSVDialect, CSVLayout
+from skyhold.records.formats.csv_dialect import CSVCut, CSVDialect, CSVLayout
+from skyhold.records.formats.csv_shards import divide_csv
 from skyhold.records.formats.csv_stream import CSVStream
 from skyhold.records.formats.csv_text import CSVStyle, CSVText, Quoting
+from skyhold.records.formats.object_shards import Division, Likeness, ObjectPart
 from skyhold.records.formats.objects import ObjectOutputAdapter, ObjectPlace, ObjectSink, ObjectUris, TextInputAdapter
+from skyhold.records.formats.part_reader import PartReader
 from skyhold.records.formats.text_types import TypedStream, check_sample_rows
+from skyhold.records.formats.text_units import blank_lines
 from skyhold.records.formats.utf8 import check_encoding
 from skyhold.records.formats.window import SelectedStream, Selection
 
@@ -101,11 +106,16 @@ class CSVInputAdapter(TextInputAdapter):
         self._sample_rows = check_sample_rows(sample_rows) if infer_types else None
         self._selection = Selection(offset, limit, batch_size)
 
-    def open(self, wrap: OpenStore) -> InputStream:
-        stream = super().open(wrap)
+    def shards(
+        self, count: int, wrap: OpenStore, executor: Executor, *, least_bytes: int = LEAST_SHARD_BYTES
+    ) -> Shards:
+        is_cut = self._selection.offset or self._selection.limit is not None
+        return Shards([self]) if is_cut else super().shards(count, wrap, executor, least_bytes=least_bytes)
+
+    def _refine(self, stream: InputStream, schema: pa.Schema | None = None) -> InputStream:
         if self._sample_rows is not None:
             try:
-                stream = TypedStream(stream, self._sample_rows)
+                stream = TypedStream(stream, self._sample_rows, schema)
             except BaseException:
                 stream.close()
                 raise
@@ -114,6 +124,23 @@ class CSVInputAdapter(TextInputAdapter):
     def _open_one(self, place: ObjectPlace) -> InputStream:
         open_bytes = functools.partial(place.open_bytes, _FETCH_BYTES)
         return CSVStream(open_bytes, place.uri, self._dialect, self._layout)
+
+    def _divide(
+        self, stream: InputStream, place: ObjectPlace, part: ObjectPart, division: Division
+    ) -> Sequence[CSVCut]:
+        if not isinstance(stream, CSVStream) or not stream.is_plain:
+            return ()
+        return divide_csv(stream.head, self._layout.encoding, self._dialect, place.store, part, division, self.reopen)
+
+    def _open_cut(self, place: ObjectPlace, part: ObjectPart, like: Likeness) -> InputStream:
+        del like
+        cut: CSVCut = part.cut
+        # Within the file, a decoder would see the line go on behind the row's end.
+        suffix = b"" if cut.end == part.info.size_bytes else blank_lines(cut.encoding)
+        open_bytes = functools.partial(
+            PartReader, place.store, place.key, part.info, cut.start, cut.end, _FETCH_BYTES, suffix=suffix
+        )
+        return CSVStream(open_bytes, place.uri, self._dialect, self._layout, cut)
 
 
 class CSVOutputAdapter(ObjectOutputAdapter):

@@ -6,15 +6,16 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from skyhold.errors import BadOptionError, MalformedInputError
 from skyhold.records.formats.utf8 import NUL_STAND_IN, UNDECODABLE, Utf8Source
 
-__all__ = ["CSVDialect", "CSVLayout", "check_character", "find_repeated", "read_names"]
+__all__ = ["CSVCut", "CSVDialect", "CSVHead", "CSVLayout", "check_character", "find_repeated", "read_head"]
 
 _HEADS_BYTES = (64 * 1024, 16 * 1024 * 1024)
 _BOM = b"\xef\xbb\xbf"
+_LINE_END = re.compile(rb"\r\n?|\n")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +83,39 @@ class CSVLayout:
             )
 
 
+@dataclass(frozen=True, slots=True)
+class CSVCut:
+    """A part of a file that begins where a row begins, and ends where one ends.
+
+    Attributes:
+        start: Its first byte.
+        end: The byte after its last.
+        names: The columns.
+        encoding: What decodes it; unlike the file's own, it takes nothing for a byte-order mark.
+    """
+
+    start: int
+    end: int
+    names: tuple[str, ...]
+    encoding: str
+
+
+class CSVHead(NamedTuple):
+    """What comes before the first row of data.
+
+    Attributes:
+        names: The columns.
+        rest: What was read after it.
+        lines: How many lines it has.
+        ends_within_line: Whether the file ends with it, and without a line end.
+    """
+
+    names: tuple[str, ...]
+    rest: bytes
+    lines: int
+    ends_within_line: bool
+
+
 def find_repeated(names: Sequence[str]) -> str | None:
     """Return the first name, by the alphabet, that occurs more than once."""
     return min((name for name, count in Counter(names).items() if count > 1), default=None)
@@ -132,9 +166,7 @@ class _Lines:
         return line
 
 
-def read_names(
-    source: Utf8Source, uri: str, dialect: CSVDialect, layout: CSVLayout, end: str
-) -> tuple[tuple[str, ...], bytes]:
+def read_head(source: Utf8Source, uri: str, dialect: CSVDialect, layout: CSVLayout, end: str) -> CSVHead:
     """Read as far as the first row of data.
 
     Args:
@@ -144,14 +176,18 @@ def read_names(
         layout: What else the file looks like.
         end: A text that is not in the file.
 
-    Returns: The columns' names, and what was read after them.
-
     Raises:
         MalformedInputError: There is no header, it cannot be read, or a name occurs twice.
     """
     data = b""
     for size in _HEADS_BYTES:
-        data += source.read(size - len(data))
+        try:
+            data += source.read(size - len(data))
+        except UnicodeError as error:  # of codecs that nothing can be read with, not of bytes that they do not know
+            raise MalformedInputError(
+                f"{uri!r} cannot be read as {layout.encoding}: {error}",
+                remedy="Give encoding= as the file has it, such as 'utf-16-le' where it has no byte-order mark",
+            ) from error
         is_all = len(data) < size
         head = data.removeprefix(_BOM)
         lines = _Lines(head.decode(errors="strict" if is_all else "ignore"), end if is_all else None)
@@ -165,7 +201,13 @@ def read_names(
             )
         if source.hides_nul:
             names = tuple(name.replace(NUL_STAND_IN, "\0") for name in names)
-        return names, head[lines.used_bytes :]
+        used = head[: lines.used_bytes]
+        return CSVHead(
+            names,
+            head[lines.used_bytes :],
+            len(_LINE_END.findall(used)),
+            bool(used) and not used.endswith((b"\r", b"\n")),
+        )
     raise MalformedInputError(
         f"the header of {uri!r} has not ended after {_HEADS_BYTES[-1]:,} bytes",
         remedy="Check delimiter, quotechar and skip_rows, or give fieldnames= if it has none",

@@ -19,8 +19,8 @@ import pyarrow.csv as pacsv
 
 from skyhold.errors import MalformedInputError
 from skyhold.records.formats.adapter import Batch, InputStream, MalformedRow, Source
-from skyhold.records.formats.compression import ByteStream
-from skyhold.records.formats.csv_dialect import CSVDialect, CSVLayout, read_names
+from skyhold.records.formats.compression import ByteStream, is_plain
+from skyhold.records.formats.csv_dialect import CSVCut, CSVDialect, CSVHead, CSVLayout, read_head
 from skyhold.records.formats.utf8 import NUL_STAND_IN, UNDECODABLE, Utf8Source, show_undecodable
 from skyhold.records.formats.window import cut_batch, next_row, without_rows
 
@@ -39,38 +39,57 @@ class CSVStream(InputStream):
         uri: The object.
         dialect: How cells are told from each other.
         layout: What else the file looks like.
+        cut: Which part of the object it is, if it is one.
+
+    Attributes:
+        head: What came before the first row.
+        is_plain: Whether the object is text as it is stored.
     """
 
-    def __init__(self, open_bytes: Callable[[], ByteStream], uri: str, dialect: CSVDialect, layout: CSVLayout) -> None:
+    def __init__(
+        self,
+        open_bytes: Callable[[], ByteStream],
+        uri: str,
+        dialect: CSVDialect,
+        layout: CSVLayout,
+        cut: CSVCut | None = None,
+    ) -> None:
         self.kind = "text"
         self._open_bytes = open_bytes
         self._uri = uri
         self._dialect = dialect
         self._layout = layout
+        self._cut = cut
         self._lock = threading.Lock()
         self._malformed: dict[int, MalformedRow] = {}
         # A row of its own after the last one: where it is not found, a quote has swallowed it.
         self._end = f"skyhold-end-{uuid4().hex}"
         self._is_whole = False
         self._reader = open_bytes()
+        self.is_plain = is_plain(self._reader)
         self.sources = [Source(uri, self._reader.info)]
         try:
-            self.schema = pa.schema([(name, pa.string()) for name in self._begin()])
+            self.head = self._begin()
+            self.schema = pa.schema([(name, pa.string()) for name in self.head.names])
         except BaseException:
             self._reader.close()
             raise
 
-    def _begin(self) -> tuple[str, ...]:
-        """Read as far as the first row of data, and return the columns' names."""
+    def _begin(self) -> CSVHead:
+        """Read as far as the first row of data."""
+        encoding = self._cut.encoding if self._cut else self._layout.encoding
         # Where there is a NUL, Arrow was seen to end a row within quotes, depending on where a block ends.
-        self._source = Utf8Source(self._reader, encoding=self._layout.encoding, hide_nul=True)
-        names, rest = read_names(self._source, self._uri, self._dialect, self._layout, self._end)
+        self._source = Utf8Source(self._reader, encoding=encoding, hide_nul=True)
+        if self._cut:
+            head = CSVHead(self._cut.names, b"", 0, ends_within_line=False)
+        else:
+            head = read_head(self._source, self._uri, self._dialect, self._layout, self._end)
         # Arrow drops a byte-order mark at the beginning, so it gets one that is not the file's.
-        self._source.unread(_BOM + rest)
+        self._source.unread(_BOM + head.rest)
         # Arrow drops LF at the beginning of a block when the last one ended with CR, even within quotes.
         self._source.unparted = b"\r"
-        self._source.tail = f"\n{self._end}{self._dialect.delimiter * len(names)}\n".encode()
-        return names
+        self._source.tail = f"\n{self._end}{self._dialect.delimiter * len(head.names)}\n".encode()
+        return head
 
     def batches(self) -> Iterator[Batch]:
         done = 1
@@ -86,21 +105,25 @@ class CSVStream(InputStream):
             except pa.ArrowInvalid as error:
                 if "straddling" not in str(error):
                     raise MalformedInputError(
-                        f"{self._uri!r} cannot be read after row {done - 1}: {error}",
+                        f"{self._uri!r} cannot be read after row {self._name_of(done - 1)}: {error}",
                         remedy="Check delimiter and quotes near that row",
                     ) from error
                 continue
             if not self._is_whole:
                 raise MalformedInputError(
-                    f"a quote (or an escape) in row {done - 1} of {self._uri!r} is never closed",
+                    f"a quote (or an escape) in row {self._name_of(done - 1)} of {self._uri!r} is never closed",
                     remedy="Correct that row, or give quotechar=None if quotes mean nothing here",
                 )
             return
         raise MalformedInputError(
-            f"a row of {self._uri!r} after row {done - 1} is longer than {_BLOCKS_BYTES[-1] // 2**20} MiB,"
-            " or a quote in it is never closed",
+            f"a row of {self._uri!r} after row {self._name_of(done - 1)} is longer than"
+            f" {_BLOCKS_BYTES[-1] // 2**20} MiB, or a quote in it is never closed",
             remedy="Correct that row, or give quotechar=None if quotes mean nothing here",
         )
+
+    def _name_of(self, row: int) -> str:
+        """Return a row's number for people; in a part of a file, rows are counted from where it begins."""
+        return f"{row}, counted from byte {self._cut.start:,} on," if self._cut else str(row)
 
     def _begin_anew(self) -> None:
         self._reader.close()

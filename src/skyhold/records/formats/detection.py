@@ -19,7 +19,8 @@ from skyhold.records.formats.compression import (
     open_decompressed,
     without_compression_suffix,
 )
-from skyhold.records.formats.objects import ObjectUris, find_objects, list_uris
+from skyhold.records.formats.finding import find_objects
+from skyhold.records.formats.objects import ObjectUris, list_uris
 from skyhold.records.formats.utf8 import read_fully
 from skyhold.storage.contract import Store
 from skyhold.storage.location import parse_location, redact_uri
@@ -229,7 +230,7 @@ def _look_inside(uris: list[str], options: Mapping[str, Any]) -> tuple[Format, M
 def _first_object(uris: list[str], options: Mapping[str, Any]) -> tuple[Store, str]:
     storage_options = pick_storage_options(uris[0], options)
     found, _ = find_objects(uris[:1], glob=options.get("glob", True), wrap=lambda store: store, **storage_options)
-    return found[0]
+    return found[0].store, found[0].key
 
 
 def _read_head(store: Store, key: str, options: Mapping[str, Any]) -> bytes:

@@ -6,19 +6,25 @@ r"""JSON: lines of objects, or one array of them."""
 
 import itertools
 import os
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from functools import cached_property
+from itertools import pairwise
 from typing import Any, Literal, NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from skyhold.errors import BadOptionError, MalformedInputError
-from skyhold.records.formats.adapter import Batch, InputStream, OutputStream, Source
-from skyhold.records.formats.compression import ByteStream, codec_of_name
+from skyhold.records.formats.adapter import Batch, InputStream, OutputStream, Passed, Source
+from skyhold.records.formats.compression import ByteStream, codec_of_name, is_plain
 from skyhold.records.formats.json_array import elements
 from skyhold.records.formats.json_text import JsonEncoder, NonFinite
+from skyhold.records.formats.line_ends import find_line_ends
+from skyhold.records.formats.object_shards import Division, Likeness, ObjectPart
 from skyhold.records.formats.objects import ObjectOutputAdapter, ObjectPlace, ObjectSink, ObjectUris, TextInputAdapter
+from skyhold.records.formats.part_reader import PartReader
+from skyhold.records.formats.text_units import TextUnits
 from skyhold.records.formats.utf8 import read_fully
 from skyhold.records.validation.inference import infer_schema
 
@@ -32,7 +38,16 @@ _FETCH_BYTES = 2 * 1024 * 1024
 _SAMPLE_BYTES = _BLOCK_BYTES // 2
 _LONGEST = 256 * 1024 * 1024
 _BOM = b"\xef\xbb\xbf"
+_LINE_END = re.compile(rb"\n")
+_LEAST_PLACE = 2
 _LINES = pa.schema([pa.field("line", pa.binary())])
+
+
+class JSONCut(NamedTuple):
+    """Some lines of a file, from one byte up to another."""
+
+    start: int
+    end: int
 
 
 class JSONInputAdapter(TextInputAdapter):
@@ -75,24 +90,55 @@ class JSONInputAdapter(TextInputAdapter):
             source.close()
             raise
 
+    def _divide(
+        self, stream: InputStream, place: ObjectPlace, part: ObjectPart, division: Division
+    ) -> Sequence[JSONCut]:
+        if not isinstance(stream, _JsonStream) or stream.is_array or not stream.is_plain:
+            return ()
+        places = [at for at in division.places() if at >= _LEAST_PLACE]
+        starts = [0, *find_line_ends(place.store, part, places, _LINE_END, TextUnits("utf-8")), part.info.size_bytes]
+        return [JSONCut(*span) for span in pairwise(starts)]
+
+    def _open_cut(self, place: ObjectPlace, part: ObjectPart, like: Likeness) -> InputStream:
+        cut: JSONCut = part.cut
+        source = PartReader(place.store, place.key, part.info, cut.start, cut.end, _FETCH_BYTES)
+        try:
+            return _JsonStream(source, place.uri, "jsonl", None, self._sample_rows, like.schema, cut)
+        except BaseException:
+            source.close()
+            raise
+
 
 class _JsonStream(InputStream):
     def __init__(
-        self, source: ByteStream, uri: str, kind: JsonFormat | Literal["auto"], limit: int | None, sample_rows: int
+        self,
+        source: ByteStream,
+        uri: str,
+        kind: JsonFormat | Literal["auto"],
+        limit: int | None,
+        sample_rows: int,
+        schema: pa.Schema | None = None,
+        cut: JSONCut | None = None,
     ) -> None:
         self.kind = "json"
         self.sources = [Source(uri, source.info)]
+        self.is_plain = is_plain(source)
         self._source = source
         self._uri = uri
         self._limit = limit
-        head = read_fully(source, _BLOCK_BYTES).removeprefix(_BOM)
-        if head[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        self._lines_passed: int | None = None
+        head = read_fully(source, _BLOCK_BYTES)
+        if cut is None or not cut.start:
+            head = head.removeprefix(_BOM)
+        if cut is None and head[:2] in (b"\xff\xfe", b"\xfe\xff"):
             raise MalformedInputError(f"{uri!r} is UTF-16, and JSON is UTF-8", remedy="Convert it: iconv -t UTF-8")
-        is_array = kind == "array" or (kind == "auto" and head.lstrip()[:1] == b"[")
-        lines = self._elements(head) if is_array else self._split_lines(head)
-        self._sample = self._take_sample(lines, sample_rows)
+        self.is_array = kind == "array" or (kind == "auto" and head.lstrip()[:1] == b"[")
+        lines = self._elements(head) if self.is_array else self._split_lines(head)
+        self._sample = self._take_sample(lines, sample_rows) if schema is None else []
         self._sample_rows = sample_rows
         self._lines = itertools.chain(self._sample, lines)
+        if schema is not None:
+            self.schema = schema
 
     @cached_property
     def schema(self) -> pa.Schema:
@@ -140,7 +186,12 @@ class _JsonStream(InputStream):
                 if held > _LONGEST:
                     raise MalformedInputError(f"{self._uri!r} has a line of more than {_LONGEST:,} bytes")
             block = self._source.read(_BLOCK_BYTES)
-        yield from _without_blanks(_split(b"".join(parts)), first)
+        rest = b"".join(parts)
+        self._lines_passed = first if rest else first - 1
+        yield from _without_blanks(_split(rest), first)
+
+    def passed(self) -> Passed:
+        return Passed(lines=self._lines_passed)
 
     def close(self) -> None:
         self._source.close()

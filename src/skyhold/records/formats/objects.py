@@ -7,6 +7,8 @@
 import os
 from abc import abstractmethod
 from collections.abc import Sequence
+from concurrent.futures import Executor
+from contextlib import closing, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -14,7 +16,16 @@ from typing import Any
 import pyarrow as pa
 
 from skyhold.errors import BadOptionError, BadUriError
-from skyhold.records.formats.adapter import InputAdapter, InputStream, OpenStore, OutputAdapter, OutputStream, Written
+from skyhold.records.formats.adapter import (
+    LEAST_SHARD_BYTES,
+    InputAdapter,
+    InputStream,
+    OpenStore,
+    OutputAdapter,
+    OutputStream,
+    Shards,
+    Written,
+)
 from skyhold.records.formats.compression import (
     ByteStream,
     Codec,
@@ -23,8 +34,10 @@ from skyhold.records.formats.compression import (
     check_compression,
     open_decompressed,
 )
-from skyhold.records.formats.finding import find_keys
+from skyhold.records.formats.finding import FoundObject, find_objects, infos_of
 from skyhold.records.formats.many import ManyStream
+from skyhold.records.formats.object_shards import Division, Likeness, ObjectPart, ObjectShard, group_objects
+from skyhold.records.formats.part_reader import check_unchanged
 from skyhold.records.formats.window import SelectedStream, Selection
 from skyhold.runs.hashing import HashingWriter
 from skyhold.runs.receipt import RECEIPT_SUFFIX
@@ -40,12 +53,12 @@ __all__ = [
     "ObjectSink",
     "ObjectUris",
     "TextInputAdapter",
-    "find_objects",
     "list_uris",
 ]
 
 
 _SHOWN_URIS = 3
+_LEAST_SHARDS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,33 +115,6 @@ def list_uris(uris: ObjectUris) -> list[str]:
     return listed
 
 
-def find_objects(
-    uris: Sequence[str], *, glob: bool, wrap: OpenStore, **storage_options: Any
-) -> tuple[list[tuple[Store, str]], bool]:
-    """Return the objects that URIs mean, at least one, and whether they might have been more than one.
-
-    Raises:
-        KeyNotFoundError: A pattern or a folder matches nothing.
-        BadUriError: An object is meant twice.
-    """
-    found: dict[str, tuple[Store, str]] = {}
-    are_many = len(uris) > 1
-    for uri in uris:
-        folder = open_pattern(uri, **storage_options) if glob else None
-        if folder is None:
-            store, key = open_object(uri, **storage_options)
-            store, keys = wrap(store), [key]
-        else:
-            are_many = True
-            store, pattern = wrap(folder[0]), folder[1]
-            keys = find_keys(store, pattern, shown=redact_uri(uri))
-        for key in keys:
-            if store.uri_of(key) in found:
-                raise BadUriError(f"{store.uri_of(key)!r} is among the inputs twice", remedy="Name each object once")
-            found[store.uri_of(key)] = store, key
-    return list(found.values()), are_many
-
-
 class ObjectInputAdapter(InputAdapter):
     """Reads one object of some format, or many as if they were one.
 
@@ -161,18 +147,101 @@ class ObjectInputAdapter(InputAdapter):
         return ", ".join([*shown, f"and {more:,} more"] if more else shown)
 
     def open(self, wrap: OpenStore) -> InputStream:
+        found, are_many = self._find(wrap)
+        return self._refine(self._open_found(found, are_many=are_many))
+
+    def shards(
+        self, count: int, wrap: OpenStore, executor: Executor, *, least_bytes: int = LEAST_SHARD_BYTES
+    ) -> Shards:
+        if count < _LEAST_SHARDS or self._limit is not None or self._offset:
+            return Shards([self])
+        found, are_many = self._find(wrap)
+        infos = infos_of(found) if are_many else []
+        with closing(self._open_found(found, are_many=are_many)) as stream:
+            infos = infos or [source.info for source in stream.sources if source.info is not None]
+            parts = [ObjectPart(each.uri_number, each.key, info) for each, info in zip(found, infos, strict=False)]
+            groups = group_objects([part.info.size_bytes for part in parts], count, least_bytes)
+            if len(parts) < len(found) or sum(group.parts for group in groups) < _LEAST_SHARDS:
+                return Shards([self])
+            # Whoever looks at the rows to tell the schema looks at the first ones, and these of the whole.
+            like = Likeness(self._refine(stream).schema, stream.shape if isinstance(stream, ManyStream) else None)
+            divided: list[Sequence[ObjectPart]] = []
+            for group in groups:
+                own = [parts[number] for number in group.numbers]
+                division = Division(group.parts, least_bytes, own[0].info, executor)
+                divided += self._divide_part(found[group.numbers[0]], own[0], division, stream) or [own]
+        return Shards([ObjectShard(self, each, like) for each in divided] if len(divided) > 1 else [self])
+
+    def open_parts(self, parts: Sequence[ObjectPart], like: Likeness, wrap: OpenStore) -> InputStream:
+        """Begin to read what one shard reads.
+
+        Raises:
+            PreconditionFailedError: An object has changed since the shards were planned.
+        """
+        stores = {number: wrap(self._open_store(number)) for number in {part.uri_number for part in parts}}
+        openers = [partial(self._open_part, stores[part.uri_number], part, like) for part in parts]
+        stream = openers[0]() if like.shape is None else ManyStream(iter(openers), shape=like.shape)
+        return self._refine(stream, like.schema)
+
+    def reopen(self, part: ObjectPart, wrap: OpenStore) -> Store:
+        """Return the store of a part; in any process."""
+        return wrap(self._open_store(part.uri_number))
+
+    def _find(self, wrap: OpenStore) -> tuple[list[FoundObject], bool]:
+        """Return what there is to read, and whether it may be many."""
         found, are_many = find_objects(self._uris, glob=self._glob, wrap=wrap, **self._storage_options)
-        places = [self._place(store, key) for store, key in found]
         if are_many and self._offset:
             raise BadOptionError(
                 f"offset={self._offset} counts the rows of one object, and {self.uri!r} may be many",
                 remedy="Leave offset out, or name one object",
             )
+        return found, are_many
+
+    def _open_store(self, uri_number: int) -> Store:
+        uri = self._uris[uri_number]
+        folder = open_pattern(uri, **self._storage_options) if self._glob else None
+        return folder[0] if folder else open_object(uri, **self._storage_options)[0]
+
+    def _open_found(self, found: Sequence[FoundObject], *, are_many: bool) -> InputStream:
         if not are_many and self._source_column is None:
-            return self._open_one(places[0])
-        openers = (partial(self._open_one, place) for place in places)
+            return self._open_one(self._place(found[0].store, found[0].key))
+        openers = (partial(self._open_one, self._place(each.store, each.key)) for each in found)
         many = ManyStream(openers, source_column=self._source_column)
         return many if self._limit is None else SelectedStream(many, Selection(limit=self._limit))
+
+    def _open_part(self, store: Store, part: ObjectPart, like: Likeness) -> InputStream:
+        place = self._place(store, part.key)
+        if part.cut is not None:
+            return self._open_cut(place, part, like)
+        stream = self._open_one(place)
+        try:
+            check_unchanged(stream.sources[0].info, part.info, place.uri)
+        except BaseException:
+            stream.close()
+            raise
+        return stream
+
+    def _divide_part(
+        self, found: FoundObject, part: ObjectPart, division: Division, whole: InputStream
+    ) -> list[Sequence[ObjectPart]]:
+        """Return the parts of one object, each of which becomes a shard; none where it is read as it is."""
+        if division.count < _LEAST_SHARDS or not found.store.has_cheap_ranges:
+            return []
+        place = self._place(found.store, found.key)
+        with nullcontext(whole) if not isinstance(whole, ManyStream) else closing(self._open_one(place)) as stream:
+            check_unchanged(stream.sources[0].info, part.info, place.uri)
+            cuts = self._divide(stream, place, part, division)
+        return [[part._replace(cut=cut)] for cut in cuts] if len(cuts) > 1 else []
+
+    def _refine(self, stream: InputStream, schema: pa.Schema | None = None) -> InputStream:
+        """Return the rows of all objects in their last form; on failure, close the stream.
+
+        Args:
+            stream: The rows as the objects have them.
+            schema: The last form's, where that is known before.
+        """
+        del schema
+        return stream
 
     def _place(self, store: Store, key: str) -> ObjectPlace:
         """Return an object as this adapter reads it."""
@@ -181,6 +250,23 @@ class ObjectInputAdapter(InputAdapter):
     @abstractmethod
     def _open_one(self, place: ObjectPlace) -> InputStream:
         """Begin to read one object; on failure, let go of what was opened."""
+
+    def _divide(self, stream: InputStream, place: ObjectPlace, part: ObjectPart, division: Division) -> Sequence[Any]:
+        """Return how one object is cut, in order; fewer than two cuts where it is read whole.
+
+        Args:
+            stream: The object, open; some of it may have been read.
+            place: Where it is.
+            part: The same, for whoever cannot be handed a store.
+            division: What is wished for.
+        """
+        del stream, place, part, division
+        return ()
+
+    def _open_cut(self, place: ObjectPlace, part: ObjectPart, like: Likeness) -> InputStream:
+        """Begin to read one cut of those that `_divide` has made."""
+        del like
+        raise AssertionError(f"{type(self).__name__} has cut {place.uri!r} into {part.cut!r}, and cannot read that")
 
 
 class TextInputAdapter(ObjectInputAdapter):

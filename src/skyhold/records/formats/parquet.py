@@ -15,7 +15,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from skyhold.errors import BadOptionError, MalformedInputError, SchemaError
-from skyhold.records.formats.adapter import Batch, InputStream, OutputStream, Source
+from skyhold.records.formats.adapter import Batch, InputStream, OutputStream, Passed, Source
+from skyhold.records.formats.object_shards import Division, Likeness, ObjectPart
 from skyhold.records.formats.objects import (
     ObjectInputAdapter,
     ObjectOutputAdapter,
@@ -28,8 +29,8 @@ from skyhold.records.formats.parquet_dictionaries import (
     has_room_for_dictionaries,
     plain_dictionaries,
 )
-from skyhold.records.formats.parquet_footer import GroupLayout, parse_footer
 from skyhold.records.formats.parquet_plan import AHEAD_BYTES, MOST_ROWS, fitting_rows, plan_reads
+from skyhold.records.formats.parquet_shards import ParquetCut, cut_row_groups, read_layouts, read_tail
 from skyhold.records.formats.parquet_types import (
     check_parquet_holds,
     exact_schema,
@@ -48,7 +49,6 @@ __all__ = ["ParquetInputAdapter", "ParquetOutputAdapter"]
 
 Compression = Literal["zstd", "snappy", "gzip", "lz4", "none"]
 
-_LENGTH_AND_MAGIC = 8
 _STREAM_BUFFER_BYTES = 64 * 1024
 _WRITE_BYTES = 1024 * 1024
 _GROUP_BYTES = 16 * 1024 * 1024
@@ -130,10 +130,35 @@ class ParquetInputAdapter(ObjectInputAdapter):
             reader.close()
             raise
 
+    def _divide(
+        self, stream: InputStream, place: ObjectPlace, part: ObjectPart, division: Division
+    ) -> Sequence[ParquetCut]:
+        del place, part
+        return stream.divide(division) if isinstance(stream, _ParquetStream) else ()
+
+    def _open_cut(self, place: ObjectPlace, part: ObjectPart, like: Likeness) -> InputStream:
+        del like
+        cut: ParquetCut = part.cut
+        reader = PlannedReader(place, known=(part.info, cut.tail))
+        selection = replace(self._selection, row_groups=cut.row_groups)
+        try:
+            return _ParquetStream(reader, place.uri, selection, self._int96_unit, cut)
+        except BaseException:
+            reader.close()
+            raise
+
 
 class _ParquetStream(InputStream):
-    def __init__(self, reader: PlannedReader, uri: str, selection: _Selection, int96_unit: str | None) -> None:
+    def __init__(
+        self,
+        reader: PlannedReader,
+        uri: str,
+        selection: _Selection,
+        int96_unit: str | None,
+        cut: ParquetCut | None = None,
+    ) -> None:
         self.kind = "typed"
+        self._cut = cut
         self.sources = [Source(uri, reader.info)]
         self._reader = reader
         self._uri = uri
@@ -141,13 +166,14 @@ class _ParquetStream(InputStream):
         with told_of(reader, uri, "Parquet"):
             self._file = pq.ParquetFile(
                 pa.PythonFile(reader, mode="r"),
+                metadata=pq.read_metadata(pa.BufferReader(cut.tail)) if cut else None,
                 buffer_size=_STREAM_BUFFER_BYTES,
                 pre_buffer=False,  # the reader does it, for any size
                 page_checksum_verification=True,
                 coerce_int96_timestamp_unit=int96_unit,
             )
             whole = exact_schema(self._file)
-            self._layouts = _read_layouts(reader)
+            self._layouts = read_layouts(reader)
         check_names(whole, uri)
         if int96_unit is None:
             _refuse_int96(self._file.metadata.schema, uri)
@@ -201,7 +227,7 @@ class _ParquetStream(InputStream):
         counts = [layout.rows for layout in self._layouts]
         for _, numbered in groupby(enumerate(self._groups), key=lambda pair: pair[1] - pair[0]):
             run = [group for _, group in numbered]
-            start = row = sum(counts[: run[0]]) + 1
+            start = row = sum(counts[: run[0]]) + 1 - (self._cut.rows_before if self._cut else 0)
             for data in self._file.reader.iter_batches(
                 batch_rows, row_groups=run, column_indices=self._leaves, use_threads=True
             ):
@@ -219,14 +245,16 @@ class _ParquetStream(InputStream):
             batch = self._window.cut(self._filter.keep(batch))
         return replace(batch, data=batch.data.select(self.schema.names)) if self._asked.columns is not None else batch
 
+    def divide(self, division: Division) -> list[ParquetCut]:
+        """Return cuts of whole row groups; none where they are not read in the file's order."""
+        numbers = self._asked.row_groups or tuple(range(len(self._layouts)))
+        return cut_row_groups(self._layouts, self._leaves, numbers, read_tail(self._reader), division)
+
+    def passed(self) -> Passed:
+        return Passed(rows=self._cut.rows) if self._cut else Passed()
+
     def close(self) -> None:
         self._reader.close()
-
-
-def _read_layouts(reader: PlannedReader) -> list[GroupLayout]:
-    size_at = reader.info.size_bytes - _LENGTH_AND_MAGIC
-    size = int.from_bytes(reader.peek(size_at, 4), "little")
-    return parse_footer(reader.peek(size_at - size, size))
 
 
 def _refuse_int96(schema: Any, uri: str) -> None:

@@ -15,13 +15,16 @@ import pyarrow as pa
 
 from skyhold.errors import MalformedInputError, SkyholdError
 from skyhold.records.formats.objects import ObjectPlace
-from skyhold.storage.objects import ByteRange
+from skyhold.records.formats.part_reader import read_part
+from skyhold.storage.objects import ByteRange, ObjectInfo
 
-__all__ = ["PlannedReader", "Span", "told_of"]
+__all__ = ["ALIGNMENT", "PlannedReader", "Span", "told_of"]
+
+ALIGNMENT = 64
+"""What the place of a buffer in an object is a multiple of, and should be in memory too."""
 
 _TAIL_BYTES = 64 * 1024
 _IN_FLIGHT = 8
-_ALIGNMENT = 64
 
 
 class Span(NamedTuple):
@@ -53,18 +56,20 @@ class PlannedReader:
     Args:
         place: The object.
         tail_bytes: How much of the object's end the first request brings at least.
+        known: The version and its last bytes, where they are known before; then nothing is asked for.
 
     Attributes:
         info: The object as it was when it was opened.
         failure: The first error of the store, which decoders may wrap beyond recognition.
     """
 
-    def __init__(self, place: ObjectPlace, *, tail_bytes: int = _TAIL_BYTES) -> None:
+    def __init__(
+        self, place: ObjectPlace, *, tail_bytes: int = _TAIL_BYTES, known: tuple[ObjectInfo, bytes] | None = None
+    ) -> None:
         self._store, self._key = place.store, place.key
-        self.info, tail = place.store.read_with_info(place.key, ByteRange(suffix=tail_bytes + _ALIGNMENT))
+        self.info, tail = known or place.store.read_with_info(place.key, ByteRange(suffix=tail_bytes + ALIGNMENT))
         start = self.info.size_bytes - len(tail)
-        # Arrow's buffers lie aligned in the object, and should in memory too.
-        self._tail_start = min(-(-start // _ALIGNMENT) * _ALIGNMENT, self.info.size_bytes)
+        self._tail_start = min(-(-start // ALIGNMENT) * ALIGNMENT, self.info.size_bytes)
         self._tail = memoryview(bytes(tail[self._tail_start - start :]))
         self._pieces: list[_Piece] = []
         self._by_start: list[_Piece] = []
@@ -189,7 +194,7 @@ class PlannedReader:
         return piece.data
 
     def _fetch(self, span: Span) -> bytes:
-        return self._store.read_with_info(self._key, ByteRange(*span), if_match=self.info.e_tag)[1]
+        return read_part(self._store, self._key, self.info, *span)
 
 
 def _start_of(piece: _Piece) -> int:

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from skyhold.errors import BadOptionError
-from skyhold.records.formats.adapter import Batch, InputStream, MalformedRow
+from skyhold.records.formats.adapter import Batch, InputStream, MalformedRow, Passed
 from skyhold.records.formats.window import without_rows
 from skyhold.records.validation.reading import AWARE_PATTERN, DATE_PATTERN, NAIVE_PATTERN, read_moments
 
@@ -107,23 +107,27 @@ class TypedStream(InputStream):
     Args:
         inner: The text.
         sample_rows: How many rows are looked at; they are held in memory meanwhile.
+        schema: The types, where they are known before; then no row is looked at.
     """
 
-    def __init__(self, inner: InputStream, sample_rows: int) -> None:
+    def __init__(self, inner: InputStream, sample_rows: int, schema: pa.Schema | None = None) -> None:
         self.kind = "typed"
         self.sources = inner.sources
         self._inner = inner
         self._rest = inner.batches()
         self._held: list[Batch] = []
-        rows = 0
-        while rows < sample_rows and (batch := next(self._rest, None)) is not None:
-            self._held.append(batch)
-            rows += batch.data.num_rows
-        sample = pa.Table.from_batches([batch.data for batch in self._held], inner.schema).slice(0, sample_rows)
-        self._columns = [_choose(column.combine_chunks()) for column in sample.columns]
+        self._columns = self._look(sample_rows) if schema is None else [_column_of(kind) for kind in schema.types]
         self.schema = pa.schema(
             [(name, column.type) for name, column in zip(inner.columns, self._columns, strict=True)]
         )
+
+    def _look(self, rows: int) -> list[_Column]:
+        found = 0
+        while found < rows and (batch := next(self._rest, None)) is not None:
+            self._held.append(batch)
+            found += batch.data.num_rows
+        sample = pa.Table.from_batches([batch.data for batch in self._held], self._inner.schema).slice(0, rows)
+        return [_choose(column.combine_chunks()) for column in sample.columns]
 
     def batches(self) -> Iterator[Batch]:
         while self._held:
@@ -153,6 +157,9 @@ class TypedStream(InputStream):
             data = data.filter(pc.invert(bad))
         return Batch(data, batch.source, batch.first_row, texts.skipped, texts.malformed)
 
+    def passed(self) -> Passed:
+        return self._inner.passed()
+
     def close(self) -> None:
         self._held.clear()
         self._inner.close()
@@ -165,3 +172,7 @@ def _choose(texts: pa.Array) -> _Column:
             if pc.all(read(texts)[0]).as_py():
                 return _Column(kind, read)
     return _Column(pa.string(), None)
+
+
+def _column_of(kind: pa.DataType) -> _Column:
+    return _Column(kind, next((read for known, read in _CANDIDATES if known == kind), None))

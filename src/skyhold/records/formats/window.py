@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from skyhold.errors import BadOptionError
-from skyhold.records.formats.adapter import Batch, InputStream, MalformedRow
+from skyhold.records.formats.adapter import Batch, InputStream, MalformedRow, Passed
 
 __all__ = ["SelectedStream", "Selection", "cut_batch", "next_row", "split_batch", "without_rows"]
 
@@ -112,6 +112,9 @@ class SelectedStream(InputStream):
 
     def batches(self) -> Iterator[Batch]:
         return self._selection.apply(self._inner.batches())
+
+    def passed(self) -> Passed:
+        return self._inner.passed()
 
     def close(self) -> None:
         self._inner.close()

@@ -83,6 +83,8 @@ class WebBackend(Backend):
         policy: How patient to be with it.
     """
 
+    has_cheap_ranges = False
+
     def __init__(
         self,
         server: str,

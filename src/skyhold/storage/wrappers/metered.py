@@ -43,6 +43,14 @@ class Meter:
             self._bytes_in += operation.bytes_in
             self._bytes_out += operation.bytes_out
 
+    def add(self, usage: Usage) -> None:
+        """Add what was used elsewhere, such as in another process."""
+        with self._lock:
+            for request_class, count in usage.requests.items():
+                self._requests[request_class] += count
+            self._bytes_in += usage.bytes_in
+            self._bytes_out += usage.bytes_out
+
     @property
     def usage(self) -> Usage:
         """What was recorded so far."""

@@ -5,12 +5,24 @@
 # pyright: reportUnknownArgumentType=false, reportAttributeAccessIssue=false
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
+from copy import copy
+from dataclasses import replace
+from functools import partial
 from typing import Literal, NamedTuple
 
 import pyarrow as pa
 
 from skyhold.errors import BadOptionError
-from skyhold.records.formats.adapter import InputAdapter, InputStream, OpenStore, OutputAdapter, OutputStream
+from skyhold.records.formats.adapter import (
+    LEAST_SHARD_BYTES,
+    InputAdapter,
+    InputStream,
+    OpenStore,
+    OutputAdapter,
+    OutputStream,
+    Shards,
+)
 from skyhold.records.formats.sql import (
     alchemy,
     alchemy_write,
@@ -22,9 +34,14 @@ from skyhold.records.formats.sql import (
     sqlite_write,
 )
 from skyhold.records.formats.sql.address import Dialect, parse_database, parse_table
-from skyhold.records.formats.sql.asked import ReadRequest, WriteMode, WriteRequest, check_key, check_names
+from skyhold.records.formats.sql.asked import KeyRange, ReadRequest, WriteMode, WriteRequest, check_key, check_names
+from skyhold.records.formats.sql.key_ranges import KeyRanges
 
 __all__ = ["SQLInputAdapter", "SQLOutputAdapter"]
+
+_LEAST_SHARDS = 2
+_ROW_BYTES = 64
+"""What a row is taken to have, where a database does not tell how large a table is."""
 
 _MODES: dict[str, WriteMode] = {
     "append": "append",
@@ -38,13 +55,24 @@ _MODES: dict[str, WriteMode] = {
 class _Engine(NamedTuple):
     read: Callable[[ReadRequest], InputStream]
     write: Callable[[WriteRequest, pa.Schema], OutputStream]
+    divide: Callable[[ReadRequest, int, int], KeyRanges | None]
+
+
+def _divide_rows(
+    divide: Callable[[ReadRequest, int, int], KeyRanges | None], request: ReadRequest, count: int, least_bytes: int
+) -> KeyRanges | None:
+    return divide(request, count, max(1, least_bytes // _ROW_BYTES))
+
+
+def _keep_whole(request: ReadRequest, count: int, least_bytes: int) -> None:
+    del request, count, least_bytes
 
 
 _ENGINES: dict[Dialect, _Engine] = {
-    "postgresql": _Engine(postgres.open_input, postgres_write.open_output),
-    "sqlite": _Engine(sqlite.open_input, sqlite_write.open_output),
-    "duckdb": _Engine(duckdb.open_input, duckdb_write.open_output),
-    "sqlalchemy": _Engine(alchemy.open_input, alchemy_write.open_output),
+    "postgresql": _Engine(postgres.open_input, postgres_write.open_output, postgres.divide_input),
+    "sqlite": _Engine(sqlite.open_input, sqlite_write.open_output, partial(_divide_rows, sqlite.divide_input)),
+    "duckdb": _Engine(duckdb.open_input, duckdb_write.open_output, partial(_divide_rows, duckdb.divide_input)),
+    "sqlalchemy": _Engine(alchemy.open_input, alchemy_write.open_output, _keep_whole),
 }
 
 
@@ -108,6 +136,25 @@ class SQLInputAdapter(InputAdapter):
     def open(self, wrap: OpenStore) -> InputStream:
         del wrap
         return _ENGINES[self._request.address.dialect].read(self._request)
+
+    def shards(
+        self, count: int, wrap: OpenStore, executor: Executor, *, least_bytes: int = LEAST_SHARD_BYTES
+    ) -> Shards:
+        del wrap, executor
+        request = self._request
+        if count < _LEAST_SHARDS or request.limit is not None:
+            return Shards([self])
+        found = _ENGINES[request.address.dialect].divide(request, count, max(1, least_bytes))
+        if found is None or len(found.parts) < _LEAST_SHARDS:
+            if found is not None:
+                found.release()
+            return Shards([self])
+        return Shards([self._reading(part) for part in found.parts], found.release)
+
+    def _reading(self, part: KeyRange) -> "SQLInputAdapter":
+        shard = copy(self)
+        shard._request = replace(self._request, part=part)  # noqa: SLF001 - a copy of this very object
+        return shard
 
 
 class SQLOutputAdapter(OutputAdapter):

@@ -19,6 +19,7 @@ from skyhold.records.formats.sql.address import DatabaseAddress, TableName
 
 __all__ = [
     "Fault",
+    "KeyRange",
     "ReadRequest",
     "Rows",
     "SqlInput",
@@ -29,6 +30,7 @@ __all__ = [
     "check_columns",
     "check_key",
     "check_names",
+    "literal",
     "load_driver",
     "refuse_existing",
     "rows_of",
@@ -41,8 +43,23 @@ WriteMode = Literal["append", "replace", "create", "upsert"]
 
 
 @dataclass(frozen=True, slots=True)
+class KeyRange:
+    """Some rows of a table or query.
+
+    Attributes:
+        condition: What holds for these rows alone, as SQL.
+        schema: What all rows look like.
+        moment: What names the database's state that all parts are read from.
+    """
+
+    condition: str
+    schema: pa.Schema
+    moment: str
+
+
+@dataclass(frozen=True, slots=True)
 class ReadRequest:
-    """What to read: a table or a query, and how."""
+    """What to read: a table or a query, all of it or a part, and how."""
 
     address: DatabaseAddress
     table: TableName | None
@@ -51,6 +68,7 @@ class ReadRequest:
     partitions: int
     batch_rows: int
     limit: int | None
+    part: KeyRange | None = None
 
     @property
     def uri(self) -> str:
@@ -63,11 +81,17 @@ class ReadRequest:
 
     def as_select(self) -> str:
         """Return the query as it was given, or one for the whole table; more may be put behind it."""
-        return f"SELECT * FROM {self.table.quoted()}{self.sql_limit()}" if self.table else self._open_ended()  # noqa: S608
+        if self.table or self.part:
+            return f"SELECT * FROM {self.as_relation()}{self.sql_where()}{self.sql_limit()}"  # noqa: S608 - names are quoted
+        return self._open_ended()
 
     def _open_ended(self) -> str:
         # The line break ends a comment that the query may end with.
         return self.query.strip().removesuffix(";") + "\n"
+
+    def sql_where(self) -> str:
+        """Return what limits a statement to the part, if it is one."""
+        return f" WHERE {self.part.condition}" if self.part else ""
 
     def sql_limit(self) -> str:
         """Return the end of a statement that says how many rows are wanted."""
@@ -225,6 +249,16 @@ def _fault(data: pa.RecordBatch, index: int, wrong: dict[str, str]) -> Fault:
     }
     message = f"column {column!r}: {shown!r} does not fit {data.schema.field(column).type}"
     return Fault(index, message, orjson.dumps(original, default=str).decode())
+
+
+def literal(text: str) -> str:
+    """Return a text for SQL, whatever its letters; PostgreSQL's ``standard_conforming_strings`` is to be on.
+
+    Example:
+        >>> print(literal("it's"))
+        'it''s'
+    """
+    return "'" + text.replace("'", "''") + "'"
 
 
 def load_driver(module: str, feature: str, *, extra: str = "sql") -> Any:

@@ -6,17 +6,17 @@
 
 from collections.abc import Iterator
 from contextlib import closing
-from itertools import pairwise
+from dataclasses import replace
 
-from skyhold.errors import BadOptionError
 from skyhold.records.formats.adapter import InputStream
 from skyhold.records.formats.sql.address import quote_name
-from skyhold.records.formats.sql.asked import ReadRequest, Rows, SqlInput, check_names
+from skyhold.records.formats.sql.asked import KeyRange, ReadRequest, Rows, SqlInput, check_names, literal
+from skyhold.records.formats.sql.key_ranges import KeyRanges, even_bounds, key_of, range_conditions
 from skyhold.records.formats.sql.parallel import in_order
-from skyhold.records.formats.sql.postgres_session import Session, literal
+from skyhold.records.formats.sql.postgres_session import Session
 from skyhold.records.formats.sql.postgres_types import Layout
 
-__all__ = ["open_input"]
+__all__ = ["divide_input", "open_input"]
 
 _WHOLE_NUMBERS = {"smallint", "integer", "bigint"}
 
@@ -25,11 +25,11 @@ def open_input(request: ReadRequest) -> InputStream:
     """Begin to read a table or query of PostgreSQL."""
     session = Session(request.address, "read", request.uri)
     try:
-        session.only_read()
+        session.only_read(request.part.moment if request.part else None)
         described = session.describe(request.as_select())
         check_names(described.names, request.uri)
         layout = Layout.of(described)
-        if request.partition_on is None:
+        if request.partition_on is None or request.part:
             rows = _rows(session, layout, _statement(request, layout))
         else:
             rows = _partitioned(session, layout, request, _conditions(session, request, layout))
@@ -39,10 +39,48 @@ def open_input(request: ReadRequest) -> InputStream:
     return SqlInput(request, layout.schema, rows, session.close)
 
 
+def divide_input(request: ReadRequest, count: int, least_bytes: int) -> KeyRanges | None:
+    """Divide by the key that was named, or by the pages of a table, which are the order in which it is read.
+
+    None where there are neither. All parts are read as of one moment, as long as the session lives that keeps it.
+    """
+    session = Session(request.address, "read", request.uri)
+    try:
+        session.only_read()
+        layout = Layout.of(session.describe(request.as_select()))
+        if request.partition_on is not None:
+            conditions = _conditions(session, replace(request, partitions=count), layout)
+        else:
+            pages, page_bytes = _pages(session, request)
+            bounds = even_bounds(0, pages - 1, min(count, pages * page_bytes // least_bytes)) if pages else []
+            conditions = range_conditions("ctid", [f"'({page},0)'::tid" for page in bounds])
+        moment = _export_snapshot(session)
+    except BaseException:
+        session.close()
+        raise
+    return KeyRanges([KeyRange(condition, layout.schema, moment) for condition in conditions], session.close)
+
+
+def _pages(session: Session, request: ReadRequest) -> tuple[int, int]:
+    """Return how many pages a table has, and their size; none of what is not one table of its own."""
+    if request.table is None:
+        return 0, 0
+    found = session.rows(
+        "SELECT CASE WHEN relkind = 'r' AND NOT relhassubclass THEN pg_relation_size(oid) ELSE 0 END AS bytes,"  # noqa: S608
+        " current_setting('block_size')::bigint AS page_bytes"
+        f" FROM pg_class WHERE oid = {literal(request.table.quoted())}::regclass"
+    )[0]
+    return found["bytes"] // found["page_bytes"], found["page_bytes"]
+
+
+def _export_snapshot(session: Session) -> str:
+    return str(session.rows("SELECT pg_export_snapshot() AS id")[0]["id"])
+
+
 def _statement(request: ReadRequest, layout: Layout, condition: str = "") -> str:
     if not condition and not layout.needs_words:
         return request.as_select()
-    where = f" WHERE {condition}" if condition else ""
+    where = f" WHERE {condition}" if condition else request.sql_where()
     limit = request.sql_limit()
     return f"SELECT {layout.selection()} FROM {request.as_relation()}{where}{limit}"  # noqa: S608 - names are quoted
 
@@ -54,7 +92,7 @@ def _rows(session: Session, layout: Layout, sql: str) -> Iterator[Rows]:
 
 
 def _partitioned(session: Session, layout: Layout, request: ReadRequest, conditions: list[str]) -> Iterator[Rows]:
-    snapshot = str(session.rows("SELECT pg_export_snapshot() AS id")[0]["id"])
+    snapshot = _export_snapshot(session)
 
     def read(condition: str) -> Iterator[Rows]:
         part = Session(request.address, "read", request.uri)
@@ -69,14 +107,11 @@ def _partitioned(session: Session, layout: Layout, request: ReadRequest, conditi
 
 def _conditions(session: Session, request: ReadRequest, layout: Layout) -> list[str]:
     """Return one condition for each range of the key: together they hold for every row exactly once."""
-    name = request.partition_on or ""
-    if name not in layout.schema.names:
-        raise BadOptionError(f"partition_on={name!r} is not a column of {request.uri!r}: {layout.schema.names}")
-    key, relation = quote_name(name), request.as_relation()
+    key, relation = quote_name(key_of(request, layout.schema) or ""), request.as_relation()
     kind = session.rows(f"SELECT pg_typeof((SELECT {key} FROM {relation} LIMIT 1))::text AS kind")[0]["kind"]  # noqa: S608
     if kind in _WHOLE_NUMBERS:
         ends = session.rows(f"SELECT min({key})::bigint AS least, max({key})::bigint AS most FROM {relation}")[0]  # noqa: S608
-        bounds = _even_bounds(ends["least"], ends["most"], request.partitions)
+        bounds = [str(bound) for bound in even_bounds(ends["least"], ends["most"], request.partitions)]
     else:
         shares = ",".join(str(part / request.partitions) for part in range(1, request.partitions))
         found = session.rows(
@@ -84,15 +119,4 @@ def _conditions(session: Session, request: ReadRequest, layout: Layout) -> list[
             f" FROM {relation}"
         )[0]["bounds"]
         bounds = [bound for bound in dict.fromkeys(found or ()) if bound is not None]
-    values = [f"{literal(bound)}::{kind}" for bound in bounds]
-    if not values:
-        return ["TRUE"]
-    between = [f"{key} >= {low} AND {key} < {high}" for low, high in pairwise(values)]
-    return [f"({key} < {values[0]} OR {key} IS NULL)", *between, f"{key} >= {values[-1]}"]
-
-
-def _even_bounds(least: int | None, most: int | None, parts: int) -> list[str]:
-    if least is None or most is None:
-        return []
-    width = most + 1 - least
-    return [str(bound) for bound in sorted({least + width * part // parts for part in range(1, parts)} - {least})]
+    return range_conditions(key, [f"{literal(bound)}::{kind}" for bound in bounds])

@@ -11,18 +11,13 @@ from typing import Any
 import pyarrow as pa
 
 from skyhold.records.formats.sql.address import DatabaseAddress, TableName
-from skyhold.records.formats.sql.asked import load_driver
+from skyhold.records.formats.sql.asked import literal, load_driver
 from skyhold.records.formats.sql.faults import translated
 
-__all__ = ["Session", "literal"]
+__all__ = ["Session"]
 
 _CONNECT_TIMEOUT_S = 10
 _BATCH_BYTES = 4 * 1024 * 1024
-
-
-def literal(text: str) -> str:
-    """Return a text for SQL, whatever its letters; the session keeps ``standard_conforming_strings`` on."""
-    return "'" + text.replace("'", "''") + "'"
 
 
 class Session:

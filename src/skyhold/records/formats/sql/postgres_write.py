@@ -12,9 +12,9 @@ import pyarrow as pa
 from skyhold.errors import BadOptionError, SchemaError
 from skyhold.records.formats.adapter import OutputStream
 from skyhold.records.formats.sql.address import TableName, quote_name
-from skyhold.records.formats.sql.asked import SqlOutput, WriteRequest, check_columns, refuse_existing
+from skyhold.records.formats.sql.asked import SqlOutput, WriteRequest, check_columns, literal, refuse_existing
 from skyhold.records.formats.sql.postgres_columns import Target, Wire, new_wire, wire_into
-from skyhold.records.formats.sql.postgres_session import Session, literal
+from skyhold.records.formats.sql.postgres_session import Session
 
 __all__ = ["open_output"]
 
