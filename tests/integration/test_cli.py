@@ -49,6 +49,28 @@ def test_a_folder_goes_to_a_bucket_and_back(folder: Path, moto: LocalServer, cap
     assert run(["cat", _json(capsys)[0]["link"]]) == 0
 
 
+def test_a_name_means_that_object_and_that_folder_and_no_neighbour_whose_name_goes_on(
+    folder: Path, moto: LocalServer, capsys: pytest.CaptureFixture[str]
+):
+    bucket, options = f"s3://{make_bucket(moto)}", _options(moto)
+    for name in ("robot/arm.csv", "robots/leg.csv", "robot.csv", "robot"):
+        assert run(["cp", "d/x.csv", f"{bucket}/{name}", *options]) == 0
+
+    def keys(*command: str) -> list[str]:
+        capsys.readouterr()
+        assert run([*command, "--json", *options]) == 0
+        return [line["key"] for line in _json(capsys)[:-1]]
+
+    assert keys("find", f"{bucket}/robot") == ["robot", "robot/arm.csv"]
+    assert keys("find", f"{bucket}/robot/") == ["robot/arm.csv"]
+    assert keys("ls", "-r", f"{bucket}/robot") == ["robot", "robot/arm.csv"]
+    assert keys("ls", f"{bucket}/robot") == ["robot", "robot/arm.csv"]
+    assert sorted(keys("ls", bucket)) == ["robot", "robot.csv", "robot/", "robots/"]
+    assert run(["du", f"{bucket}/robot", "--json", *options]) == 0
+    assert _json(capsys)[-1]["summary"]["objects"] == 2
+    assert run(["ls", f"{bucket}/rob", *options]) == 3
+
+
 def test_exit_codes_tell_what_happened(folder: Path, moto: LocalServer, rclone: LocalServer):
     bucket, options = make_bucket(moto), _options(moto)
     assert run(["ls", f"s3://{bucket}", *options]) == 0

@@ -16,7 +16,7 @@ from azure.storage.blob import BlobServiceClient
 from conftest import AZURITE_KEY, make_bucket, make_container
 from gcs_server import GcsServer
 from skyhold.components import CloudStorageConfig, CloudStorageManager, Dependency, StorageSynchronizer, SyncConfig
-from skyhold.components import manager as module
+from skyhold.components import conditions
 from skyhold.errors import (
     AccessDeniedError,
     AlreadyExistsError,
@@ -201,7 +201,7 @@ class TestAuthentication:
     def test_a_store_that_ignores_conditions_is_warned_about_once(
         self, rclone: LocalServer, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
     ):
-        monkeypatch.setattr(module, "_warned", set())
+        monkeypatch.setattr(conditions, "_warned", set())
         config = CloudStorageConfig("aws", bucket_name=make_bucket(rclone), **_on(rclone))
         for _ in range(2):
             manager = CloudStorageManager(config)

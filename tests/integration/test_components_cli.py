@@ -148,6 +148,38 @@ def test_a_folder_is_synchronized_both_ways_with_a_plan_first(
     assert Path("theirs.stl").read_bytes() == b"theirs"
 
 
+def test_a_synchronization_ends_with_1_for_problems_and_with_5_for_conflicts_that_wait(
+    say: Say, place: tuple[str, list[str]], work: Path
+):
+    library = place[0]
+    assert say("sync", str(work), library)[0] == 0
+    (work / "link").symlink_to("bracket.stl")
+    code, lines, _ = say("sync", str(work), library, "--both")
+    assert (code, lines[-1]["summary"]["success"], list(lines[-1]["summary"]["problem_paths"])) == (1, False, ["link"])
+    assert say("sync", str(work), library, "--both", "--dry-run")[0] == 0
+    (work / "link").unlink()
+    (work / "bracket.stl").write_bytes(b"ours")
+    (work / "theirs.stl").write_bytes(b"theirs")
+    assert say("comp", "add", library, str(work / "theirs.stl"), "--name", "bracket.stl")[0] == 0
+    (work / "theirs.stl").unlink()
+    code, lines, _ = say("sync", str(work), library, "--both", "--conflict", "ask")
+    assert (code, lines[-1]["summary"]["waiting_paths"]) == (5, ["bracket.stl"])
+    (work / "link").symlink_to("bracket.stl")
+    assert say("sync", str(work), library, "--both", "--conflict", "ask")[0] == 1
+    assert say("sync", "status", str(work), library, "--both", "--conflict", "ask")[0] == 0
+
+
+def test_components_of_a_folder_are_listed_without_those_of_a_neighbour(
+    say: Say, place: tuple[str, list[str]], work: Path
+):
+    library, part = place[0], str(work / "bracket.stl")
+    for name in ("robot/arm.stl", "robots/arm.stl", "robot.stl"):
+        assert say("comp", "add", library, part, "--name", name)[0] == 0
+    assert [each["component"] for each in say("comp", "ls", library, "robot")[1][:-1]] == ["robot/arm.stl"]
+    assert [each["component"] for each in say("comp", "ls", library, "robot/")[1][:-1]] == ["robot/arm.stl"]
+    assert [each["component"] for each in say("comp", "ls", library, "robot.stl")[1][:-1]] == ["robot.stl"]
+
+
 def test_many_deletions_need_a_yes(say: Say, place: tuple[str, list[str]], work: Path):
     library = place[0]
     for number in range(8):

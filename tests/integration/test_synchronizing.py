@@ -11,7 +11,8 @@ from uuid import uuid4
 import pytest
 
 from conftest import make_bucket, make_container
-from skyhold.components import folder_scan, sync_view, synchronizing
+from skyhold.components import conditions, folder_scan, sync_locks, sync_session, sync_view
+from skyhold.components.layout import head_key
 from skyhold.components.library import Library
 from skyhold.components.sync_config import SyncConfig
 from skyhold.components.sync_state import STATE_NAME
@@ -411,7 +412,7 @@ def test_a_file_that_is_edited_between_the_plan_and_the_download_is_kept(
 ):
     _agreed(machine, a="base", b="x")
     machine.library.publish("a", b"theirs")
-    real, done = synchronizing.look, []
+    real, done = sync_session.look, []
 
     def edit_after(*arguments: Any, **options: Any) -> Any:
         found = real(*arguments, **options)
@@ -538,6 +539,17 @@ def test_only_files_of_the_patterns_are_touched(machine: Machine):
     assert set(machine.local) == set(machine.remote)
 
 
+@pytest.mark.parametrize("prefix", ["robot", "robot/"])
+def test_a_prefix_is_a_folder_and_no_neighbour_whose_name_goes_on(machine: Machine, prefix: str):
+    machine.library.publish("robot/arm", b"arm")
+    machine.library.publish("robots/leg", b"leg")
+    machine.sync(prefix=prefix)
+    assert machine.local == {"arm": "arm"}
+    machine.write(hand="hand")
+    machine.sync(prefix=prefix)
+    assert machine.remote == {"robot/arm": "arm", "robot/hand": "hand", "robots/leg": "leg"}
+
+
 def test_a_folder_can_be_a_part_of_the_library(machine: Machine):
     machine.library.publish("robots/arm", b"arm")
     machine.library.publish("cars/wheel", b"wheel")
@@ -653,9 +665,59 @@ def test_a_component_that_somebody_locked_is_not_replaced(machine: Machine):
     assert machine.remote == {"a": "one", "b": "edited"}
 
 
+def test_a_lock_keeps_a_name_that_has_no_version_yet(machine: Machine):
+    Library(machine.library.store, author="bob").locks.take("sub/new", reason="mine soon")
+    machine.write(other="one")
+    machine.put("sub/new", "two")
+    with pytest.raises(TransferError, match="held by 'bob'") as caught:
+        machine.sync()
+    assert list(caught.value.failures) == ["sub/new"]
+    assert machine.remote == {"other": "one"}
+    machine.library.locks.release("sub/new", force=True, reason="bob has left")
+    machine.sync()
+    assert machine.remote == {"other": "one", "sub/new": "two"}
+
+
+@pytest.mark.parametrize("change", ["new", "edited", "in conflict"])
+def test_a_lock_that_is_taken_while_others_go_up_is_kept(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch, change: str
+):
+    monkeypatch.setattr(sync_locks, "_KNOWN_FOR_S", 0.0)
+    if change != "new":
+        _agreed(machine, b="agreed")
+    machine.write(b="changed")
+    if change == "in conflict":
+        machine.library.publish("b", b"another")
+    bob = Library(machine.library.store, author="bob")
+    store = _Meddled(machine.library.store, head_key("a"), lambda: bob.locks.take("b"))
+    machine.write(a="goes up first")
+    monkeypatch.setattr(sync_session, "_MOST_JOBS", 1)
+    before = machine.remote
+    with pytest.raises(TransferError, match="held by 'bob'"):
+        Machine(machine.folder, Library(store, author="ann")).sync(conflict="local")
+    assert machine.remote == {**before, "a": "goes up first"}
+
+
+def test_a_long_upload_asks_for_its_lock_however_new_the_list_is(machine: Machine, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(sync_locks, "_KNOWN_FOR_S", 1e9)
+    monkeypatch.setattr(sync_locks, "_LONG_BYTES", 4)
+    monkeypatch.setattr(sync_session, "_MOST_JOBS", 1)
+    bob = Library(machine.library.store, author="bob")
+
+    def take() -> None:
+        bob.locks.take("b")
+        bob.locks.take("c")
+
+    store = _Meddled(machine.library.store, head_key("a"), take)
+    machine.write(a="one", b="long enough", c="tiny")
+    with pytest.raises(TransferError) as caught:
+        Machine(machine.folder, Library(store, author="ann")).sync()
+    assert list(caught.value.failures) == ["b"]
+
+
 def test_there_must_be_room_on_the_disk(machine: Machine, monkeypatch: pytest.MonkeyPatch):
     machine.library.publish("a", b"content")
-    monkeypatch.setattr(synchronizing.shutil, "disk_usage", lambda path: SimpleNamespace(free=5))
+    monkeypatch.setattr(sync_session.shutil, "disk_usage", lambda path: SimpleNamespace(free=5))
     with pytest.raises(StorageError, match="downloads need 7 B, and the disk has 5 B free"):
         machine.sync()
     assert machine.local == {}
@@ -689,7 +751,8 @@ def test_a_stopped_synchronization_says_so_and_the_next_goes_on(machine: Machine
     stop.set()
     result = machine.synchronizer().synchronize(stop=stop)
     assert result.done == []
-    assert "stopped" in result.get_summary_string()
+    assert result.get_summary_string().startswith("Stopped in ")
+    assert (result.stopped, result.success) == (True, False)
     assert machine.sync().counts["uploaded"] == 10
 
 
@@ -701,6 +764,50 @@ def test_a_missing_folder_is_made_for_downloads_and_refused_for_uploads(machine:
     assert not missing.exists()
     StorageSynchronizer(machine.library, SyncConfig(missing)).synchronize()
     assert (missing / "a").read_text() == "one"
+
+
+def test_what_was_only_told_as_a_problem_is_never_called_done(machine: Machine, tmp_path: Path):
+    machine.write(a="one")
+    assert machine.sync().success
+    (machine.folder / "link").symlink_to(tmp_path)
+    machine.write(b="two")
+    result = machine.sync()
+    assert (result.paths("upload"), list(result.problems), result.success) == (["b"], ["link"], False)
+    assert result.get_summary_string().startswith("Synchronized all but 1 in ")
+    assert result.as_dict()["success"] is False
+    receipt = default_journal().list_runs()[0].receipt
+    assert receipt is not None
+    assert receipt.counts["problems"] == 1
+    (machine.folder / "link").unlink()
+    assert machine.sync().success
+
+
+def test_a_conflict_that_waits_for_a_choice_is_not_done_and_one_that_may_not_be_settled_is(machine: Machine):
+    machine.write(a="one")
+    machine.library.publish("a", b"two")
+    waiting = machine.sync(conflict="ask")
+    assert (waiting.waiting, waiting.success, waiting.counts["waiting"]) == (["a"], False, 1)
+    assert waiting.get_summary_string().startswith("Synchronized all but 1 in ")
+    left = machine.sync(overwrite=False)
+    assert (list(left.left), left.waiting, left.success) == (["a"], [], True)
+    machine.synchronizer(conflict="ask").resolve("a", "local")
+    assert machine.sync(conflict="ask").success
+
+
+def test_a_store_that_ignores_conditions_is_told_where_something_is_written(
+    rclone: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(conditions, "_warned", set())
+    machine = Machine(tmp_path / "folder", Library(f"s3://{make_bucket(rclone)}", **rclone.options))
+    machine.write(a="one")
+    notes = machine.sync().notes
+    assert len(notes) == 1
+    assert "ignores conditions on writes" in notes[0]
+    assert "ignores conditions on writes" in caplog.text
+    assert machine.sync().notes == []
+    other = Machine(tmp_path / "other", machine.library)
+    assert other.sync().notes == []
+    assert other.local == {"a": "one"}
 
 
 def test_whatever_has_a_library_can_be_synchronized_with(machine: Machine):

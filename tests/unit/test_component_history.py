@@ -8,8 +8,10 @@ import pytest
 
 from skyhold.components.history import History
 from skyhold.components.layout import blob_key
+from skyhold.components.library import Library
 from skyhold.errors import IntegrityError
 from skyhold.storage.backends.memory import MemoryBackend
+from skyhold.storage.objects import Attributes
 
 LARGE = os.urandom(9 * 1024 * 1024)
 
@@ -56,6 +58,30 @@ def test_damaged_content_is_refused_and_leaves_the_file_that_was_there(history: 
         history.read(stored.sha256)
     assert [path.name for path in tmp_path.iterdir()] == ["arm.stl"]
     assert (tmp_path / "arm.stl").read_bytes() == b"before"
+
+
+@pytest.mark.parametrize("damage", [b"solid ark", b"solid", b""], ids=["same length", "shorter", "empty"])
+@pytest.mark.parametrize("metadata", [{}, {"sha256": "kept"}])
+def test_small_content_that_is_damaged_is_replaced_by_keeping_it_again(
+    history: History, damage: bytes, metadata: dict[str, str]
+) -> None:
+    stored = history.put(b"solid arm")
+    history.store.write(blob_key(stored.sha256), damage, attributes=Attributes(metadata=metadata))
+    assert not history.put(b"solid arm").existed
+    assert history.read(stored.sha256) == b"solid arm"
+    assert history.put(b"solid arm").existed
+
+
+@pytest.mark.parametrize("content", [b"solid arm", LARGE], ids=["small", "large"])
+def test_content_of_the_newest_version_that_is_gone_or_cut_off_is_written_by_publishing_it_again(
+    history: History, content: bytes
+) -> None:
+    library = Library(history.store, author="ann")
+    sha256 = library.publish("arm.stl", content).files[0].sha256
+    for spoil in (lambda key: history.store.delete(key), lambda key: history.store.write(key, content[:-1])):
+        spoil(blob_key(sha256))
+        assert library.publish("arm.stl", content).number == 1
+        assert history.read(sha256) == content
 
 
 def test_missing_content_is_told_as_such(history: History, tmp_path: Path) -> None:

@@ -286,6 +286,35 @@ def test_a_record_made_of_its_head_says_so_and_has_the_files():
     assert library.read("robot", "parts/b.txt") == b"three"
 
 
+@pytest.mark.parametrize("size_bytes", [30_000, 9 * 1024 * 1024])
+def test_content_of_which_nothing_has_a_copy_is_put_aside_and_comes_back_by_publishing_it_again(size_bytes: int):
+    content = random.Random(5).randbytes(size_bytes)
+    library = Library(f"memory://recover-{uuid4().hex}", author="ann")
+    library.publish("arm.stl", content)
+    wrong = content[:-1] + bytes([content[-1] ^ 1])
+    key = layout.blob_key(sha(content))
+    library.store.write(key, wrong)
+    library.store.write("arm.stl", b"written by another program")
+    done = recover_library(library)
+    assert [finding.what for finding, _ in done.left] == ["content damaged"]
+    assert "publish a file with this content again" in done.left[0][1]
+    assert library.store.read(layout.damaged_key(key)) == wrong
+    library.publish("other.stl", content)
+    assert library.read("arm.stl", version=1) == content
+    assert verify_library(library).ok
+
+
+def test_a_delta_is_not_put_aside_where_what_it_is_made_from_is_damaged():
+    library = Library(f"memory://recover-{uuid4().hex}", policy=DeltaPolicy(min_content_bytes=1))
+    library.publish("arm.stl", FIRST)
+    library.publish("arm.stl", SECOND)
+    library.publish("arm.stl", b"something else")
+    library.store.write(layout.blob_key(sha(FIRST)), FIRST[:-1] + b"?")
+    assert len(recover_library(library).left) == 2
+    library.publish("other.stl", FIRST)
+    assert library.read("arm.stl", version=2) == SECOND
+
+
 def test_a_dry_run_changes_nothing():
     store = new_store()
     library = fill(store)

@@ -17,6 +17,7 @@ from skyhold.components.sources import list_sources
 from skyhold.errors import BadOptionError, BadUriError
 from skyhold.runs.bar import ProgressBar
 from skyhold.runs.wording import human_size
+from skyhold.storage.keys import folder_prefix
 
 __all__ = ["add", "delete", "diff", "get", "list_all", "log", "open_library", "restore", "tag"]
 
@@ -93,12 +94,14 @@ def list_all(library: str, prefix: str = "", /, *, deleted: Flag = False, common
 
     Args:
         library: URI of the library.
-        prefix: Only names that begin like this.
+        prefix: Only the component of this name, and those in this folder.
         deleted: Those that were deleted too.
         common: Options of every command.
     """
     printer = Printer(as_json=common.json)
-    found = list(open_library(library, common).list(prefix, deleted=deleted))
+    under = folder_prefix(prefix)
+    begins = open_library(library, common).list(prefix, deleted=deleted)
+    found = [each for each in begins if each.component == prefix or each.component.startswith(under)]
     for each in found if common.json else ():
         printer.item("", **{name: getattr(each, name) for name in each.__slots__})
     if found and not common.json:

@@ -35,13 +35,13 @@ def ls(
     place = locate(uri, common)
     count = size_bytes = 0
     if recursive:
-        objects = place.store.list(place.prefix)
+        objects = place.listed()
     else:
-        level = place.store.list_folder(place.prefix)
+        level = place.store.list_folder(place.under())
         for prefix in level.prefixes:
             printer.item(f"{'':>25}  {'folder':>10}  {prefix}", type="prefix", key=prefix)
         count += len(level.prefixes)
-        objects = iter(level.objects)
+        objects = iter([*place.itself(), *level.objects])
     for info in objects:
         _show(printer, info, place)
         count += 1
@@ -61,7 +61,7 @@ def du(uri: str = ".", /, *, common: Common = _DEFAULT) -> int:
     printer = Printer(as_json=common.json)
     place = locate(uri, common)
     totals: dict[str, list[int]] = {}
-    for info in place.store.list(place.prefix):
+    for info in place.listed():
         head, slash, _ = info.key[len(place.under()) :].partition("/")
         total = totals.setdefault(head + slash if slash else ".", [0, 0])
         total[0] += 1
@@ -109,7 +109,7 @@ def find(
 
 
 def _matching(place: Place, pattern: str) -> Iterator[ObjectInfo]:
-    for info in place.store.list(place.prefix):
+    for info in place.listed():
         inside = info.key[len(place.under()) :]
         if fnmatchcase(inside, pattern) or fnmatchcase(info.key.rpartition("/")[2], pattern):
             yield info

@@ -1,5 +1,6 @@
 """Options that every command takes, and how arguments become stores."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
@@ -7,9 +8,11 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from skyhold.config import load_profile
-from skyhold.errors import BadOptionError
+from skyhold.errors import BadOptionError, KeyNotFoundError
 from skyhold.storage.contract import Store
+from skyhold.storage.keys import folder_prefix
 from skyhold.storage.location import parse_location
+from skyhold.storage.objects import ObjectInfo
 from skyhold.storage.opening import open_object, open_store
 
 __all__ = ["Common", "Place", "locate", "takes_none"]
@@ -73,7 +76,21 @@ class Place:
 
     def under(self) -> str:
         """Return the prefix of what lies in it as a folder."""
-        return f"{self.prefix}/" if self.prefix and not self.prefix.endswith("/") else self.prefix
+        return folder_prefix(self.prefix)
+
+    def listed(self) -> Iterator[ObjectInfo]:
+        """Yield the object that is named, and all that lies in it as a folder; nothing of ``robots`` for ``robot``."""
+        yield from self.itself()
+        yield from self.store.list(self.under())
+
+    def itself(self) -> list[ObjectInfo]:
+        """Return the object that is named, if there is one."""
+        if not self.prefix or self.prefix.endswith("/"):
+            return []
+        try:
+            return [self.store.info(self.prefix)]
+        except KeyNotFoundError:
+            return []
 
 
 def takes_none(uri: str) -> bool:

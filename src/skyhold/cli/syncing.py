@@ -17,7 +17,7 @@ from skyhold.components.library import Library
 from skyhold.components.sync_config import SyncConfig, SyncResult
 from skyhold.components.sync_watching import keep_synchronized
 from skyhold.components.synchronizing import StorageSynchronizer
-from skyhold.errors import BadOptionError, BadUriError, SkyholdError, TransferError
+from skyhold.errors import BadOptionError, BadUriError, ConflictError, SkyholdError, TransferError
 from skyhold.execution.signals import exit_on_terminate
 from skyhold.runs.bar import ProgressBar
 from skyhold.runs.wording import visible
@@ -28,6 +28,7 @@ __all__ = ["resolve", "show_status", "sync"]
 
 _DEFAULT = Common()
 _UNITS_S = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_PARTLY = 1
 _ANSWERS: dict[str, ConflictChoice] = {"l": "local", "r": "remote", "n": "newest", "b": "keep-both"}
 
 Conflict = Literal["keep-both", "local", "remote", "newest", "ask"]
@@ -44,7 +45,7 @@ class Rules:
         overwrite: Replace a side that is as it was agreed by the other one's edit.
         conflict: What becomes of a file that both sides changed.
         include: Only files whose name or path matches; may be given more than once.
-        prefix: Where in the library the files are.
+        prefix: In which folder of the library the files are.
         max_deletes: More deletions than this need --yes.
         max_delete_share: So does this share of all files.
     """
@@ -74,7 +75,8 @@ def sync(
 ) -> int:
     """Make a folder and a library equal: one is SOURCE, the other TARGET. Nothing is ever lost.
 
-    A file that both sides changed is a conflict: both contents are kept. Run it again after any interruption.
+    A file that both sides changed is a conflict: both contents are kept. Run it again after any interruption. It ends
+    with 1 if some files could not be synchronized, and with 5 if conflicts wait for a choice.
 
     Args:
         source: The folder, or the library's URI.
@@ -87,7 +89,8 @@ def sync(
     synchronizer = _synchronizer(source, target, rules, common)
     printer = Printer(as_json=common.json)
     if common.dry_run:
-        return _tell(printer, synchronizer.dry_run())
+        _tell(printer, synchronizer.dry_run())
+        return 0
     if watch or every:
         return _go_on(synchronizer, printer, watch=watch, every=every)
     listener = ProgressBar() if common.progress and not common.json else None
@@ -98,7 +101,8 @@ def sync(
         if synchronizer.result is not None:
             _tell(printer, synchronizer.result)
         raise
-    return _tell(printer, result)
+    _tell(printer, result)
+    return _exit_code(result)
 
 
 def show_status(source: str, target: str, /, *, rules: Rules = _RULES, common: Common = _DEFAULT) -> int:
@@ -110,7 +114,8 @@ def show_status(source: str, target: str, /, *, rules: Rules = _RULES, common: C
         rules: What would be allowed.
         common: Options of every command.
     """
-    return _tell(Printer(as_json=common.json), _synchronizer(source, target, rules, common).dry_run())
+    _tell(Printer(as_json=common.json), _synchronizer(source, target, rules, common).dry_run())
+    return 0
 
 
 def resolve(
@@ -209,12 +214,18 @@ def _tell_change(printer: Printer, result: SyncResult) -> None:
         _tell(printer, result)
 
 
-def _tell(printer: Printer, result: SyncResult) -> int:
+def _exit_code(result: SyncResult) -> int:
+    """Return how a synchronization ends that raised nothing: files that were only reported are not done."""
+    if result.success:
+        return 0
+    return _PARTLY if result.problems or result.stopped else ConflictError.exit_code
+
+
+def _tell(printer: Printer, result: SyncResult) -> None:
     if printer.as_json:
         printer.summary("", **result.as_dict())
     else:
         print(result.get_summary_string(), flush=True)
-    return 0
 
 
 def _ask(action: SyncAction) -> ConflictChoice:

@@ -12,6 +12,7 @@ from skyhold.components.folder_scan import compile_patterns, scan_folder
 from skyhold.components.getting import inside
 from skyhold.components.library import Library
 from skyhold.errors import ComponentNotFoundError, ConflictError, DependencyError, NotFoundError
+from skyhold.storage.keys import folder_prefix
 
 __all__ = [
     "delete_all",
@@ -64,6 +65,7 @@ def list_uploads(
         KeyNotFoundError: There is no such folder.
         NotFoundError: No file of it matches.
     """
+    prefix = folder_prefix(prefix)
     if isinstance(source, Mapping):
         return [BatchItem(prefix + component_id, Path(path)) for component_id, path in source.items()]
     folder = Path(source).expanduser()

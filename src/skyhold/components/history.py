@@ -53,7 +53,8 @@ class History:
     def put(self, content: Path | bytes, *, sha256: str | None = None, base: str | None = None) -> Stored:
         """Keep content; does nothing where it is kept already.
 
-        Large files are never held in memory, except to make a delta.
+        Large files are never held in memory, except to make a delta. What lies there already is read and compared, and
+        replaced where it is damaged, up to 8 MiB; of larger content, and of deltas, the length is compared.
 
         Args:
             content: A file of any size, or bytes.
@@ -75,6 +76,30 @@ class History:
             ('delta', True)
         """
         return self._keeper.put(content, sha256, base)
+
+    def mend(self, content: Path | bytes, *, sha256: str) -> None:
+        """Make sure that content is still there which has been kept, and is at hand: one request where it is.
+
+        What is gone or of another length is written again. Whether the rest is sound only `check` can tell.
+
+        Args:
+            content: A file of any size, or bytes.
+            sha256: Its hash.
+
+        Raises:
+            ConflictError: The file changed since ``sha256`` was taken.
+
+        Example:
+            >>> from skyhold.components.layout import blob_key
+            >>> from skyhold.storage.opening import open_store
+            >>> history = History(open_store("memory://mend-example"))
+            >>> sha256 = history.put(b"solid arm").sha256
+            >>> history.store.delete(blob_key(sha256))
+            >>> history.mend(b"solid arm", sha256=sha256)
+            >>> history.read(sha256)
+            b'solid arm'
+        """
+        self._keeper.mend(content, sha256)
 
     def fetch(self, sha256: str, target: Path, *, size_bytes: int, progress: Moved | None = None) -> None:
         """Bring content into a file, which appears once it is whole and verified.

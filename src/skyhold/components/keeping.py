@@ -19,6 +19,7 @@ from skyhold.errors import (
     ConflictError,
     IntegrityError,
     KeyNotFoundError,
+    PreconditionFailedError,
 )
 from skyhold.storage.contract import ObjectWriter, Store
 from skyhold.storage.objects import Attributes
@@ -109,6 +110,12 @@ class Keeper:
             stored = stored or self._put_delta(held, found, base)
         return stored or self._put_whole(held, found)
 
+    def mend(self, content: Path | bytes, sha256: str) -> None:
+        """Write content that a version names already, where the history has it no more, or not all of it."""
+        size_bytes = content.stat().st_size if isinstance(content, Path) else len(content)
+        if self._found(sha256, size_bytes) is None:
+            self.put(content, sha256, None)
+
     def _put_delta(self, content: bytes, sha256: str, base: str) -> Stored | None:
         """Store a delta where the policy has one; None where content is to lie there whole."""
         try:
@@ -139,7 +146,7 @@ class Keeper:
     def _put_whole(self, content: bytes, sha256: str) -> Stored:
         size_bytes = len(content)
         if size_bytes <= _SMALL_BYTES:
-            existed = self._create(blob_key(sha256), content, sha256)
+            existed = self._put_small(content, sha256)
             return Stored(sha256, size_bytes, size_bytes, "blob", existed=existed)
         found = self._found_whole(sha256, size_bytes)
         if found is None:
@@ -148,6 +155,18 @@ class Keeper:
                 for start in range(0, size_bytes, _SMALL_BYTES):
                     writer.write(view[start : start + _SMALL_BYTES])
         return found or Stored(sha256, size_bytes, size_bytes, "blob", existed=False)
+
+    def _put_small(self, content: bytes, sha256: str) -> bool:
+        """Write an object of one request; return whether it was there. One that is damaged is replaced."""
+        key = blob_key(sha256)
+        while self._create(key, content, sha256):
+            with suppress(KeyNotFoundError, PreconditionFailedError):  # others collect garbage, or mend it too
+                info, found = self.store.read_with_info(key)
+                if found == content:
+                    return True
+                self.store.write(key, content, if_match=info.e_tag, attributes=_stamped(sha256))
+                return False
+        return False
 
     def _put_file(self, path: Path, sha256: str) -> Stored:
         with path.open("rb") as file, HashingBehind() as hashing:

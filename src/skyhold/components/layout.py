@@ -45,6 +45,7 @@ __all__ = [
     "check_component_id",
     "clock_key",
     "component_of_head",
+    "component_of_lock",
     "content_of_key",
     "damaged_key",
     "delta_key",
@@ -77,7 +78,7 @@ TRASH = RESERVED + "trash/"
 
 # What libraries, and stores that are folders, keep for themselves: at the root, and below where others lie inside.
 _OTHERS = frozenset({RESERVED.rstrip("/"), ".skyhold-store"})
-_HEAD_END = "/@.json"
+_HEAD_END = _LOCK_END = "/@.json"
 _VERSION_KEY = re.compile(rf"{re.escape(VERSIONS)}(.+)/@/(\d{{8,}})\.json", re.DOTALL)
 _CONTENT_KEY = re.compile(r"(?:blobs|deltas)/([0-9a-f]{2})/(\1[0-9a-f]{62})(?:\.([0-9a-f]{64}))?")
 
@@ -175,7 +176,18 @@ def version_of_key(key: str) -> tuple[str, int] | None:
 
 def lock_key(component_id: str) -> str:
     """Return where it says who works on a component."""
-    return f"{LOCKS}{component_id}/@.json"
+    return f"{LOCKS}{component_id}{_LOCK_END}"
+
+
+def component_of_lock(key: str) -> str | None:
+    """Return whose lock a key is, or None where it is none.
+
+    Example:
+        >>> component_of_lock(lock_key("arm/left.stl"))
+        'arm/left.stl'
+    """
+    is_lock = key.startswith(LOCKS) and key.endswith(_LOCK_END)
+    return key.removeprefix(LOCKS).removesuffix(_LOCK_END) if is_lock else None
 
 
 def clock_key(name: str) -> str:

@@ -43,6 +43,7 @@ class Library:
 
     Attributes:
         store: Where everything lies.
+        format: Of which format it is, and whether its store can be relied on.
         author: Who publishes.
         history: The contents of all versions.
         locks: Who works on what.
@@ -67,7 +68,7 @@ class Library:
         self.history = History(self.store, policy=policy)
         self.locks = Locks(self.store, self.author)
         self._publisher = Publisher(self.store, self.history)
-        self._format = LibraryFormat(self.store)
+        self.format = LibraryFormat(self.store)
 
     @property
     def uri(self) -> str:
@@ -80,7 +81,7 @@ class Library:
         Raises:
             BucketNotFoundError: There is no such bucket; a folder is made.
         """
-        self._format.check(create=True)
+        self.format.check(create=True)
 
     def publish(  # noqa: PLR0913 - what there is to say of a version
         self,
@@ -152,7 +153,7 @@ class Library:
         Raises:
             VersionConflictError: The newest version is not the expected one.
         """
-        is_new = is_new and self._format.keeps_conditions()
+        is_new = is_new and self.format.keeps_conditions()
         draft = Publication(component_id, content, self.author, message, expected=expected, is_new=is_new)
         return self._publish(draft, ignore_lock=True, run=run)
 
@@ -216,7 +217,7 @@ class Library:
         Raises:
             ComponentNotFoundError: There is no such component.
         """
-        self._format.check()
+        self.format.check()
         return self._publisher.ledger.head(component_id)
 
     def info(self, component_id: str, version: int | str = "latest") -> Version:
@@ -251,7 +252,7 @@ class Library:
             deleted: Tell those that were deleted too.
             after: An id that was yielded before: go on behind it.
         """
-        self._format.check()
+        self.format.check()
         return list_components(self._publisher.ledger, prefix, deleted=deleted, after=after)
 
     def list_heads(self, prefix: str = "") -> Iterator[tuple[str, ObjectInfo]]:
@@ -259,7 +260,7 @@ class Library:
 
         An e-tag that is the same as before means that nothing was published or tagged since.
         """
-        self._format.check()
+        self.format.check()
         return self._publisher.ledger.list_heads(prefix)
 
     def tag(self, component_id: str, name: str, version: int | str = "latest") -> Version:
@@ -277,7 +278,7 @@ class Library:
     def untag(self, component_id: str, name: str) -> None:
         """Take a name away from whichever version has it."""
         check_tag(name)
-        self._format.check()
+        self.format.check()
         change_tags(self._publisher.ledger, component_id, name, None)
 
     def restore(
@@ -342,7 +343,7 @@ class Library:
             The newest version; None where there is neither a component nor an object of this name.
         """
         check_component_id(component_id, operation="reconcile", uri=self.uri)
-        self._format.check(create=True)
+        self.format.check(create=True)
         settled = self._publisher.settle(component_id, gone_is_deleted=gone_is_deleted)
         return settled and settled[0]
 
@@ -380,7 +381,7 @@ class Library:
         return published
 
     def _append(self, component_id: str, draft: Draft, *, ignore_lock: bool) -> tuple[Version, Head]:
-        self._format.check(create=True)
+        self.format.prepare()
         if not ignore_lock:
             self.locks.check(component_id)
         return self._publisher.append(component_id, draft)

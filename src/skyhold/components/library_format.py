@@ -1,9 +1,9 @@
 """That a store holds a library, and of which format; and whether it can be relied on."""
 
 import threading
-import uuid
 
-from skyhold.components.layout import LIBRARY, SCHEMA, clock_key
+from skyhold.components.conditions import is_in_doubt, keeps_conditions, warn_once
+from skyhold.components.layout import LIBRARY, SCHEMA
 from skyhold.errors import AlreadyExistsError, KeyNotFoundError, MalformedInputError, NotFoundError
 from skyhold.runs.json_reader import JsonReader
 from skyhold.storage.contract import Store
@@ -25,6 +25,7 @@ class LibraryFormat:
         self._checked = threading.Event()
         self._checking = threading.Lock()
         self._is_exact: bool | None = None
+        self._is_tried = False
 
     def check(self, *, create: bool = False) -> None:
         """Do nothing where the format is known; where there is none yet, ``create`` makes the store a library.
@@ -54,23 +55,28 @@ class LibraryFormat:
                 raise MalformedInputError(f"{uri!r} says of no known library: {error}", remedy=remedy) from error
             self._checked.set()
 
-    def keeps_conditions(self) -> bool:
-        """Whether a create-only write of the store is one; found out once, by three requests."""
-        with self._checking:
-            if self._is_exact is None:
-                self._is_exact = self._try_condition()
-            return self._is_exact
+    def prepare(self) -> None:
+        """Make sure of the format before something is published, and warn of a store that ignores conditions.
 
-    def _try_condition(self) -> bool:
-        key = clock_key(uuid.uuid4().hex)
-        self._store.write(key, b"", if_absent=True)
-        try:
-            self._store.write(key, b"", if_absent=True)
-        except AlreadyExistsError:
-            return True
-        finally:
-            self._store.delete(key)
-        return False
+        Raises:
+            MalformedInputError: It is a library of another format.
+            BucketNotFoundError: There is no such bucket.
+        """
+        self.check(create=True)
+        if not self.keeps_conditions():
+            warn_once(self._store.uri)
+
+    def keeps_conditions(self, *, by_trial: bool = False) -> bool:
+        """Return whether the store keeps conditions on writes: found out once, by five requests, where it is in doubt.
+
+        Args:
+            by_trial: Try it even where all such stores keep them.
+        """
+        with self._checking:
+            if self._is_exact is None or (by_trial and not self._is_tried):
+                self._is_tried = by_trial or is_in_doubt(self._store.uri)
+                self._is_exact = keeps_conditions(self._store) if self._is_tried else True
+            return self._is_exact
 
     def _create(self) -> bytes:
         try:

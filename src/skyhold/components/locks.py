@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from types import TracebackType
 from typing import Self
 
-from skyhold.components.layout import LOCKS, check_component_id, lock_key
+from skyhold.components.layout import LOCKS, check_component_id, component_of_lock, lock_key
 from skyhold.components.lock_note import Lock, LockNote
 from skyhold.components.store_clock import store_time
 from skyhold.errors import (
@@ -122,6 +122,11 @@ class Locks:
         if held:
             now = store_time(self.store)
             yield from (lock for lock in held if now <= lock.expires)
+
+    def list_known(self, prefix: str = "") -> Iterator[str]:
+        """Yield the components that are locked, or were once, whose id starts with ``prefix``: by listing alone."""
+        found = (component_of_lock(info.key) for info in self.store.list(LOCKS + prefix))
+        return (component_id for component_id in found if component_id is not None)
 
     def renew(self, lock: Lock) -> Lock:
         """Return our lock with its lease begun anew.

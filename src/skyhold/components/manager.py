@@ -19,7 +19,7 @@ from skyhold.components.batches import (
 )
 from skyhold.components.bucket import ComponentBucket, is_content
 from skyhold.components.component_facts import ComponentMetadata, describe_component
-from skyhold.components.conditions import keeps_conditions
+from skyhold.components.conditions import warn_once
 from skyhold.components.config import CloudStorageConfig
 from skyhold.components.layout import plain_key
 from skyhold.components.library import ANY, Library
@@ -33,7 +33,6 @@ from skyhold.storage.wrappers.classed import ClassedStore
 
 __all__ = ["CloudStorageManager"]
 
-_warned: set[str] = set()
 
 
 class CloudStorageManager:
@@ -125,13 +124,9 @@ class CloudStorageManager:
                 words.append("for reading only")
                 return True
             if self.keeps_conditions is None:
-                self.keeps_conditions = keeps_conditions(store)
-            if not self.keeps_conditions and store.uri not in _warned:
-                _warned.add(store.uri)
-                self.operation_log.warning(
-                    f"{store.uri} ignores conditions on writes: two who publish one component at once may lose a "
-                    "version. Let one at a time publish there, or use a store that keeps If-Match"
-                )
+                self.keeps_conditions = self.library.format.keeps_conditions(by_trial=True)
+            if not self.keeps_conditions:
+                warn_once(store.uri, self.operation_log.warning)
         return True
 
     def create_bucket(self) -> None:
@@ -283,7 +278,7 @@ class CloudStorageManager:
         Args:
             source: A folder, or paths by component id.
             patterns: Which files of a folder: their name or relative path matches one.
-            prefix: Put before every id.
+            prefix: The folder of the library in which they are to lie.
             message: Why, for every version.
             metadata: The user's own entries, for every version.
             max_workers: How many at a time; as many as suit their sizes if not given.

@@ -11,7 +11,7 @@ nothing else has them. What was damaged is kept in the trash where it is replace
 replaced.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -29,6 +29,7 @@ from skyhold.components.inventory import (
 )
 from skyhold.components.layout import (
     NEEDED,
+    blob_key,
     content_of_key,
     damaged_key,
     head_key,
@@ -239,11 +240,15 @@ class _Mender:
             path = Path(folder) / "content"
             if not self._plain_content(finding, name.sha256, path):
                 self._copied_content(finding, name.sha256, path)
-            damaged = [each.key for each in list_contents(self._store) if each.sha256 == name.sha256]
-            for key in damaged:
-                self._set_aside(key)
-            self._store.delete(damaged)
+            self._clear(each.key for each in list_contents(self._store) if each.sha256 == name.sha256)
             self._history.put(path, sha256=name.sha256)
+
+    def _clear(self, keys: Iterable[str]) -> None:
+        """Put damaged objects aside, so that they can be written again."""
+        damaged = list(keys)
+        for key in damaged:
+            self._set_aside(key)
+        self._store.delete(damaged)
 
     def _plain_content(self, finding: Finding, sha256: str, path: Path) -> bool:
         found = read_head(self._store, finding.component)
@@ -259,7 +264,9 @@ class _Mender:
 
     def _copied_content(self, finding: Finding, sha256: str, path: Path) -> None:
         if self._copy is None:
-            raise self._cannot(finding, "no plain file has it")
+            if self._store.exists(blob_key(sha256)):  # a delta may be sound, and what it is made from damaged
+                self._clear([blob_key(sha256)])
+            raise self._cannot(finding, "no plain file has it; publish a file with this content again, which writes it")
         version = read_version(self._store, finding.component, finding.versions[0])
         size_bytes = next(entry.size_bytes for entry in version.files if entry.sha256 == sha256)
         path.unlink(missing_ok=True)

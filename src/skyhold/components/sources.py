@@ -43,7 +43,7 @@ class Source:
     entry: FileEntry | None = None
 
     def keep(self, history: History, before: FileEntry | None) -> FileEntry:
-        """Put the content into the history, once; the history has what ``before`` says of the version before.
+        """Put the content into the history, once; ``before`` says what the version before has of it.
 
         Raises:
             ConflictError: The file changed while it was read.
@@ -56,6 +56,7 @@ class Source:
                 stored = history.put(content, sha256=sha256, base=before.sha256 if before else None)
                 size_bytes, sha256 = stored.size_bytes, stored.sha256
             else:
+                history.mend(content, sha256=sha256)
                 size_bytes, sha256 = before.size_bytes, before.sha256
             self.entry = FileEntry(self.name, size_bytes, sha256, _modified(seen))
             if self.path is not None and seen is not None:

@@ -8,7 +8,7 @@ from typing import Any
 from skyhold.components.folder_scan import Matches, compile_patterns
 from skyhold.errors import BadOptionError
 from skyhold.runs.wording import human_size, human_time, visible
-from skyhold.storage.keys import check_prefix
+from skyhold.storage.keys import check_prefix, folder_prefix
 from skyhold.storage.sync import ConflictChoice, Direction, SyncAction, SyncPlan, SyncRules
 from skyhold.storage.sync_rules import MAX_DELETE_SHARE, MAX_DELETES
 
@@ -27,7 +27,7 @@ class SyncConfig:
         file_patterns: Only files whose name or path matches one of these; all if not given.
         conflict: What becomes of a file that both sides changed: ``"keep-both"``, ``"local"``, ``"remote"``,
             ``"newest"`` or ``"ask"``.
-        prefix: Where in the library the folder's files are; a folder of its own ends in ``/``.
+        prefix: In which folder of the library the files are; ``robot`` is ``robot/``, and never ``robots``.
         max_deletes: More deletions than this on one side stop the plan.
         max_delete_share: So does this share of all files, or more.
         confirmed: Whether a plan that the guard would stop is carried out.
@@ -38,6 +38,8 @@ class SyncConfig:
     Example:
         >>> SyncConfig("agent_outputs", direction="both", file_patterns=["*.stl"]).rules.direction
         'both'
+        >>> SyncConfig("agent_outputs", prefix="robot").prefix
+        'robot/'
     """
 
     local_dir: str | Path
@@ -53,6 +55,7 @@ class SyncConfig:
 
     def __post_init__(self) -> None:
         check_prefix(self.prefix, operation="sync", uri=self.prefix)
+        object.__setattr__(self, "prefix", folder_prefix(self.prefix))
         if isinstance(self.file_patterns, str):
             raise BadOptionError(
                 f"file_patterns={self.file_patterns!r} is a text", remedy=f"Give a list: [{self.file_patterns!r}]"
@@ -92,11 +95,13 @@ class SyncResult:
         unchanged: How many files agreed already.
         kept: The paths under which the local content of conflicts lies now, by path.
         left: What was left as it is, with the reason.
+        waiting: Conflicts that were left, since nobody has chosen yet; they are in ``left`` too.
         problems: Paths that could not be synchronized, each with the reason.
         failures: The error of each path that failed.
         notes: What else is worth knowing.
         seconds: How long it took.
         dry_run: Whether nothing was to be done.
+        stopped: Whether it was ended before it was complete.
     """
 
     plan: SyncPlan
@@ -104,16 +109,23 @@ class SyncResult:
     unchanged: int = 0
     kept: dict[str, str] = field(default_factory=dict[str, str])
     left: dict[str, str] = field(default_factory=dict[str, str])
+    waiting: list[str] = field(default_factory=list[str])
     problems: dict[str, str] = field(default_factory=dict[str, str])
     failures: dict[str, Exception] = field(default_factory=dict[str, Exception])
     notes: list[str] = field(default_factory=list[str])
     seconds: float = 0.0
     dry_run: bool = False
+    stopped: bool = False
 
     @property
     def success(self) -> bool:
-        """Whether nothing failed."""
-        return not self.failures
+        """Whether both sides are as equal as the options allow: without failures, problems and conflicts that wait.
+
+        Example:
+            >>> SyncResult(SyncPlan(()), problems={"link": "a symbolic link, which is not followed"}).success
+            False
+        """
+        return not (self.failures or self.problems or self.waiting or self.stopped)
 
     @property
     def conflicts(self) -> list[str]:
@@ -137,6 +149,7 @@ class SyncResult:
             "unchanged": self.unchanged,
             "left": len(self.left),
             "problems": len(self.problems),
+            "waiting": len(self.waiting),
             "failed": len(self.failures),
         }
 
@@ -145,10 +158,12 @@ class SyncResult:
         return {
             "success": self.success,
             "dry_run": self.dry_run,
+            "stopped": self.stopped,
             "seconds": round(self.seconds, 3),
             **self.counts,
             "kept_aside": dict(self.kept),
             "left_alone": dict(self.left),
+            "waiting_paths": list(self.waiting),
             "problem_paths": dict(self.problems),
             "failures": {path: str(error) for path, error in self.failures.items()},
             "notes": list(self.notes),
@@ -165,8 +180,7 @@ class SyncResult:
         words = [f"{count:,} {name.replace('_', ' ')}" for name, count in self.counts.items() if count]
         size_bytes = sum(action.size_bytes for action in self.done)
         moved = f" ({human_size(size_bytes)})" if size_bytes else ""
-        begin = "Planned" if self.dry_run else "Synchronized"
-        lines = [f"{begin} in {human_time(self.seconds)}: {', '.join(words) or 'nothing to do'}{moved}"]
+        lines = [f"{self._verb()} in {human_time(self.seconds)}: {', '.join(words) or 'nothing to do'}{moved}"]
         if self.dry_run:
             lines += [f"  {line}" for line in self.plan.lines()]
         lines += [
@@ -177,6 +191,15 @@ class SyncResult:
         lines += _told("failed", {path: str(error) for path, error in self.failures.items()})
         lines += [f"  {note}" for note in self.notes]
         return "\n".join(visible(line) for line in lines)
+
+    def _verb(self) -> str:
+        """Return what it comes to; a synchronization that has left something out never says that it is done."""
+        if self.dry_run:
+            return "Planned"
+        if self.stopped:
+            return "Stopped"
+        missing = len(self.failures.keys() | self.problems.keys() | set(self.waiting))
+        return f"Synchronized all but {missing:,}" if missing else "Synchronized"
 
 
 def _told(word: str, reasons: Mapping[str, str]) -> list[str]:

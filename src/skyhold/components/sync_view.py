@@ -66,7 +66,6 @@ class View:
         stamps: The stamps that those had when they were hashed.
         remote: Of these, the objects.
         problems: Paths to be left alone, each with the reason.
-        locked: The components that somebody has locked.
     """
 
     scan: FolderScan
@@ -78,7 +77,6 @@ class View:
     stamps: dict[str, Stamp] = field(default_factory=dict[str, Stamp])
     remote: dict[str, RemoteFile] = field(default_factory=dict[str, RemoteFile])
     problems: dict[str, str] = field(default_factory=dict[str, str])
-    locked: set[str] = field(default_factory=set[str])
 
     @property
     def listed(self) -> dict[str, ObjectInfo]:
@@ -135,7 +133,7 @@ def look(
     _set_aside(view, config)
     _hash(view, config, state, read_only=read_only)
     _ask_about(view, library, config, set(suspects), read_only=read_only)
-    plan = plan_sync(
+    return view, plan_sync(
         view.local,
         view.remote,
         {path: agreed[path].agreed for path in view.differing if path in agreed},
@@ -144,9 +142,6 @@ def look(
         problems=view.problems,
         unchanged=view.unchanged,
     )
-    if not read_only and plan.count("upload", "keep_both", "rename_remote"):
-        view.locked = {lock.note.component for lock in library.locks.list(config.prefix)}
-    return view, plan
 
 
 @contextmanager

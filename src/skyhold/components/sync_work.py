@@ -16,6 +16,7 @@ from skyhold.components.manifest import Head, Version
 from skyhold.components.sync_config import SyncConfig, SyncResult
 from skyhold.components.sync_files import SyncFiles
 from skyhold.components.sync_listing import FreePlaces
+from skyhold.components.sync_locks import SeenLocks
 from skyhold.components.sync_state import Remembered, SyncState
 from skyhold.components.sync_view import View, ask_for, token_of
 from skyhold.errors import ComponentNotFoundError, ConflictError
@@ -24,10 +25,13 @@ from skyhold.storage.objects import ObjectInfo
 from skyhold.storage.sync import Agreed, RemoteFile, SyncAction
 from skyhold.storage.transfer import SHA256
 
-__all__ = ["SMALL_BYTES", "SyncWork"]
+__all__ = ["CHANGING_STORE", "SMALL_BYTES", "SyncWork"]
 
 SMALL_BYTES = 8 * 1024 * 1024
 """Objects up to this size are read in one piece, from their plain key."""
+
+CHANGING_STORE = frozenset({"upload", "rename_remote", "delete_remote", "keep_both"})
+"""What writes to the library where uploads are asked for."""
 
 _LOCAL = {"agree", "forget", "download"}
 _NEW = {"upload", "rename_remote", "keep_both"}
@@ -69,6 +73,7 @@ class SyncWork:
         self._result = result
         self._run = run
         self._store = self._counted.store
+        self._locks = SeenLocks(self._counted.locks, config.prefix)
         if any(action.kind not in _LOCAL for action in actions):
             self._counted.create()
         new = (action.to or action.path for action in actions if action.kind in _NEW)
@@ -186,8 +191,7 @@ class SyncWork:
         if remote is not None and expected is None:
             raise self._moved_on(path)
         file = self._files.at(self._name_of(path))
-        if component_id in self._view.locked:  # perhaps by others: then this says by whom
-            self._library.locks.check(component_id)
+        self._locks.check(component_id, size_bytes=file.stat().st_size)
         version, head = self._library.publish_listed(
             component_id,
             file,

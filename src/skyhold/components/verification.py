@@ -267,6 +267,6 @@ def _of_content(component: str, numbers: tuple[int, ...], key: str, error: Excep
     if where == "trash":
         remedy = "It lies in the trash. Run skyhold comp gc, which moves it back"
     else:
-        remedy = "Restore it from a copy of the library, or publish a file with this content again"
+        remedy = "Run skyhold comp repair, with a copy of the library if there is one; then publish it again if need be"
     what = "content damaged" if where == "stored" else "content missing"
     return Finding(component, what, "damaged", key, str(error), numbers, remedy)

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from skyhold.errors import InvalidKeyError
 
-__all__ = ["MAX_KEY_BYTES", "check_key", "check_metadata_names", "check_prefix", "check_tags"]
+__all__ = ["MAX_KEY_BYTES", "check_key", "check_metadata_names", "check_prefix", "check_tags", "folder_prefix"]
 
 MAX_KEY_BYTES = 1024
 _NOT_IN_XML = re.compile("[\x00-\x1f\x7f-\x9f\ufffe\uffff]")
@@ -43,6 +43,16 @@ def check_prefix(prefix: str, *, operation: str, uri: str) -> None:
             uri=uri,
             remedy="Correct the prefix",
         )
+
+
+def folder_prefix(prefix: str) -> str:
+    """Return what all keys in a folder begin with, so that nothing of a neighbour is meant whose name goes on.
+
+    Example:
+        >>> folder_prefix("robot"), folder_prefix("robot/"), folder_prefix("")
+        ('robot/', 'robot/', '')
+    """
+    return f"{prefix}/" if prefix and not prefix.endswith("/") else prefix
 
 
 def check_metadata_names(names: list[str], *, operation: str, uri: str) -> None:

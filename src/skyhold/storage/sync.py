@@ -21,6 +21,7 @@ from skyhold.storage.sync_rules import (
     SyncRules,
     decide,
 )
+from skyhold.storage.sync_sides import Agreed, LocalFile, RemoteFile
 
 __all__ = [
     "ActionKind",
@@ -45,61 +46,6 @@ _FEW_DELETES = 2
 
 
 @dataclass(frozen=True, slots=True)
-class LocalFile:
-    """A file of the folder.
-
-    Attributes:
-        size_bytes: Its length.
-        sha256: Of its content.
-        modified: When it was changed.
-        name: How the folder spells its path, where that differs.
-    """
-
-    size_bytes: int
-    sha256: str
-    modified: datetime | None = None
-    name: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class RemoteFile:
-    """An object of the store.
-
-    Attributes:
-        size_bytes: Its length.
-        token: Changes whenever the object changes: its e-tag, mostly.
-        sha256: Of its content, where that is known.
-        modified: When it was written.
-        name: How the store spells its path, where that differs.
-        version: The number of the version that it is, where that is known.
-    """
-
-    size_bytes: int
-    token: str
-    sha256: str | None = None
-    modified: datetime | None = None
-    name: str = ""
-    version: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Agreed:
-    """What both sides last had.
-
-    Attributes:
-        sha256: Of the content.
-        size_bytes: Its length.
-        token: The token of the object then.
-        version: The number of the version that it is.
-    """
-
-    sha256: str
-    size_bytes: int
-    token: str
-    version: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class SyncAction:
     """One thing to do.
 
@@ -113,6 +59,7 @@ class SyncAction:
         to: The new path, of a rename.
         conflict: Whether both sides had something of their own to say.
         replaces: Whether content is replaced that was not agreed on: it is kept aside.
+        waits: Whether it is a conflict that is left only until somebody has chosen.
     """
 
     kind: ActionKind
@@ -124,6 +71,7 @@ class SyncAction:
     to: str = ""
     conflict: bool = False
     replaces: bool = False
+    waits: bool = False
 
     @property
     def size_bytes(self) -> int:
@@ -163,6 +111,11 @@ class SyncPlan:
     def conflicts(self) -> tuple[SyncAction, ...]:
         """Where both sides had something of their own to say."""
         return tuple(action for action in self.actions if action.conflict)
+
+    @property
+    def waiting(self) -> tuple[str, ...]:
+        """The paths of conflicts that wait until somebody chooses."""
+        return tuple(action.path for action in self.actions if action.waits)
 
     def count(self, *kinds: ActionKind) -> int:
         """Return how many actions are of these kinds."""
@@ -267,6 +220,7 @@ def _plan_path(
         agreed,
         conflict=decision.conflict,
         replaces=decision.replaces,
+        waits=decision.waits,
     )
 
 

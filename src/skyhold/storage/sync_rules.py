@@ -112,12 +112,14 @@ class Decision:
         reason: In words.
         conflict: Whether both sides had something of their own to say.
         replaces: Whether a file of the other side is replaced that was not what was agreed: its content is kept aside.
+        waits: Whether it is left only until somebody has chosen.
     """
 
     kind: ActionKind
     reason: str = ""
     conflict: bool = False
     replaces: bool = False
+    waits: bool = False
 
 
 def decide(
@@ -208,7 +210,7 @@ def _of_conflict(rules: SyncRules, newer: Literal["local", "remote"] | None) -> 
     if choice == "keep-both":
         return Decision("keep_both", f"{why}; both are kept", conflict=True)
     if choice == "ask":
-        return Decision("leave", f"{why}; somebody has to choose", conflict=True)
+        return Decision("leave", f"{why}; somebody has to choose", conflict=True, waits=True)
     kind, allowed = ("upload", rules.uploads) if choice == "local" else ("download", rules.downloads)
     if not allowed:
         return Decision("leave", f"{why}; direction is {rules.direction!r}", conflict=True)
