@@ -167,6 +167,11 @@ def test_a_synchronization_ends_with_1_for_problems_and_with_5_for_conflicts_tha
     (work / "link").symlink_to("bracket.stl")
     assert say("sync", str(work), library, "--both", "--conflict", "ask")[0] == 1
     assert say("sync", "status", str(work), library, "--both", "--conflict", "ask")[0] == 0
+    assert say("sync", "resolve", str(work), library, "--both", "--choose", "local")[0] == 8
+    assert say("sync", "resolve", str(work), library, "bracket.stl", "nothing", "--both", "--choose", "local")[0] == 3
+    assert say("sync", "resolve", str(work), library, "bracket.stl", "--both", "--choose", "local")[0] == 0
+    (work / "link").unlink()
+    assert say("sync", str(work), library, "--both", "--conflict", "ask")[0] == 0
 
 
 def test_components_of_a_folder_are_listed_without_those_of_a_neighbour(

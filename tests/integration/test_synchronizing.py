@@ -11,7 +11,7 @@ from uuid import uuid4
 import pytest
 
 from conftest import make_bucket, make_container
-from skyhold.components import conditions, folder_scan, sync_locks, sync_session, sync_view
+from skyhold.components import conditions, folder_scan, sync_locks, sync_session, sync_view, synchronizing
 from skyhold.components.layout import head_key
 from skyhold.components.library import Library
 from skyhold.components.sync_config import SyncConfig
@@ -293,6 +293,39 @@ def test_with_ask_a_conflict_waits_for_an_answer(machine: Machine):
     synchronizer.synchronize()
     assert asked == ["a"]
     assert machine.local["a"] == machine.remote["a"] == "mine"
+
+
+def test_many_conflicts_are_settled_by_one_look(machine: Machine, monkeypatch: pytest.MonkeyPatch):
+    machine.write(a="here", b="here", c="here")
+    for name in ("a", "b", "c"):
+        machine.library.publish(name, b"there")
+    synchronizer = machine.synchronizer(conflict="ask")
+    looks: list[None] = []
+    real = synchronizing.look
+    monkeypatch.setattr(synchronizing, "look", lambda *args, **options: (looks.append(None), real(*args, **options))[1])
+    synchronizer.resolve_all({"a": "local", "b": "remote"})
+    with pytest.raises(KeyNotFoundError, match="no conflict about 'd'"):
+        synchronizer.resolve_all({"c": "local", "d": "local"})
+    assert len(looks) == 2
+    result = synchronizer.synchronize()
+    assert (result.waiting, machine.local["b"], machine.remote["a"]) == (["c"], "there", "here")
+
+
+def test_what_conflicts_have_replaced_stays_in_the_trash_as_long_as_was_asked(machine: Machine):
+    trash = machine.folder / ".skyhold-sync.trash"
+    for folder in ("20200101T000000Z", "20200102T000000Z", "mine"):
+        (trash / folder).mkdir(parents=True)
+        (trash / folder / "old").write_text("old")
+    machine.write(a="here")
+    machine.library.publish("a", b"there")
+    assert machine.sync(conflict="remote", trash_days=1e5).notes == []
+    assert len(list(trash.iterdir())) == 4
+    assert any("more than 30 days ago" in note for note in machine.sync().notes)
+    assert len(list(trash.iterdir())) == 4
+    assert machine.sync(trash_days=30).notes == []
+    assert sorted(path.read_text() for path in trash.rglob("*") if path.is_file()) == ["here", "old"]
+    with pytest.raises(BadOptionError, match="negative"):
+        machine.sync(trash_days=-1)
 
 
 def test_newest_goes_by_the_times_of_both_sides(machine: Machine):

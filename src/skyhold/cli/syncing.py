@@ -48,6 +48,7 @@ class Rules:
         prefix: In which folder of the library the files are.
         max_deletes: More deletions than this need --yes.
         max_delete_share: So does this share of all files.
+        trash_days: Delete what conflicts have replaced in the folder after so many days; it stays otherwise.
     """
 
     both: Flag = False
@@ -58,6 +59,7 @@ class Rules:
     prefix: str = ""
     max_deletes: int | None = None
     max_delete_share: float | None = None
+    trash_days: float | None = None
 
 
 _RULES = Rules()
@@ -121,26 +123,28 @@ def show_status(source: str, target: str, /, *, rules: Rules = _RULES, common: C
 def resolve(
     source: str,
     target: str,
-    path: str,
     /,
-    *,
+    *paths: str,
     choose: Conflict,
     rules: Rules = _RULES,
     common: Common = _DEFAULT,
 ) -> int:
-    """Choose what becomes of one conflict at the next sync; "ask" takes the choice back.
+    """Choose what becomes of conflicts at the next sync; "ask" takes the choice back.
 
     Args:
         source: The folder, or the library's URI.
         target: The other one.
-        path: The file.
-        choose: What becomes of it.
+        paths: The files.
+        choose: What becomes of them.
         rules: What is allowed.
         common: Options of every command.
     """
-    synchronizer = _synchronizer(source, target, rules, common)
-    synchronizer.resolve(path, choose)
-    Printer(as_json=common.json).item(f"{path}: {choose} at the next sync", path=path, choice=choose)
+    if not paths:
+        raise BadUriError("resolve needs a file", remedy="Write: skyhold sync resolve SOURCE TARGET PATH… --choose …")
+    _synchronizer(source, target, rules, common).resolve_all(dict.fromkeys(paths, choose))
+    printer = Printer(as_json=common.json)
+    for path in paths:
+        printer.item(f"{path}: {choose} at the next sync", path=path, choice=choose)
     return 0
 
 
@@ -157,6 +161,7 @@ def _synchronizer(source: str, target: str, rules: Rules, common: Common) -> Sto
         conflict=rules.conflict,
         prefix=rules.prefix,
         confirmed=common.yes,
+        trash_days=rules.trash_days,
         **{name: cast("int", value) for name, value in limits.items() if value is not None},
     )
     return StorageSynchronizer(library, config, ask=_ask if sys.stdin.isatty() else None)

@@ -31,6 +31,7 @@ class SyncConfig:
         max_deletes: More deletions than this on one side stop the plan.
         max_delete_share: So does this share of all files, or more.
         confirmed: Whether a plan that the guard would stop is carried out.
+        trash_days: How long what conflicts have replaced in the folder stays in its trash; for ever if not given.
 
     Raises:
         BadOptionError: A value cannot be used.
@@ -52,6 +53,7 @@ class SyncConfig:
     max_deletes: int = MAX_DELETES
     max_delete_share: float = MAX_DELETE_SHARE
     confirmed: bool = False
+    trash_days: float | None = None
 
     def __post_init__(self) -> None:
         check_prefix(self.prefix, operation="sync", uri=self.prefix)
@@ -60,6 +62,8 @@ class SyncConfig:
             raise BadOptionError(
                 f"file_patterns={self.file_patterns!r} is a text", remedy=f"Give a list: [{self.file_patterns!r}]"
             )
+        if self.trash_days is not None and self.trash_days < 0:
+            raise BadOptionError(f"trash_days={self.trash_days} is negative", remedy="Give 0 or more, or nothing")
         _ = self.rules, self.matches
 
     @property

@@ -7,10 +7,11 @@ in the few microseconds between that and the rename is not seen; a file that it 
 import errno
 import hashlib
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import suppress
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path, PurePosixPath
 
 from skyhold.components.folder_scan import OWN_PREFIX, Stamp, stamp_of
@@ -20,6 +21,8 @@ from skyhold.errors import ConflictError, InvalidKeyError
 __all__ = ["SyncFiles", "conflict_name"]
 
 _MANY = 1000
+_MOMENT = "%Y%m%dT%H%M%SZ"
+_DATED = re.compile(r"\d{8}T\d{6}Z")
 _NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
 """What disks say that have no hard links, such as memory sticks, and systems that let others' files have none."""
 
@@ -34,7 +37,7 @@ def conflict_name(path: str, host: str, moment: datetime) -> str:
     """
     pure = PurePosixPath(path)
     host = "".join(letter if letter.isalnum() or letter in "-_" else "-" for letter in host)
-    end = f".conflict-{host}-{moment:%Y%m%dT%H%M%SZ}{pure.suffix}"
+    end = f".conflict-{host}-{moment:{_MOMENT}}{pure.suffix}"
     room = 255 - len(end.encode())
     stem = pure.stem.encode()[:room].decode(errors="ignore")
     return str(pure.with_name(stem + end))
@@ -54,7 +57,7 @@ class SyncFiles:
         self._host = host
         self._moment = moment
         self._parts = root / f"{OWN_PREFIX}.parts"
-        self._trash = root / f"{OWN_PREFIX}.trash" / f"{moment:%Y%m%dT%H%M%SZ}"
+        self._trash = root / f"{OWN_PREFIX}.trash" / f"{moment:{_MOMENT}}"
 
     def at(self, name: str) -> Path:
         """Return where a file of the folder lies.
@@ -154,6 +157,14 @@ class SyncFiles:
                 self._double(source, kept)
                 return kept, self._linked(source, seen)
         raise _changed(source)
+
+    def list_trash(self, days: float) -> list[Path]:
+        """Return what has lain in the trash for longer than this: one folder for each synchronization."""
+        if not self._trash.parent.is_dir():
+            return []
+        end = f"{self._moment - timedelta(days=days):{_MOMENT}}"
+        dated = (folder for folder in self._trash.parent.iterdir() if _DATED.fullmatch(folder.name))
+        return sorted(folder for folder in dated if folder.name < end and not folder.is_symlink())
 
     def drop_parts(self) -> None:
         """Remove what was gathered and is no longer wanted."""

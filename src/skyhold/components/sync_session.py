@@ -35,6 +35,7 @@ _MOST_JOBS = 64
 _FEW_JOBS = 6
 _TINY_BYTES = 256 * 1024
 _SPARE_BYTES = 16 * 1024 * 1024
+_LONG_DAYS = 30
 
 Ask = Callable[[SyncAction], ConflictChoice]
 """Asked what becomes of one conflict."""
@@ -203,6 +204,7 @@ class Session:
             result.failures.update(self._suspects)
             if not result.failures:
                 self._files.drop_parts()
+            self._look_after_trash()
         for action in plan.actions:
             if action.kind == "leave":
                 result.left[action.path] = action.reason
@@ -214,6 +216,20 @@ class Session:
         if self._stop.is_set():
             result.stopped = True
             result.notes.append("it was stopped before it was complete; synchronize again to go on")
+
+
+    def _look_after_trash(self) -> None:
+        """Empty the trash as far as it was asked for; otherwise tell what has lain there for long."""
+        assert self.result is not None
+        days = self._config.trash_days
+        if days is not None:
+            for folder in self._files.list_trash(days):
+                shutil.rmtree(folder)
+        elif old := self._files.list_trash(_LONG_DAYS):
+            self.result.notes.append(
+                f"{str(old[0].parent)!r} holds what conflicts have replaced more than {_LONG_DAYS} days ago; "
+                f"trash_days={_LONG_DAYS} empties it"
+            )
 
 
 def first_result(plan: SyncPlan) -> SyncResult:

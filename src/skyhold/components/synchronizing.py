@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from skyhold.components.library import Library
@@ -97,16 +97,29 @@ class StorageSynchronizer:
         Raises:
             KeyNotFoundError: There is no such conflict.
         """
+        self.resolve_all({path: choice})
+
+    def resolve_all(self, choices: Mapping[str, ConflictChoice]) -> None:
+        """Choose what becomes of many conflicts, at the next synchronization, by one look at both sides.
+
+        Args:
+            choices: By path, as for `resolve`.
+
+        Raises:
+            KeyNotFoundError: One of them is no conflict; nothing was chosen.
+        """
         with self._state() as state:
-            plan = self._planned(state)
-            if path not in {action.path for action in plan.conflicts}:
-                raise KeyNotFoundError(
-                    f"there is no conflict about {path!r}",
-                    operation="resolve",
-                    uri=str(self.config.folder),
-                    remedy="Look at the plan with a dry run",
-                )
-            state.choose(path, None if choice == "ask" else choice)
+            found = {action.path for action in self._planned(state).conflicts}
+            for path in choices:
+                if path not in found:
+                    raise KeyNotFoundError(
+                        f"there is no conflict about {path!r}",
+                        operation="resolve",
+                        uri=str(self.config.folder),
+                        remedy="Look at the plan with a dry run",
+                    )
+            for path, choice in choices.items():
+                state.choose(path, None if choice == "ask" else choice)
 
     def synchronize(
         self,

@@ -115,10 +115,10 @@ def _show_plan(request: Request) -> Response:
 
 def _choose(request: Request, form: Form) -> Response:
     desk, pair = _pair(request)
-    synchronizer = _synchronizer(desk, pair)
-    for path, choice in zip(form.texts("path"), form.texts("choice"), strict=False):
-        if choice in _CHOICES:
-            synchronizer.resolve(path, cast("ConflictChoice", choice))
+    pairs = zip(form.texts("path"), form.texts("choice"), strict=False)
+    choices = {path: cast("ConflictChoice", choice) for path, choice in pairs if choice in _CHOICES}
+    if choices:
+        _synchronizer(desk, pair).resolve_all(choices)
     return RedirectResponse(f"/sync/{pair.name}", 303)
 
 

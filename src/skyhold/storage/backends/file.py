@@ -12,9 +12,10 @@ import json
 import os
 import stat
 import tempfile
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO, ClassVar, Literal, NoReturn
 
@@ -27,7 +28,8 @@ from skyhold.errors import (
     UnsupportedError,
 )
 from skyhold.storage.attempts import tell
-from skyhold.storage.backends.conditions import check_conditions, check_match, fold, resolve_range
+from skyhold.storage.backends.conditions import check_conditions, check_match, resolve_range
+from skyhold.storage.backends.folder_walk import list_one_level, walk_keys
 from skyhold.storage.backends.template import Backend
 from skyhold.storage.contract import ObjectWriter
 from skyhold.storage.objects import Attributes, Buffer, ByteRange, ListPage, ObjectInfo, Operation
@@ -113,12 +115,15 @@ class FileBackend(Backend):
         with self._translated("list", prefix):
             if not self._root.is_dir():
                 self._missing_root("list")
-            keys = sorted(self._walk(prefix))
-        keys = [key for key in keys if start_after is None or key > start_after]
-        objects, prefixes = fold(keys, prefix, delimiter)
-        for start in range(0, max(len(objects), 1), _PAGE):
-            found = (self._listed(key) for key in objects[start : start + _PAGE])
-            yield ListPage(tuple(info for info in found if info), tuple(prefixes) if start == 0 else ())
+            if delimiter is not None:
+                objects, prefixes = list_one_level(self._base, prefix, start_after, _hidden)
+                yield ListPage(self._described_all(objects), prefixes)
+                return
+            keys = walk_keys(self._base, prefix, start_after, _hidden)
+            page = list(islice(keys, _PAGE))
+            yield ListPage(self._described_all(page))
+            while page := list(islice(keys, _PAGE)):
+                yield ListPage(self._described_all(page))
 
     def _delete(self, keys: list[str]) -> dict[str, StorageError]:
         failures: dict[str, StorageError] = {}
@@ -157,20 +162,13 @@ class FileBackend(Backend):
         info = _info_of(key, found)
         return ObjectInfo(key, info.size_bytes, info.modified, info.e_tag, self._attributes(key, info.e_tag))
 
-    def _listed(self, key: str) -> ObjectInfo | None:
-        try:
-            return _info_of(key, os.stat(self._base + key))
-        except FileNotFoundError:
-            return None
-
-    def _walk(self, prefix: str) -> Iterator[str]:
-        top = self._root / prefix.rpartition("/")[0]
-        for folder, names, files in os.walk(top):
-            relative = os.path.relpath(folder, self._root)
-            base = "" if relative == "." else f"{relative}/"
-            names[:] = [name for name in names if not _hidden(base + name)]
-            keys = (base + name for name in files)
-            yield from (key for key in keys if key.startswith(prefix) and not _hidden(key))
+    def _described_all(self, keys: Iterable[str]) -> tuple[ObjectInfo, ...]:
+        """Return the infos of what is still there."""
+        found: list[ObjectInfo] = []
+        for key in keys:
+            with suppress(FileNotFoundError):
+                found.append(_info_of(key, os.stat(self._base + key)))
+        return tuple(found)
 
     def _delete_one(self, key: str) -> None:
         with self._translated("delete", key), suppress(FileNotFoundError, NotADirectoryError):
