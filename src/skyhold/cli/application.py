@@ -69,6 +69,7 @@ _COMPONENTS = {
     "lock": ("skyhold.cli.library_care:lock", "Lock a component, give the lock back, or list the locks."),
     "graph": ("skyhold.cli.library_care:show_graph", "Show who needs what."),
     "gc": ("skyhold.cli.library_care:collect", "Free what no version needs."),
+    "prune": ("skyhold.cli.library_care:prune", "Let old versions go, by a rule."),
     "verify": ("skyhold.cli.library_care:verify", "Read everything again and compare its SHA-256."),
     "replicate": ("skyhold.cli.library_care:copy_all", "Copy a library with its history to another store."),
     "repair": ("skyhold.cli.library_care:repair", "Make good what can be made good."),

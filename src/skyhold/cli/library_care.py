@@ -12,6 +12,7 @@ from skyhold.components.dependencies import dependency_graph
 from skyhold.components.findings import Finding
 from skyhold.components.garbage import GRACE, collect_garbage
 from skyhold.components.locks import Lock
+from skyhold.components.pruning import prune_library
 from skyhold.components.recovery import recover_library
 from skyhold.components.replication import replicate_library
 from skyhold.components.verification import verify_library
@@ -20,7 +21,7 @@ from skyhold.runs.bar import ProgressBar
 from skyhold.runs.event import Listener
 from skyhold.runs.wording import human_size
 
-__all__ = ["collect", "copy_all", "lock", "repair", "show_graph", "verify"]
+__all__ = ["collect", "copy_all", "lock", "prune", "repair", "show_graph", "verify"]
 
 _DEFAULT = Common()
 _DAMAGED = 1
@@ -93,6 +94,50 @@ def collect(library: str, /, *, grace_days: float = GRACE.total_seconds() / 8640
         trashed=len(report.trashed),
         deleted=len(report.deleted),
         freed_bytes=report.freed_bytes,
+        dry_run=report.dry_run,
+    )
+    return 0
+
+
+def prune(
+    library: str,
+    /,
+    *components: str,
+    keep_last: int | None = None,
+    older_than_days: float | None = None,
+    common: Common = _DEFAULT,
+) -> int:
+    """Let old versions go, so that `gc` can free their content. Only shows what would go, unless --yes is given.
+
+    What counts, has a name, or is needed by its number stays always.
+
+    Args:
+        library: URI of the library.
+        components: Only versions of these; of all otherwise.
+        keep_last: How many of the newest versions of each component stay.
+        older_than_days: Only versions that are older; with --keep-last, both must be true.
+        common: Options of every command.
+    """
+    printer = Printer(as_json=common.json)
+    report = prune_library(
+        open_library(library, common),
+        keep_last=keep_last,
+        older_than=None if older_than_days is None else timedelta(days=older_than_days),
+        components=components or None,
+        dry_run=common.dry_run or not common.yes,
+        listeners=_bar(common),
+    )
+    verb = "would prune" if report.dry_run else "pruned"
+    for component, numbers in report.pruned.items():
+        words = ", ".join(str(number) for number in numbers)
+        printer.item(f"{verb} {component}: {words}", action=verb, component=component, versions=numbers)
+    more = f"; {len(report.brought_back):,} components got a name meanwhile" if report.brought_back else ""
+    remedy = "; add --yes to do it" if report.dry_run and report.count else ""
+    printer.summary(
+        f"{report.count:,} versions {'would go' if report.dry_run else 'went'}, {report.kept:,} stay{more}{remedy}",
+        pruned=report.count,
+        kept=report.kept,
+        brought_back=dict(report.brought_back),
         dry_run=report.dry_run,
     )
     return 0

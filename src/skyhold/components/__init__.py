@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from skyhold.components.mesh_facts import read_facts
     from skyhold.components.meshes.measures import MeshFacts
     from skyhold.components.previews import Preview, load_preview
+    from skyhold.components.pruning import PruneReport, prune_library
     from skyhold.components.publication import ANY
     from skyhold.components.recovery import Recovery, recover_library
     from skyhold.components.replicating import Replication
@@ -55,6 +56,7 @@ __all__ = [
     "Locks",
     "MeshFacts",
     "Preview",
+    "PruneReport",
     "Recovery",
     "Replication",
     "StorageSynchronizer",
@@ -68,6 +70,7 @@ __all__ = [
     "keep_synchronized",
     "load_preview",
     "make_thumbnail",
+    "prune_library",
     "read_facts",
     "recover_library",
     "replicate_library",
@@ -97,6 +100,7 @@ _HOMES = {
     "Locks": "skyhold.components.locks",
     "MeshFacts": "skyhold.components.meshes.measures",
     "Preview": "skyhold.components.previews",
+    "PruneReport": "skyhold.components.pruning",
     "Recovery": "skyhold.components.recovery",
     "Replication": "skyhold.components.replicating",
     "StorageSynchronizer": "skyhold.components.synchronizing",
@@ -110,6 +114,7 @@ _HOMES = {
     "keep_synchronized": "skyhold.components.sync_watching",
     "load_preview": "skyhold.components.previews",
     "make_thumbnail": "skyhold.components.thumbnails",
+    "prune_library": "skyhold.components.pruning",
     "read_facts": "skyhold.components.mesh_facts",
     "recover_library": "skyhold.components.recovery",
     "replicate_library": "skyhold.components.replication",

@@ -12,12 +12,14 @@ from skyhold.components.layout import (
     BLOBS,
     DELTAS,
     HEADS,
+    PRUNED,
     RESERVED,
     TRASH,
     VERSIONS,
     component_of_head,
     content_of_key,
     head_key,
+    pruned_of_key,
     version_key,
     version_of_key,
 )
@@ -33,6 +35,7 @@ __all__ = [
     "Unreadable",
     "list_contents",
     "list_plain",
+    "list_pruned",
     "parse_version",
     "read_current",
     "read_head",
@@ -101,11 +104,13 @@ class Inventory:
         heads: By component.
         versions: By component and number.
         unreadable: Heads and versions that could not be read.
+        pruned: The numbers of versions that were pruned on purpose, by component.
     """
 
     heads: dict[str, HeadFound] = field(default_factory=dict[str, HeadFound])
     versions: dict[str, dict[int, Version]] = field(default_factory=dict[str, dict[int, Version]])
     unreadable: list[Unreadable] = field(default_factory=list[Unreadable])
+    pruned: dict[str, set[int]] = field(default_factory=dict[str, set[int]])
 
     @property
     def components(self) -> list[str]:
@@ -123,7 +128,8 @@ class Inventory:
         there = self.versions.get(component_id, {})
         found = self.heads.get(component_id)
         newest = max(*there, found.head.version if found else 0, 0)
-        numbers = (number for number in range(1, newest + 1) if number not in there)
+        known = there.keys() | self.pruned.get(component_id, set())
+        numbers = (number for number in range(1, newest + 1) if number not in known)
         return [number for number in numbers if version_key(component_id, number) not in unread]
 
     def current(self, component_id: str) -> Version | None:
@@ -185,7 +191,18 @@ def take_inventory(store: Store, *, jobs: int = _JOBS) -> Inventory:
         inventory.heads[component] = HeadFound(found[0], found[1].e_tag)
     for version in read_versions(store, inventory.unreadable, jobs=jobs):
         inventory.versions.setdefault(version.component, {})[version.number] = version
+    inventory.pruned = list_pruned(store)
     return inventory
+
+
+def list_pruned(store: Store) -> dict[str, set[int]]:
+    """Return the numbers of versions that were pruned, by component: by listing alone."""
+    found: dict[str, set[int]] = {}
+    for info in store.list(PRUNED):
+        named = pruned_of_key(info.key)
+        if named is not None:
+            found.setdefault(named[0], set()).add(named[1])
+    return found
 
 
 def read_versions(

@@ -7,6 +7,7 @@
     .skyhold/library.json                          that this is a library, and of which format
     .skyhold/heads/<component>/@.json              which version counts, and its tags; replaced by compare-and-swap
     .skyhold/versions/<component>/@/<n>.json       what a version is; created once, never changed
+    .skyhold/pruned/<component>/@/<n>.json         what a version was whose content is no longer kept; moved here as it is
     .skyhold/locks/<component>/@.json              who works on a component, and until when
     .skyhold/clock/<name>                          written, looked at and deleted again: its time is the store's
     .skyhold/blobs/<aa>/<sha256>                   content, whole
@@ -36,6 +37,7 @@ __all__ = [
     "LOCKS",
     "NEEDED",
     "PREVIEWS",
+    "PRUNED",
     "RESERVED",
     "SCHEMA",
     "TRASH",
@@ -57,6 +59,8 @@ __all__ = [
     "needed_prefix",
     "plain_key",
     "preview_key",
+    "pruned_key",
+    "pruned_of_key",
     "trash_key",
     "version_key",
     "version_of_key",
@@ -73,6 +77,7 @@ CLOCK = RESERVED + "clock/"
 BLOBS = RESERVED + "blobs/"
 DELTAS = RESERVED + "deltas/"
 PREVIEWS = RESERVED + "previews/"
+PRUNED = RESERVED + "pruned/"
 NEEDED = RESERVED + "needed/"
 TRASH = RESERVED + "trash/"
 
@@ -172,6 +177,21 @@ def version_of_key(key: str) -> tuple[str, int] | None:
     """
     found = _VERSION_KEY.fullmatch(key)
     return (found[1], int(found[2])) if found else None
+
+
+def pruned_key(component_id: str, number: int) -> str:
+    """Return where the record of a version lies that was pruned."""
+    return PRUNED + version_key(component_id, number).removeprefix(VERSIONS)
+
+
+def pruned_of_key(key: str) -> tuple[str, int] | None:
+    """Return the component and the number of the pruned version that a key is for, or None where it is for none.
+
+    Example:
+        >>> pruned_of_key(pruned_key("arm.stl", 3)), pruned_of_key(version_key("arm.stl", 3))
+        (('arm.stl', 3), None)
+    """
+    return version_of_key(VERSIONS + key.removeprefix(PRUNED)) if key.startswith(PRUNED) else None
 
 
 def lock_key(component_id: str) -> str:

@@ -8,6 +8,7 @@ from skyhold.components.layout import (
     check_component_id,
     component_of_head,
     head_key,
+    pruned_key,
     version_key,
     versions_prefix,
 )
@@ -83,6 +84,13 @@ class Ledger:
             ComponentNotFoundError: There is no such version.
         """
         found = self.find_version(component_id, number)
+        if found is None and self.store.exists(pruned_key(component_id, number)):
+            raise ComponentNotFoundError(
+                f"version {number} of {component_id!r} was pruned: its content is no longer kept",
+                operation="read",
+                uri=self.store.uri_of(component_id),
+                remedy="Take it from a copy of the library that was made before",
+            )
         if found is None:
             numbers = self.numbers(component_id)
             shown = ", ".join(str(each) for each in numbers[-_MOST_SHOWN:]) or "none"

@@ -4,7 +4,8 @@ Contents go first, then versions in their order, then heads and plain files: wha
 at any moment, and the next run goes on. Nothing at the target is overwritten but its heads, and plain files that nobody
 else has written. What is there already is not sent again: two listings tell it.
 
-Locks, the trash, and edits by other programs that are no versions yet stay where they are.
+Locks, the trash, and edits by other programs that are no versions yet stay where they are. What was pruned at the
+target does not come back; what was pruned at the source stays at the target.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -13,8 +14,15 @@ from dataclasses import dataclass, field
 from skyhold.components.ancestors import check_place
 from skyhold.components.history import History
 from skyhold.components.in_parallel import in_parallel
-from skyhold.components.inventory import Content, list_contents, parse_version, read_head, read_version
-from skyhold.components.layout import HEADS, NEEDED, PREVIEWS, VERSIONS, component_of_head, version_key, version_of_key
+from skyhold.components.inventory import (
+    Content,
+    list_contents,
+    list_pruned,
+    parse_version,
+    read_head,
+    read_version,
+)
+from skyhold.components.layout import HEADS, NEEDED, PREVIEWS, PRUNED, VERSIONS, component_of_head, version_key, version_of_key
 from skyhold.components.ledger import Ledger
 from skyhold.components.library import Library
 from skyhold.components.library_format import LibraryFormat
@@ -145,8 +153,10 @@ class _Copying:
         self._compare(here, there)
         self._components = here.keys() - self._diverged.keys() - self._failed.keys()
         plan = _Plan(begun=self._components - there.keys() if there else set())
+        pruned = list_pruned(self._to)
         for component in self._components:
-            missing = sorted(here[component].keys() - there.get(component, {}).keys())
+            known = there.get(component, {}).keys() | pruned.get(component, set())
+            missing = sorted(here[component].keys() - known)
             if missing:
                 plan.versions[component] = missing
             if max(there.get(component, {}), default=0) > max(here[component]):
@@ -154,7 +164,7 @@ class _Copying:
         heads = {component_of_head(info.key) for info in self._to.list(HEADS)}
         plan.settled = self._components - heads - plan.versions.keys()
         plan.contents = list(self._missing_contents())
-        plan.extras = [each for prefix in (NEEDED, PREVIEWS) for each in self._missing(prefix)]
+        plan.extras = [each for prefix in (NEEDED, PREVIEWS, PRUNED) for each in self._missing(prefix)]
         return plan
 
     def _missing_contents(self) -> Iterator[Content]:

@@ -21,6 +21,7 @@ from skyhold.errors import ConflictError, InvalidKeyError
 __all__ = ["SyncFiles", "conflict_name"]
 
 _MANY = 1000
+_LONGEST_DAYS = 36_500
 _MOMENT = "%Y%m%dT%H%M%SZ"
 _DATED = re.compile(r"\d{8}T\d{6}Z")
 _NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
@@ -162,7 +163,7 @@ class SyncFiles:
         """Return what has lain in the trash for longer than this: one folder for each synchronization."""
         if not self._trash.parent.is_dir():
             return []
-        end = f"{self._moment - timedelta(days=days):{_MOMENT}}"
+        end = f"{self._moment - timedelta(days=min(days, _LONGEST_DAYS)):{_MOMENT}}"
         dated = (folder for folder in self._trash.parent.iterdir() if _DATED.fullmatch(folder.name))
         return sorted(folder for folder in dated if folder.name < end and not folder.is_symlink())
 

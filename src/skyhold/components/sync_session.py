@@ -224,7 +224,10 @@ class Session:
         days = self._config.trash_days
         if days is not None:
             for folder in self._files.list_trash(days):
-                shutil.rmtree(folder)
+                try:
+                    shutil.rmtree(folder)
+                except OSError as error:
+                    self.result.notes.append(f"{str(folder)!r} could not be deleted: {error}")
         elif old := self._files.list_trash(_LONG_DAYS):
             self.result.notes.append(
                 f"{str(old[0].parent)!r} holds what conflicts have replaced more than {_LONG_DAYS} days ago; "
