@@ -221,6 +221,23 @@ def test_watching_ends_within_two_seconds_of_ctrl_c(work: Path, tmp_path: Path):
     assert (library / "new.txt").read_text() == "new"
 
 
+def test_old_versions_go_by_a_rule_once_somebody_says_yes(say: Say, place: tuple[str, list[str]], work: Path):
+    library, part = place[0], str(work / "bracket.stl")
+    for number in range(4):
+        (work / "bracket.stl").write_text(f"version {number}")
+        assert say("comp", "add", library, part)[0] == 0
+    assert say("comp", "tag", library, "bracket.stl", "approved", "--version", "1")[0] == 0
+    code, lines, _ = say("comp", "prune", library, "--keep-last", "2")
+    assert (code, lines[0]["versions"], lines[0]["action"]) == (0, [2], "would prune")
+    assert say("comp", "prune", library, "--keep-last", "2", "--older-than-days", "1", "--yes")[1][-1]["summary"][
+        "pruned"
+    ] == 0
+    assert say("comp", "prune", library, "bracket.stl", "--keep-last", "2", "--yes")[1][-1]["summary"]["pruned"] == 1
+    assert [each["version"] for each in say("comp", "log", library, "bracket.stl")[1][:-1]] == [4, 3, 1]
+    assert say("comp", "prune", library)[0] == 8
+    assert say("comp", "get", library, "bracket.stl", "old.stl", "--version", "2")[0] == 3
+
+
 def test_what_becomes_of_old_contents_is_shown_and_set(say: Say, place: tuple[str, list[str]], work: Path):
     assert say("comp", "add", place[0], str(work / "bracket.stl"))[0] == 0
     code, lines, beside = say("comp", "lifecycle", place[0])

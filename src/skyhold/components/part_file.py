@@ -75,8 +75,9 @@ class PartFile(AbstractContextManager["PartFile"]):
             )
 
     def publish(self) -> None:
-        """Give it the name of its target; whatever had it is replaced."""
+        """Give it the name of its target, once it is on the disk; whatever had it is replaced."""
         self.file.flush()
+        os.fsync(self.file.fileno())
         self.path.replace(self.target)
         self._is_published = True
 

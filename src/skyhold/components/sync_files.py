@@ -74,8 +74,11 @@ class SyncFiles:
         return self._parts / hashlib.sha256(f"{name}\n{token}".encode()).hexdigest()[:32]
 
     def gather(self, part: Path, content: bytes) -> None:
-        """Write content where it is gathered."""
-        part.write_bytes(content)
+        """Write content where it is gathered; it is on the disk when this returns."""
+        with part.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
 
     def put(self, part: Path, name: str, seen: Stamp | None) -> Stamp:
         """Let what was gathered take its place; return its stamp.
