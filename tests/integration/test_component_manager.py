@@ -15,8 +15,14 @@ from azure.storage.blob import BlobServiceClient
 
 from conftest import AZURITE_KEY, make_bucket, make_container
 from gcs_server import GcsServer
-from skyhold.components import CloudStorageConfig, CloudStorageManager, Dependency, StorageSynchronizer, SyncConfig
-from skyhold.components import conditions
+from skyhold.components import (
+    CloudStorageConfig,
+    CloudStorageManager,
+    Dependency,
+    StorageSynchronizer,
+    SyncConfig,
+    conditions,
+)
 from skyhold.errors import (
     AccessDeniedError,
     AlreadyExistsError,

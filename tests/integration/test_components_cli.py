@@ -229,9 +229,10 @@ def test_old_versions_go_by_a_rule_once_somebody_says_yes(say: Say, place: tuple
     assert say("comp", "tag", library, "bracket.stl", "approved", "--version", "1")[0] == 0
     code, lines, _ = say("comp", "prune", library, "--keep-last", "2")
     assert (code, lines[0]["versions"], lines[0]["action"]) == (0, [2], "would prune")
-    assert say("comp", "prune", library, "--keep-last", "2", "--older-than-days", "1", "--yes")[1][-1]["summary"][
-        "pruned"
-    ] == 0
+    assert (
+        say("comp", "prune", library, "--keep-last", "2", "--older-than-days", "1", "--yes")[1][-1]["summary"]["pruned"]
+        == 0
+    )
     assert say("comp", "prune", library, "bracket.stl", "--keep-last", "2", "--yes")[1][-1]["summary"]["pruned"] == 1
     assert [each["version"] for each in say("comp", "log", library, "bracket.stl")[1][:-1]] == [4, 3, 1]
     assert say("comp", "prune", library)[0] == 8

@@ -454,7 +454,7 @@ def test_a_file_that_is_edited_between_the_plan_and_the_download_is_kept(
             machine.write(a="mine, at the last moment")
         return found
 
-    monkeypatch.setattr(synchronizing, "look", edit_after)
+    monkeypatch.setattr(sync_session, "look", edit_after)
     machine.sync()
     assert machine.local == machine.remote
     assert set(machine.local.values()) == {"mine, at the last moment", "theirs", "x"}

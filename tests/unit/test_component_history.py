@@ -78,7 +78,7 @@ def test_content_of_the_newest_version_that_is_gone_or_cut_off_is_written_by_pub
 ) -> None:
     library = Library(history.store, author="ann")
     sha256 = library.publish("arm.stl", content).files[0].sha256
-    for spoil in (lambda key: history.store.delete(key), lambda key: history.store.write(key, content[:-1])):
+    for spoil in (history.store.delete, lambda key: history.store.write(key, content[:-1])):
         spoil(blob_key(sha256))
         assert library.publish("arm.stl", content).number == 1
         assert history.read(sha256) == content

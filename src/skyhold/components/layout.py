@@ -7,7 +7,7 @@
     .skyhold/library.json                          that this is a library, and of which format
     .skyhold/heads/<component>/@.json              which version counts, and its tags; replaced by compare-and-swap
     .skyhold/versions/<component>/@/<n>.json       what a version is; created once, never changed
-    .skyhold/pruned/<component>/@/<n>.json         what a version was whose content is no longer kept; moved here as it is
+    .skyhold/pruned/<component>/@/<n>.json         what a version was whose content is kept no longer
     .skyhold/locks/<component>/@.json              who works on a component, and until when
     .skyhold/clock/<name>                          written, looked at and deleted again: its time is the store's
     .skyhold/blobs/<aa>/<sha256>                   content, whole

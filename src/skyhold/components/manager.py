@@ -34,7 +34,6 @@ from skyhold.storage.wrappers.classed import ClassedStore
 __all__ = ["CloudStorageManager"]
 
 
-
 class CloudStorageManager:
     """Uploads, downloads, lists and deletes the components of one configuration. Every failure is raised.
 

@@ -63,7 +63,7 @@ def prune_library(
     dry_run: bool = True,
     listeners: Sequence[Listener] = (),
 ) -> PruneReport:
-    """Let old versions go. What is given must all be true of a version that goes. `collect_garbage` frees their content.
+    """Let old versions go by a rule; `collect_garbage` frees their content. Given both, both must be true of each.
 
     Args:
         library: Which.
@@ -155,7 +155,10 @@ class _Pruning:
                 number
                 for number in old
                 if number not in kept
-                and (end is None or max(numbered[number].created, written.get(version_key(component, number), _NOW_OR_LATER)) < end)
+                and (
+                    end is None
+                    or max(numbered[number].created, written.get(version_key(component, number), _NOW_OR_LATER)) < end
+                )
             ]
             if going:
                 found[component] = tuple(going)
@@ -180,7 +183,9 @@ class _Pruning:
         known = [version_key(each.component, each.number) for each in before.all_versions()]
         for component, numbers in _pinned(read_versions(self._store, unreadable, known=known)).items():
             named.setdefault(component, set()).update(numbers)
-        back = {component: tuple(sorted(named.get(component, set()) & {*numbers})) for component, numbers in going.items()}
+        back = {
+            component: tuple(sorted(named.get(component, set()) & {*numbers})) for component, numbers in going.items()
+        }
         back = {component: numbers for component, numbers in back.items() if numbers}
         for component, number in _each(back):
             self._store.copy(pruned_key(component, number), version_key(component, number))
@@ -226,5 +231,8 @@ def _each(numbers: Mapping[str, Collection[int]]) -> list[tuple[str, int]]:
 
 
 def _without(going: Numbers, back: Numbers) -> Numbers:
-    left = {component: tuple(each for each in some if each not in back.get(component, ())) for component, some in going.items()}
+    left = {
+        component: tuple(each for each in some if each not in back.get(component, ()))
+        for component, some in going.items()
+    }
     return {component: some for component, some in left.items() if some}

@@ -22,7 +22,16 @@ from skyhold.components.inventory import (
     read_head,
     read_version,
 )
-from skyhold.components.layout import HEADS, NEEDED, PREVIEWS, PRUNED, VERSIONS, component_of_head, version_key, version_of_key
+from skyhold.components.layout import (
+    HEADS,
+    NEEDED,
+    PREVIEWS,
+    PRUNED,
+    VERSIONS,
+    component_of_head,
+    version_key,
+    version_of_key,
+)
 from skyhold.components.ledger import Ledger
 from skyhold.components.library import Library
 from skyhold.components.library_format import LibraryFormat

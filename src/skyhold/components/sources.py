@@ -52,12 +52,12 @@ class Source:
             seen = self.path.stat() if self.path else None
             content = self._content(seen)
             sha256 = _hash(content) if before else None
-            if before is None or sha256 != before.sha256:
+            if before is not None and sha256 == before.sha256:
+                history.mend(content, sha256=before.sha256)
+                size_bytes, sha256 = before.size_bytes, before.sha256
+            else:
                 stored = history.put(content, sha256=sha256, base=before.sha256 if before else None)
                 size_bytes, sha256 = stored.size_bytes, stored.sha256
-            else:
-                history.mend(content, sha256=sha256)
-                size_bytes, sha256 = before.size_bytes, before.sha256
             self.entry = FileEntry(self.name, size_bytes, sha256, _modified(seen))
             if self.path is not None and seen is not None:
                 _check_unchanged(self.path, seen)

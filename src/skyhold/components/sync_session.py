@@ -169,9 +169,7 @@ class Session:
         Only a deletion without which something else has no place comes before.
         """
         assert self.result is not None
-        work = SyncWork(
-            self._library, self._config, self._state, self._files, view, actions, self.result, self._run
-        )
+        work = SyncWork(self._library, self._config, self._state, self._files, view, actions, self.result, self._run)
         progress = self._run.progress
         progress.step("moving")
         progress.advance(0, total=progress.done + len(actions))
@@ -216,7 +214,6 @@ class Session:
         if self._stop.is_set():
             result.stopped = True
             result.notes.append("it was stopped before it was complete; synchronize again to go on")
-
 
     def _look_after_trash(self) -> None:
         """Empty the trash as far as it was asked for; otherwise tell what has lain there for long."""
