@@ -116,7 +116,9 @@ def _show_plan(request: Request) -> Response:
 def _choose(request: Request, form: Form) -> Response:
     desk, pair = _pair(request)
     pairs = zip(form.texts("path"), form.texts("choice"), strict=False)
-    choices = {path: cast("ConflictChoice", choice) for path, choice in pairs if choice in _CHOICES}
+    choices: dict[str, ConflictChoice] = {
+        path: cast("ConflictChoice", choice) for path, choice in pairs if choice in _CHOICES
+    }
     if choices:
         _synchronizer(desk, pair).resolve_all(choices)
     return RedirectResponse(f"/sync/{pair.name}", 303)
