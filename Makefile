@@ -11,7 +11,7 @@ OTHER_ENGINE := .engines/25.1/bin/python
 # Each has servers of its own: more processes need more memory.
 TEST_PROCESSES ?= 2
 
-.PHONY: demo test test-slow check format bench bench-long docs clean
+.PHONY: demo test test-slow check format bench bench-long docs screenshots clean
 
 demo: $(SETUP)
 	$(BIN)/skyhold demo
@@ -42,6 +42,9 @@ bench-long: $(BENCH)/.ready
 docs: $(SETUP)
 	$(UV) pip install --quiet --group docs
 	$(BIN)/zensical build
+
+screenshots: $(SETUP) $(CHROMIUM)
+	$(BIN)/python docs/screenshots.py
 
 $(SETUP): pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)

@@ -131,7 +131,7 @@ def test_a_folder_becomes_a_component_and_its_next_version(
     (tmp_path / "gripper" / "fingers" / "left.stl").write_bytes(b"left")
     page.goto(f"{base}/components/{shelf.name}")
     with page.expect_navigation():
-        page.get_by_label("or drop or choose a folder").set_input_files(tmp_path / "gripper")
+        page.get_by_label("Folder", exact=True).set_input_files(tmp_path / "gripper")
     page.get_by_role("link", name="gripper").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("gripper")
     expect(page.get_by_text("2 files")).to_be_visible()
