@@ -1,7 +1,7 @@
 """One file for each kind of table of docs/benchmarks.md, in the order of the page."""
 
 from measuring.report import TableMaker
-from tables import history, plain, postgres, records, requests, scaling, simulation, startup, syncing, transfer
+from tables import growth, history, plain, postgres, records, requests, scaling, simulation, startup, syncing, transfer
 
 TABLES: dict[str, TableMaker] = {
     **records.makers(),
@@ -19,6 +19,8 @@ TABLES: dict[str, TableMaker] = {
     "history": history.make_table,
     "simulation-study": simulation.make_study_table,
     "simulation-results": simulation.make_results_table,
+    "growth-listing": growth.make_listing_table,
+    "growth-campaign": growth.make_campaign_table,
     "start-up": startup.make_table,
 }
 """Name on the command line and in the page -> the function that measures it."""

@@ -19,7 +19,8 @@ from skyhold.simulation.board import Board
 from skyhold.simulation.campaign import Campaign
 from skyhold.simulation.campaign_record import Rules
 from skyhold.simulation.claims import Claims
-from skyhold.simulation.pieces import Division
+from skyhold.simulation.layout import Piece, finished_key, parse_piece
+from skyhold.simulation.pieces import Division, counting
 from skyhold.simulation.tasks import Chunk, Task
 from skyhold.simulation.worker import WorkReport, work
 from skyhold.storage.contract import Store
@@ -111,11 +112,11 @@ def test_an_owner_that_does_not_hear_of_it_only_loses_time(campaign: Campaign, m
 def test_what_the_owner_has_done_and_not_told_yet_is_not_run_again(campaign: Campaign):
     campaign.run(simulator=Long())
     attempts = [info.key for info in campaign.store.list("out/")]
-    campaign.store.delete("state/finished/0000-00000.json")
+    campaign.store.delete(finished_key("0000-00000-000"))
     helper = work(campaign.store, simulator=Long(), wait=False)
     assert (helper.done, helper.lost) == (0, 0)
     assert [info.key for info in campaign.store.list("out/")] == attempts
-    assert len(list(campaign.store.list("state/finished/0000-00000."))) == 1
+    assert len(list(campaign.store.list(finished_key("0000-00000-000")))) == 1
 
 
 def test_status_tells_of_pieces_too(campaign: Campaign):
@@ -129,8 +130,8 @@ def test_status_tells_of_pieces_too(campaign: Campaign):
     assert thief.take(piece.chunk)
     status = campaign.status()
     assert [(each.chunk, each.worker, each.cases) for each in status.active] == [
-        ("0000-00000.0-3", "owner", 3),
-        ("0000-00000.3-6", "thief", 3),
+        ("0000-00000-000.0-3", "owner", 3),
+        ("0000-00000-000.3-6", "thief", 3),
     ]
     assert (status.running, status.waiting) == (6, 6)
 
@@ -198,16 +199,37 @@ def test_what_is_left_is_what_is_not_finished_cut_where_others_begin(
     finished: list[tuple[int, int]], claimed: list[tuple[int, int]]
 ):
     tasks = tuple(Task(str(number), "", [], None, {}, {}) for number in range(10))
-    whole = Chunk("0000-00000", tasks)
+    whole = Chunk("0000-00000-000", tasks)
     names: Mapping[tuple[int, int], str] = {
         (start, end): whole.piece(start, end).chunk for start, end in [*finished, *claimed]
     }
-    left = Division([names[each] for each in finished], [names[each] for each in claimed]).left_of(whole)
+    division = Division([names[each] for each in finished], [names[each] for each in claimed])
+    left = division.left_of(whole.chunk, len(tasks))
     assert all(before.end <= after.start for before, after in pairwise(left))
     covered = {number for start, end in finished for number in range(start, end)}
-    assert [task.case for part in left for task in part.tasks] == [str(n) for n in range(10) if n not in covered]
+    places = [place for part in left for place in range(part.start, part.end)]
+    assert places == [number for number in range(10) if number not in covered]
     starts = {start for start, _ in claimed}
     for part in left:
-        assert [task.case for task in part.tasks] == [str(number) for number in range(part.start, part.end)]
+        assert [task.case for task in whole.piece(part.start, part.end).tasks] == [
+            str(number) for number in range(part.start, part.end)
+        ]
         assert bool(part.claim) == (part.start in starts)
         assert not any(part.start < start < part.end for start in starts)
+
+
+@given(st.integers(1, 10), st.lists(st.integers(1, 9), max_size=6), st.sets(st.integers(0, 6)), st.booleans())
+def test_of_what_was_ended_twice_one_counts(cases: int, cuts: list[int], unheard: set[int], is_whole: bool):
+    """What is taken is always the end of something, whose owner may not hear of it."""
+    pieces, start, end = [(0, cases)], 0, cases
+    for number, cut in enumerate(cuts):
+        if start < cut < end:
+            begun = pieces.pop()
+            pieces += [begun, (cut, end)] if number in unheard else [(begun[0], cut), (cut, end)]
+            start = cut
+    whole = Chunk("0000-00000-000", tuple(Task(str(number), "", [], None, {}, {}) for number in range(cases)))
+    finished = [whole.piece(*piece).chunk for piece in pieces if piece != (0, cases)]
+    if is_whole or (0, cases) in pieces:
+        finished.append(whole.chunk)
+    counted = [parse_piece(name) or Piece(name, 0, cases) for name in counting(finished)]
+    assert sorted(place for each in counted for place in range(each.start, each.end)) == list(range(cases))

@@ -143,7 +143,7 @@ def test_what_lies_in_the_store_at_the_end_is_what_was_forecast(tmp_path: Path):
     seen = forecast(plan, simulator=INSTANT)
     store = open_store(tmp_path)
     Campaign.create(store, plan, simulator=INSTANT).run(simulator=INSTANT)
-    folders = ("out/", "blobs/", "done/", "state/finished/")
+    folders = ("out/", "blobs/", "done/", "state/blocks/0000-00000/finished/")
     there = sum(info.size_bytes for folder in folders for info in store.list(folder))
     assert seen.stored_bytes is not None
     assert there == pytest.approx(seen.stored_bytes.expected, rel=0.12)

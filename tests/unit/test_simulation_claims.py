@@ -109,7 +109,8 @@ def test_a_worker_whose_clock_is_years_off_steals_nothing_that_is_alive(
     assert thief.steal("0000-00000", thief.beat_and_look()) is None
 
 
-def test_the_names_in_a_campaign_are_those_of_the_first_version():
+def test_the_names_in_a_campaign_are_those_of_the_second_version():
+    chunk = layout.chunk_id(layout.block_id(3, 7), 14)
     names = {
         "schema": layout.SCHEMA,
         "campaign": layout.CAMPAIGN,
@@ -117,14 +118,18 @@ def test_the_names_in_a_campaign_are_those_of_the_first_version():
         "table_head": layout.TABLE_HEAD,
         "blob": layout.blob_key("ab12"),
         "part": layout.part_key(3),
-        "chunk": layout.chunk_id(3, 14),
-        "claim": layout.claim_key("0003-00014"),
-        "finished": layout.finished_key("0003-00014"),
+        "block": layout.block_id(3, 7),
+        "chunk": chunk,
+        "piece": layout.piece_id(chunk, 4, 6),
+        "claim": layout.claim_key(chunk),
+        "claim of a piece": layout.claim_key(layout.piece_id(chunk, 4, 6)),
+        "finished": layout.finished_key(chunk),
+        "ended": layout.ended_key(layout.block_id(3, 7)),
         "worker": layout.worker_key("host-1-ab"),
-        "done": layout.done_key("0003-00014", "cafe"),
-        "fail": layout.fail_key("0003-00014", "cafe", 2),
+        "done": layout.done_key(chunk, "cafe"),
+        "fail": layout.fail_key(chunk, "cafe", 2),
         "out": layout.out_key("cafe", "a1", "eplusout.err"),
         "table_part": layout.table_part_key("f" * 64),
         "receipt": layout.receipt_key("run"),
     }
-    assert names == json.loads((GOLDEN / "campaign-layout-1.json").read_text())
+    assert names == json.loads((GOLDEN / "campaign-layout-2.json").read_text())

@@ -2,11 +2,11 @@
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Executor, ThreadPoolExecutor
+from concurrent.futures import Executor
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self
 
-from skyhold.errors import AlreadyExistsError, BadOptionError, ResultError, StoppedError
+from skyhold.errors import BadOptionError, ResultError, StoppedError
 from skyhold.execution.signals import exit_on_terminate
 from skyhold.runs.event import Listener
 from skyhold.runs.recording import RunRecorder, record_run
@@ -14,15 +14,16 @@ from skyhold.simulation.board import Board, Standing
 from skyhold.simulation.cache import ResultCache
 from skyhold.simulation.campaign_record import CampaignRecord, Rules
 from skyhold.simulation.campaign_run import add_usage, run_workers
-from skyhold.simulation.creation import add_part, create_campaign
+from skyhold.simulation.creation import create_campaign
+from skyhold.simulation.growing import extend_plan, retry_failed
 from skyhold.simulation.layout import CANCELLED, out_key
 from skyhold.simulation.outcome import Outcome
 from skyhold.simulation.plan import Plan
 from skyhold.simulation.simulator import ModelChecker, Simulator
+from skyhold.simulation.simulator_choice import find_simulator
 from skyhold.simulation.status import Status, find_status
-from skyhold.simulation.table_head import outdate, read_head
-from skyhold.simulation.tasks import Label, PlanLike, Task, TaskList, list_tasks
-from skyhold.simulation.worker import find_simulator
+from skyhold.simulation.table_head import read_head
+from skyhold.simulation.tasks import Label, PlanLike
 from skyhold.storage.contract import Store
 from skyhold.storage.opening import open_store
 from skyhold.storage.wrappers.prefixed import PrefixedStore
@@ -31,9 +32,6 @@ if TYPE_CHECKING:
     from skyhold.simulation.table import QualityGate  # pyarrow
 
 __all__ = ["Campaign"]
-
-_READS = 16
-
 
 class Campaign:
     """A campaign in a store. It may be stopped, killed, gone on with and widened anywhere; only what is missing runs.
@@ -112,15 +110,17 @@ class Campaign:
     def labels(self) -> dict[str, Label]:
         """All labels by name, with their parameters and cases."""
         self._board.look()
-        return dict(self._board.labels)
+        return {label.label: label for name in self._board.blocks for label in self._board.plan(name).labels}
 
     def status(self) -> Status:
         """Return how far it is. What finished chunks say is read once by this object."""
         return find_status(self._board, self._look())
 
     def outcomes(self) -> dict[str, Outcome]:
-        """Return how each case ended, as far as its chunk is finished."""
-        return self._board.results(self._look())
+        """Return how each case ended, as far as its chunk is finished; the last of several attempts counts."""
+        standing = self._look()
+        blocks = self._board.blocks
+        return {each.case: each for name in blocks for each in self._board.outcomes_of(name, standing)}
 
     def run(
         self,
@@ -177,7 +177,7 @@ class Campaign:
         run.progress.advance(before.done + before.failed, total=before.total)
         reports = run_workers(self.store, executor, workers, simulator, stop, run, cache)
         for report in reports:
-            self._board.outcomes.update(report.outcomes)
+            self._board.remember(report.outcomes)
         standing = self._look_uncancelled()
         self._collect(standing)
         run.usage = add_usage([report.receipt for report in reports], run.meter.usage)
@@ -188,20 +188,11 @@ class Campaign:
 
         Only the plan changes: `run`, or workers that are running, do the rest.
         """
-        standing = self._look()
-        if standing.is_cancelled:
+        if self._look().is_cancelled:
             self.store.delete(CANCELLED)
-        again = {task.case for chunk in self._board.unfinished(standing) for task in chunk.tasks}
-        results = self._board.results(standing)
-        failed = {case for case, outcome in results.items() if outcome.failure is not None} - again
-        tasks: dict[str, Task] = {}
-        for chunk in self._board.chunks.values():
-            for task in chunk.tasks:
-                if task.case in failed:
-                    tasks.setdefault(task.case, replace(task, home=chunk.home_of(task)))
-        if tasks:
-            self._grow(TaskList(tuple(tasks.values()), names=dict(self._board.names)), {}, "retry", standing)
-        return len(tasks)
+        while (count := retry_failed(self._board, self._look())) is None:
+            pass  # somebody else has changed the plan
+        return count
 
     def extend(self, study: Any) -> int:
         """Add the cases of a study or plan that are not there yet, and return how many will run.
@@ -209,21 +200,10 @@ class Campaign:
         Raises:
             AlreadyExistsError: A label is there that means another case.
         """
-        standing = self._look()
-        tasks, blobs = list_tasks(_plan_of(study), self.record.build, self._board.cases(), beside=self.store)
-        for label in tasks.labels:
-            known = self._board.labels.get(label.label)
-            if known is not None and known.case != label.case:
-                raise AlreadyExistsError(
-                    f"the campaign has another case that is called {label.label!r}",
-                    operation="extend",
-                    uri=self.uri,
-                    remedy="Give the new case another label",
-                )
-        fresh = tuple(label for label in tasks.labels if label.label not in self._board.labels)
-        if fresh:
-            self._grow(replace(tasks, labels=fresh), blobs, "extension", standing)
-        return len(tasks.tasks)
+        plan = _plan_of(study)
+        while (count := extend_plan(self._board, self._look(), plan)) is None:
+            pass  # somebody else has changed it
+        return count
 
     def cancel(self) -> None:
         """Let all workers stop soon, wherever they are, and none start; what is done stays. `retry` lifts it."""
@@ -238,15 +218,9 @@ class Campaign:
         return self._collect(self._look())
 
     def _collect(self, standing: Standing) -> int:
-        from skyhold.simulation.campaign_table import build_table, publish_table  # noqa: PLC0415 - pyarrow
+        from skyhold.simulation.collecting import collect_table  # noqa: PLC0415 - pyarrow
 
-        results = self._board.results(standing)
-        table = build_table(self._board.labels.values(), results)
-        is_complete = not self._board.unfinished(standing)
-        publish_table(
-            self._board.store, table, chunks=len(standing.finished), parts=standing.parts, is_complete=is_complete
-        )
-        return sum(label.case in results for label in self._board.labels.values())
+        return collect_table(self._board, standing)
 
     def table(
         self,
@@ -259,7 +233,8 @@ class Campaign:
         baseline: str | None = None,
         gate: "QualityGate | bool" = False,
     ) -> Any:
-        """Return parameters and results as an Arrow table, a row for each label; once collected, by two requests.
+        """Return parameters and results as an Arrow table, a row for each label; once collected, by two requests
+        for five thousand rows, and one for each five thousand more.
 
         Units are in the fields' metadata. Rows whose case is not finished have parameters alone. What a chunk asked of
         the store is shared evenly among its cases: ``requests``, ``read_bytes``, ``sent_bytes`` and ``requests_cost``.
@@ -288,7 +263,9 @@ class Campaign:
             head = read_head(self.store)
         if head is None:
             raise ResultError(f"the campaign at {self.uri!r} has no table", remedy="Collect it: campaign.collect()")
-        found = compare(read_table(self.store, head), values or {}, deltas, changes, baseline, gate)
+        compares = bool(values or deltas or changes or gate or baseline is not None)
+        needed = None if columns is None or compares else [*columns, "label"]
+        found = compare(read_table(self.store, head, needed), values or {}, deltas, changes, baseline, gate)
         return select(found, columns, cases)
 
     def folder(self, label: str) -> Store:
@@ -338,11 +315,6 @@ class Campaign:
                 raise ResultError(f"the case {row['label']!r} has no results: {reason}", remedy="campaign.retry()")
         return folders
 
-    def _grow(self, tasks: TaskList, blobs: dict[str, bytes], kind: Any, standing: Standing) -> None:
-        outdate(self.store)
-        add_part(self.store, tasks, blobs, self.record.rules, kind, standing.parts)
-        outdate(self.store)  # somebody may have collected in between
-
     def _look_uncancelled(self) -> Standing:
         standing = self._look()
         if standing.is_cancelled:
@@ -353,14 +325,8 @@ class Campaign:
         return standing
 
     def _look(self) -> Standing:
-        """Look at the state, and read what has been finished since the last time, many at once."""
         self.record  # noqa: B018 - asking refuses places that hold no campaign
-        standing = self._board.look()
-        unread = sorted(standing.finished - self._board.outcomes.keys())
-        if len(unread) > 1:
-            with ThreadPoolExecutor(_READS, thread_name_prefix="skyhold-read") as pool:
-                list(pool.map(self._board.outcomes_of, unread))
-        return standing
+        return self._board.look()
 
 
 def _open(place: str | Store, options: dict[str, Any]) -> Store:

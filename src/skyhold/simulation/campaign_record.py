@@ -1,16 +1,23 @@
 """What is written down when a campaign is created, and never changed."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from itertools import groupby
 from typing import Any, Literal
 
 from skyhold.errors import BadOptionError, ResultError
-from skyhold.simulation.layout import SCHEMA
+from skyhold.simulation.layout import OLD_SCHEMAS, SCHEMA
 
-__all__ = ["CampaignRecord", "PartRecord", "Rules"]
+__all__ = ["BlockRecord", "CampaignRecord", "PartKind", "PartRecord", "Rules"]
 
 PartKind = Literal["plan", "extension", "retry"]
+
+_BLOCK_CHUNKS = 500
+"""Claims and notes of so many chunks fill a page of a listing."""
+
+_BLOCK_CASES = 5000
+"""Of so many cases the plan is read, and the table built, in less than a second."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,14 +59,68 @@ class Rules:
         """How many cases a chunk has at most."""
         return max(1, round(self.chunk_s / self.case_s))
 
+    @property
+    def block_chunks(self) -> int:
+        """How many chunks a block has at most."""
+        return max(1, min(_BLOCK_CHUNKS, _BLOCK_CASES // self.largest_chunk))
+
+
+@dataclass(frozen=True, slots=True)
+class BlockRecord:
+    """A block of the plan.
+
+    Attributes:
+        tasks: SHA-256 of its cases.
+        chunks: How many cases its chunks have: pairs of a size, and how many chunks in a row have it.
+        labels: How many labels it brings.
+        needs: Other blocks to which its labels point, or whose cases it tries again.
+    """
+
+    tasks: str
+    chunks: tuple[tuple[int, int], ...]
+    labels: int = 0
+    needs: tuple[str, ...] = ()
+
+    @staticmethod
+    def of(tasks: str, sizes: Sequence[int], labels: int = 0, needs: Iterable[str] = ()) -> "BlockRecord":
+        """Return the record of a block with chunks of these sizes.
+
+        Example:
+            >>> BlockRecord.of("ab", [6, 6, 3]).chunks
+            ((6, 2), (3, 1))
+        """
+        runs = tuple((size, len(list(same))) for size, same in groupby(sizes))
+        return BlockRecord(tasks, runs, labels, tuple(sorted(needs)))
+
+    @property
+    def sizes(self) -> list[int]:
+        """How many cases each chunk has."""
+        return [size for size, count in self.chunks for _ in range(count)]
+
+    @property
+    def chunk_count(self) -> int:
+        """How many chunks it has."""
+        return sum(count for _, count in self.chunks)
+
+    @property
+    def cases(self) -> int:
+        """How many cases it has."""
+        return sum(size * count for size, count in self.chunks)
+
 
 @dataclass(frozen=True, slots=True)
 class PartRecord:
-    """A part of the plan: the SHA-256 of its task list, and how many cases each chunk has."""
+    """A part of the plan: its blocks.
+
+    Attributes:
+        kind: How it came about.
+        blocks: In their order.
+        again: How its cases had failed before, where they are tried again: how many, by class.
+    """
 
     kind: PartKind
-    tasks: str
-    chunks: tuple[int, ...]
+    blocks: tuple[BlockRecord, ...]
+    again: Mapping[str, int] = field(default_factory=dict[str, int])
 
     def to_json(self) -> bytes:
         """Return it for the store."""
@@ -68,7 +129,11 @@ class PartRecord:
     @staticmethod
     def from_dict(content: Mapping[str, Any]) -> "PartRecord":
         """Return what JSON says."""
-        return PartRecord(content["kind"], content["tasks"], tuple(content["chunks"]))
+        blocks = (
+            BlockRecord(each["tasks"], tuple((size, count) for size, count in each["chunks"]), each["labels"], tuple(each["needs"]))
+            for each in content["blocks"]
+        )
+        return PartRecord(content["kind"], tuple(blocks), content["again"])
 
     @staticmethod
     def from_json(data: bytes) -> "PartRecord":
@@ -98,7 +163,7 @@ class CampaignRecord:
 
     def to_json(self) -> bytes:
         """Return it for the store."""
-        return json.dumps({"schema": SCHEMA, **asdict(self)}, indent=1).encode()
+        return json.dumps({"schema": SCHEMA, **asdict(self)}).encode()
 
     @staticmethod
     def from_json(data: bytes, uri: str) -> "CampaignRecord":
@@ -113,9 +178,10 @@ class CampaignRecord:
         except (ValueError, KeyError, AttributeError) as error:
             raise ResultError(f"{uri!r} is no campaign: {error}", remedy="Check the URI") from error
         if schema != SCHEMA:
+            older = "Read its table with the skyhold that made it, and create it anew: what a cache knows does not run"
             raise ResultError(
                 f"the campaign at {uri!r} has the schema {schema!r}, not {SCHEMA!r}",
-                remedy="Update skyhold: pip install --upgrade skyhold",
+                remedy=older if schema in OLD_SCHEMAS else "Update skyhold: pip install --upgrade skyhold",
             )
         rules, part = Rules(**content.pop("rules")), PartRecord.from_dict(content.pop("part"))
         return CampaignRecord(rules=rules, part=part, **content)

@@ -6,6 +6,7 @@
 
 import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pyarrow as pa
@@ -16,12 +17,15 @@ from skyhold.simulation.layout import table_part_key
 from skyhold.simulation.outcome import Outcome
 from skyhold.simulation.spending import price_of, requests_in
 from skyhold.simulation.table import QualityGate, TableBuilder, add_deltas, add_quality, add_values, names_of
-from skyhold.simulation.table_head import TableHead, put_head
+from skyhold.simulation.table_head import TableHead, TablePart
+from skyhold.simulation.table_joining import join_tables
 from skyhold.simulation.tasks import Label
 from skyhold.storage.contract import Store
 from skyhold.storage.pricing import AWS_2024
 
-__all__ = ["build_table", "compare", "publish_table", "read_table", "select"]
+__all__ = ["build_table", "compare", "read_table", "select", "write_rows"]
+
+_READS = 16
 
 _SEVERITIES = ("warning", "severe", "fatal")
 
@@ -77,20 +81,34 @@ _USAGE: dict[str, tuple[str, Callable[[Outcome], float | None]]] = {
 """A chunk's, shared evenly among its cases. What workers ask after their last chunk is in their receipts alone."""
 
 
-def publish_table(store: Store, table: Any, *, chunks: int, parts: int, is_complete: bool) -> TableHead:
-    """Write a table and make it the newest, unless a newer one is there."""
+def write_rows(store: Store, table: Any) -> tuple[str, str]:
+    """Write rows, and return the key and the SHA-256 of their bytes."""
     sink = pa.BufferOutputStream()
     pq.write_table(table, sink, compression="zstd")
     data = sink.getvalue().to_pybytes()
     sha256 = hashlib.sha256(data).hexdigest()
-    head = TableHead(table_part_key(sha256), sha256, table.num_rows, chunks, parts, is_complete)
-    store.write(head.part, data)
-    return put_head(store, head)
+    store.write(table_part_key(sha256), data)
+    return table_part_key(sha256), sha256
 
 
-def read_table(store: Store, head: TableHead) -> Any:
-    """Return a table that was written."""
-    return pq.read_table(pa.BufferReader(store.read(head.part)))
+def read_table(store: Store, head: TableHead, columns: Sequence[str] | None = None) -> Any:
+    """Return the rows that were written, many files at a time.
+
+    Args:
+        store: The campaign's.
+        head: Which they are.
+        columns: What is needed, so that no more is held in memory; all if not given.
+    """
+
+    def read(part: TablePart) -> Any:
+        file = pq.ParquetFile(pa.BufferReader(store.read(part.key)))
+        wanted = None if columns is None else [name for name in columns if name in file.schema_arrow.names]
+        return file.read(columns=wanted)
+
+    if len(head.tables) == 1:
+        return read(head.tables[0])
+    with ThreadPoolExecutor(_READS, thread_name_prefix="skyhold-table") as pool:
+        return join_tables(list(pool.map(read, head.tables)))
 
 
 def compare(

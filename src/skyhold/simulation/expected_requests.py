@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from heapq import heapify, heapreplace
 from math import ceil
 
+from skyhold.simulation.board import is_small
 from skyhold.simulation.campaign_record import Rules
 from skyhold.simulation.pieces import NEWS_S
-from skyhold.simulation.tasks import chunk_sizes, is_outdated
+from skyhold.simulation.planning import block_sizes
+from skyhold.simulation.tasks import is_outdated
 from skyhold.storage.objects import RequestClass
 from skyhold.storage.opening import PART_BYTES
 
@@ -66,12 +68,13 @@ def expect(
         >>> expect(24, CaseShape(1.0, 0.1), Rules(), workers=2, contents=2).wall_s
         12.6
     """
-    sizes = chunk_sizes(cases, largest=rules.largest_chunk, workers=rules.workers)
+    blocks = block_sizes(cases, rules)
+    sizes = [size for block in blocks for size in block]
     workers = rules.shards or workers
     times = [_chunk_s(size, shape) for size in sizes]
     requests = Counter[RequestClass]()
-    requests.update(_creating(contents))
-    requests.update(_running(sizes, rules, workers))
+    requests.update(_creating(contents + len(blocks)))
+    requests.update(_running(blocks, rules, workers))
     requests.update(_keeping(cases, shape.files))
     beats = sum(int(time / rules.beat_s) for time in times)
     requests.update({"read": beats, "write": 0 if rules.shards else _claim_writes(sizes, shape, rules, beats)})
@@ -83,23 +86,29 @@ def expect(
     return Expectation(round(_wall_s(times, workers), 6), dict(requests))
 
 
-def _creating(contents: int) -> dict[RequestClass, int]:
-    blobs = contents + 1  # the plan is one too
+def _creating(blobs: int) -> dict[RequestClass, int]:
     # A look for the campaign and for each blob; whether the store keeps conditions: three writes, of which two are
     # refused and looked after, and a delete; the record comes last.
     return {"read": 1 + blobs + 2, "write": blobs + 3 + 1, "delete": 1}
 
 
-def _running(sizes: Sequence[int], rules: Rules, workers: int) -> dict[RequestClass, int]:
-    chunks = len(sizes)
-    looks = _looks(chunks) if workers == 1 and not rules.shards else 2
-    claims = 0 if rules.shards else chunks
-    # Who starts the workers reads record and plan as they do, and looks before and after; then the table is written.
-    return {
-        "read": 2 * (workers + 1) + 1,
-        "list": looks * workers + 2,
-        "write": claims + chunks + workers + 2,
-    }
+def _running(blocks: Sequence[Sequence[int]], rules: Rules, workers: int) -> Counter[RequestClass]:
+    chunks, count = sum(map(len, blocks)), len(blocks)
+    requests = Counter[RequestClass]({"write": chunks + workers})
+    if not rules.shards:
+        requests["write"] += chunks
+    if is_small(chunks, sum(map(sum, blocks))):
+        # Who starts the workers reads record and plan as they do, and looks before and after; then the table is written.
+        looks = _looks(chunks) if workers == 1 and not rules.shards else 2
+        requests.update({"read": (1 + count) * (workers + 1) + 1, "list": looks * workers + 2, "write": 2})
+        return requests
+    # Of each block: its plan, what came of it, and its rows. Who starts the workers looks at all before, and reads what
+    # came of them after.
+    visits = max(count, workers)
+    looks = sum(_looks(len(block)) for block in blocks) if not rules.shards else count * workers
+    requests.update({"read": workers + 1 + visits + 4 * count + 2, "list": 2 * (looks + workers) + 2 + count})
+    requests["write"] += 3 * count + 1
+    return requests
 
 
 def _keeping(cases: int, files: Sequence[int]) -> dict[RequestClass, int]:

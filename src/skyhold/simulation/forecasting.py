@@ -11,10 +11,12 @@ from skyhold.simulation.cache import ResultCache, choose_cache
 from skyhold.simulation.campaign_record import Rules
 from skyhold.simulation.expected_requests import Expectation, expect
 from skyhold.simulation.forecast_report import Forecast, Spread
+from skyhold.simulation.planning import block_sizes, list_tasks
 from skyhold.simulation.probe import Probe, run_probes
 from skyhold.simulation.simulator import Simulator
-from skyhold.simulation.tasks import Task, TaskList, chunk_sizes, list_tasks
-from skyhold.simulation.worker import find_simulator
+from skyhold.simulation.simulator_choice import find_simulator
+from skyhold.simulation.tasks import Task, TaskList
+from skyhold.simulation.simulator_choice import find_simulator
 from skyhold.storage.contract import Store
 from skyhold.storage.location import parse_location
 from skyhold.storage.objects import RequestClass
@@ -85,14 +87,14 @@ def forecast(  # noqa: PLR0913 - each is a choice of whoever asks
         name=getattr(plan, "name", "study"),
         labels=len(tasks.labels),
         runs=len(tasks.tasks),
-        chunks=len(chunk_sizes(len(tasks.tasks), largest=rules.largest_chunk, workers=rules.workers)),
+        chunks=sum(map(len, block_sizes(len(tasks.tasks), rules))),
         workers=rules.shards or workers,
         probes=tuple(seen),
     )
     sound = [probe for probe in seen if probe.failure is None]
     if not sound:
         return plain
-    fixed_bytes = len(tasks.to_bytes()) + sum(map(len, blobs.values()))
+    fixed_bytes = len(tasks.to_blob()[1]) + sum(map(len, blobs.values()))
     known = _extrapolate(plain, sound, rules, len(blobs), fixed_bytes)
     if _is_free(store.uri if store else uri):
         return replace(known, requests={})

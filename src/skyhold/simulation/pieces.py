@@ -7,15 +7,32 @@ work on the same case.
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from itertools import pairwise
 
-from skyhold.simulation.layout import parse_piece
-from skyhold.simulation.tasks import Chunk
+from skyhold.simulation.layout import Piece, parse_piece, piece_id
 
-__all__ = ["NEWS_S", "Division", "cases_to_take"]
+__all__ = ["NEWS_S", "Division", "Left", "cases_to_take", "counting"]
 
 NEWS_S = 5.0
 """How old what a worker knows of its claim may be when a case begins: others may have taken cases from its end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """Cases of a planned chunk that have not come to an end.
+
+    Attributes:
+        chunk: The planned chunk.
+        start: Where in it they begin.
+        end: Where they end.
+        claim: Name of the claim on them; empty where nobody has claimed them.
+    """
+
+    chunk: str
+    start: int
+    end: int
+    claim: str = ""
 
 
 class Division:
@@ -26,11 +43,9 @@ class Division:
         claimed: Names of chunks and pieces.
 
     Example:
-        >>> from skyhold.simulation.tasks import Task
-        >>> tasks = tuple(Task(str(number), "", [], None, {}, {}) for number in range(6))
-        >>> parts = Division(["0000-00000.0-2"], ["0000-00000", "0000-00000.4-6"])
-        >>> [(part.chunk, part.claim) for part in parts.left_of(Chunk("0000-00000", tasks))]
-        [('0000-00000.2-4', ''), ('0000-00000.4-6', '0000-00000.4-6')]
+        >>> parts = Division(["0000-00000-000.0-2"], ["0000-00000-000", "0000-00000-000.4-6"])
+        >>> [(part.start, part.end, part.claim) for part in parts.left_of("0000-00000-000", 6)]
+        [(2, 4, ''), (4, 6, '0000-00000-000.4-6')]
     """
 
     def __init__(self, finished: Iterable[str], claimed: Iterable[str]) -> None:
@@ -46,18 +61,45 @@ class Division:
             piece = parse_piece(name)
             self._claims[piece.chunk if piece else name][piece.start if piece else 0] = name
 
-    def left_of(self, chunk: Chunk) -> list[Chunk]:
-        """Return what is left of a planned chunk: all of it, some pieces, or nothing."""
-        if chunk.chunk in self._whole:
+    def left_of(self, chunk: str, cases: int) -> list[Left]:
+        """Return what is left of a planned chunk of so many cases: all of it, some pieces, or nothing."""
+        if chunk in self._whole:
             return []
-        claims: Mapping[int, str] = self._claims.get(chunk.chunk, {})
-        ranges = self._ranges.get(chunk.chunk, ())
-        cuts = sorted({0, len(chunk.tasks), *claims, *(place for each in ranges for place in each)})
+        claims: Mapping[int, str] = self._claims.get(chunk, {})
+        ranges = self._ranges.get(chunk, ())
+        cuts = sorted({0, cases, *claims, *(place for each in ranges for place in each)})
         return [
-            chunk.piece(start, end, claim=claims.get(start, ""))
+            Left(chunk, start, end, claims.get(start, ""))
             for start, end in pairwise(cuts)
             if not any(first <= start and end <= last for first, last in ranges)
         ]
+
+
+def counting(finished: Iterable[str]) -> list[str]:
+    """Return the finished chunks and pieces that count, sorted: none whose cases another one has too.
+
+    An owner that did not hear in time what was taken from it ends more than it should. What is taken is always the end
+    of something, so that of two that overlap, one has all of the other.
+
+    Example:
+        >>> counting(["a-1.4-6", "a-1.5-6", "a-1.0-4", "a-2.1-2", "a-2"])
+        ['a-1.0-4', 'a-1.4-6', 'a-2']
+    """
+    whole: set[str] = set()
+    pieces: dict[str, list[Piece]] = defaultdict(list)
+    for name in finished:
+        if (piece := parse_piece(name)) is None:
+            whole.add(name)
+        else:
+            pieces[piece.chunk].append(piece)
+    found = list(whole)
+    for chunk, some in pieces.items():
+        reached = 0
+        for piece in sorted(some, key=lambda each: (each.start, -each.end)):
+            if chunk not in whole and piece.end > reached:
+                found.append(piece_id(chunk, piece.start, piece.end))
+                reached = piece.end
+    return sorted(found)
 
 
 def cases_to_take(cases: int, finished: int) -> int:

@@ -2,15 +2,18 @@
 
 from collections import Counter
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
 from skyhold.simulation.board import Board, Standing
 from skyhold.simulation.claims import ClaimNote
-from skyhold.simulation.layout import claim_key
+from skyhold.simulation.layout import block_of, claim_key, piece_id
 
 __all__ = ["ActiveChunk", "Status", "find_status"]
+
+_READS = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +51,7 @@ class Status:
         waiting: The others.
         failures: Given up, by class.
         active: Chunks that somebody is at.
-        seconds: What the engine took, over all finished cases.
+        seconds: What the engine took, over all finished cases, and over those that are tried again.
         is_cancelled: Whether there is a wish to stop.
     """
 
@@ -74,33 +77,43 @@ class Status:
 
 
 def find_status(board: Board, standing: Standing) -> Status:
-    """Return how far a campaign is, from one listing, what finished chunks say (once), and the claims of the others."""
-    left = board.unfinished(standing)
-    open_again = {task.case for chunk in left if chunk.is_retry for task in chunk.tasks}
-    results = board.results(standing)
-    ended = [outcome for outcome in results.values() if outcome.case not in open_again or outcome.failure is None]
-    failures = Counter(outcome.failure for outcome in ended if outcome.failure is not None)
-    active: list[ActiveChunk] = []
-    for chunk in left:
-        if not chunk.claim:
-            continue
-        info, data = board.store.read_with_info(claim_key(chunk.claim))
-        note = ClaimNote.from_json(data)
-        if note.state == "held":
-            cases = len(chunk.tasks)
-            finished = min(note.finished, cases)  # of a chunk that was divided, its owner may have done more
-            active.append(ActiveChunk(chunk.chunk, note.worker, note.host, cases, finished, note.taken, info.modified))
-    total, failed, told = len(board.cases()), failures.total(), sum(each.ended for each in active)
+    """Return how far a campaign is.
+
+    From one look, what is told of ended blocks and finished chunks (once), and the claims of the others. Cases are
+    added up, and not looked at one by one; those that are tried again have not failed any more.
+    """
+    ended = board.read_sums(standing)
+    failures = Counter(ended.failures)
+    failures.subtract(board.again.failures)
+    active = _read_active(board, standing)
+    total, failed, told = board.total, failures.total(), sum(each.ended for each in active)
     running = sum(each.cases for each in active) - told
-    done = len(ended) - failed + told
+    done = ended.done + told
     return Status(
         total,
         done,
         failed,
         running,
         total - done - failed - running,
-        dict(failures),
+        {name: count for name, count in failures.items() if count},
         tuple(active),
-        round(sum(outcome.seconds for outcome in results.values()), 3),
+        round(ended.seconds, 3),
         standing.is_cancelled,
     )
+
+
+def _read_active(board: Board, standing: Standing) -> list[ActiveChunk]:
+    """Read the claims of what is left, many at a time."""
+    claimed = [left for left in board.left(standing) if left.claim]
+    with ThreadPoolExecutor(_READS, thread_name_prefix="skyhold-read") as pool:
+        found = list(pool.map(lambda left: board.store.read_with_info(claim_key(left.claim)), claimed))
+    active: list[ActiveChunk] = []
+    for left, (info, data) in zip(claimed, found, strict=True):
+        note = ClaimNote.from_json(data)
+        if note.state == "held":
+            is_whole = (left.start, left.end) == (0, board.blocks[block_of(left.chunk)].sizes[left.chunk])
+            name = left.chunk if is_whole else piece_id(left.chunk, left.start, left.end)
+            cases = left.end - left.start
+            finished = min(note.finished, cases)  # of a chunk that was divided, its owner may have done more
+            active.append(ActiveChunk(name, note.worker, note.host, cases, finished, note.taken, info.modified))
+    return active

@@ -244,26 +244,37 @@ class TableBuilder:
 
     def add(self, name: str, values: Sequence[Any], role: str, unit: str = "") -> None:
         """Add a column; a name that is taken is called ``"name (result)"``."""
+        array, is_json = self.array(values)
+        self.add_array(name, array, role, unit, is_json=is_json)
+
+    def add_array(self, name: str, array: Any, role: str, unit: str = "", *, is_json: bool = False) -> None:
+        """Add a column that is an array already."""
+        about = {"role": role, "unit": unit}
+        if is_json:
+            about["json"] = "true"
+        if name in self._columns:
+            about["name"] = name
         while name in self._columns:
             name = f"{name} (result)"
-        self._columns[name] = _array(values)
-        self._fields.append(pa.field(name, self._columns[name].type, metadata={"role": role, "unit": unit}))
+        self._columns[name] = array
+        self._fields.append(pa.field(name, array.type, metadata=about))
+
+    @staticmethod
+    def array(values: Sequence[Any]) -> tuple[Any, bool]:
+        """Return values as an array of one type, and whether it is JSON: as what is no number, text or truth is written."""
+        kinds = {type(value) for value in values if value is not None}
+        if kinds and kinds <= {int, float}:
+            return pa.array(values, pa.float64() if float in kinds else pa.int64()), False
+        if kinds == {bool}:
+            return pa.array(values, pa.bool_()), False
+        if kinds <= {str}:
+            return pa.array(values, pa.string()), False
+        texts = [None if value is None else json.dumps(value, sort_keys=True) for value in values]
+        return pa.array(texts, pa.string()), True
 
     def table(self) -> Any:
         """Return the columns as a table."""
         return pa.table(list(self._columns.values()), schema=pa.schema(self._fields))
-
-
-def _array(values: Sequence[Any]) -> pa.Array:
-    """Return a column of one type: what is neither number, text nor truth is written as JSON."""
-    kinds = {type(value) for value in values if value is not None}
-    if kinds and kinds <= {int, float}:
-        return pa.array(values, pa.float64() if float in kinds else pa.int64())
-    if kinds == {bool}:
-        return pa.array(values, pa.bool_())
-    if kinds <= {str}:
-        return pa.array(values, pa.string())
-    return pa.array([None if value is None else json.dumps(value, sort_keys=True) for value in values], pa.string())
 
 
 def names_of(mappings: Iterable[Mapping[str, Any] | None]) -> list[str]:

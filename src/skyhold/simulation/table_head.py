@@ -1,51 +1,59 @@
-"""Which table of a campaign is the newest."""
+"""Which tables of a campaign are the newest."""
 
 import json
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from skyhold.errors import AlreadyExistsError, KeyNotFoundError, MalformedInputError, PreconditionFailedError
 from skyhold.simulation.layout import TABLE_HEAD
 from skyhold.storage.contract import Store
 
-__all__ = ["TableHead", "outdate", "put_head", "read_head"]
+__all__ = ["TableHead", "TablePart", "outdate", "put_head", "read_head"]
 
-_SCHEMA = "skyhold.campaign-table/1"
+_SCHEMA = "skyhold.campaign-table/2"
+
+
+@dataclass(frozen=True, slots=True)
+class TablePart:
+    """Rows of some blocks.
+
+    Attributes:
+        key: Where they are.
+        sha256: Of their bytes.
+        rows: How many.
+        ended: How many of them have results.
+        blocks: Whose labels they are.
+        sources: The blocks in which their cases were run, where all of these have ended; else none.
+    """
+
+    key: str
+    sha256: str
+    rows: int
+    ended: int
+    blocks: tuple[str, ...]
+    sources: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class TableHead:
-    """Which table is the newest.
+    """Which tables are the newest.
 
     Attributes:
-        part: Key of its rows.
-        sha256: Of their bytes.
-        rows: How many.
-        chunks: How many finished chunks are in it.
+        tables: In the order of the plan.
+        ended: How many cases have come to an end, with those that were tried again.
         parts: How many parts of the plan it knows.
         is_complete: Whether every case of these parts has come to an end.
     """
 
-    part: str
-    sha256: str
-    rows: int
-    chunks: int
+    tables: tuple[TablePart, ...]
+    ended: int
     parts: int
     is_complete: bool
 
     def to_json(self) -> bytes:
         """Return it for the store."""
-        content = {
-            "schema": _SCHEMA,
-            "part": self.part,
-            "sha256": self.sha256,
-            "rows": self.rows,
-            "chunks": self.chunks,
-            "parts": self.parts,
-            "is_complete": self.is_complete,
-        }
-        return json.dumps(content).encode()
+        return json.dumps({"schema": _SCHEMA, **asdict(self)}).encode()
 
     @staticmethod
     def from_json(data: bytes) -> "TableHead":
@@ -57,7 +65,13 @@ class TableHead:
         content: dict[str, Any] = json.loads(data)
         if content.pop("schema", "") != _SCHEMA:
             raise MalformedInputError("the table was written by another skyhold", remedy="Update skyhold")
-        return TableHead(**content)
+        tables = tuple(_part_of(each) for each in content.pop("tables"))
+        return TableHead(tables, **content)
+
+
+def _part_of(content: dict[str, Any]) -> TablePart:
+    blocks, sources = (tuple(content.pop(name)) for name in ("blocks", "sources"))
+    return TablePart(**content, blocks=blocks, sources=sources)
 
 
 def put_head(store: Store, head: TableHead) -> TableHead:
@@ -69,7 +83,7 @@ def put_head(store: Store, head: TableHead) -> TableHead:
             e_tag = None
         else:
             e_tag, old = info.e_tag, TableHead.from_json(found)
-            if (old.parts, old.chunks) > (head.parts, head.chunks):
+            if (old.parts, old.ended) > (head.parts, head.ended):
                 return old
         try:
             store.write(TABLE_HEAD, head.to_json(), if_absent=e_tag is None, if_match=e_tag)

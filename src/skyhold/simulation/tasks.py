@@ -3,22 +3,15 @@
 import gzip
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
-from pathlib import PurePosixPath
-from typing import Any, Protocol, TypeVar
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, Protocol
 
-from skyhold.errors import BadOptionError
-from skyhold.simulation.case import Case, case_key
+from skyhold.simulation.case import Case
 from skyhold.simulation.layout import chunk_id, piece_id
-from skyhold.simulation.plain import canonical_bytes, hash_json
-from skyhold.simulation.private_places import PlaceOptions
-from skyhold.storage.contract import Store
-from skyhold.storage.opening import open_object
+from skyhold.simulation.plain import canonical_bytes
 
-__all__ = ["Blobs", "Chunk", "Label", "PlanLike", "Task", "TaskList", "chunk_sizes", "is_outdated", "list_tasks"]
-
-T = TypeVar("T")
+__all__ = ["Blobs", "Chunk", "Label", "PlanLike", "Task", "TaskList", "chunk_sizes", "is_outdated"]
 
 Blobs = dict[str, bytes]
 """Content by its SHA-256."""
@@ -92,6 +85,7 @@ class Chunk:
         planned: The chunk of the plan.
         start: Where in that the cases begin.
         claim: Name of the claim on it; empty where nobody has claimed it.
+        number: Which chunk of the whole plan it is, or is a piece of.
     """
 
     chunk: str
@@ -100,6 +94,7 @@ class Chunk:
     planned: str = ""
     start: int = 0
     claim: str = ""
+    number: int = 0
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "planned", self.planned or self.chunk)
@@ -123,16 +118,17 @@ class Chunk:
         if (start, end) == (self.start, self.end):
             return replace(self, claim=claim)
         tasks = self.tasks[start - self.start : end - self.start]
-        return Chunk(piece_id(self.planned, start, end), tasks, self.is_retry, self.planned, start, claim)
+        name = piece_id(self.planned, start, end)
+        return replace(self, chunk=name, tasks=tasks, start=start, claim=claim)
 
 
 @dataclass(frozen=True, slots=True)
 class TaskList:
-    """A part of a plan.
+    """Cases of a plan: a block of it, or all of a small one.
 
     Attributes:
         tasks: Each case once.
-        labels: Each label once; several may mean one case, also one of an earlier part.
+        labels: Each label once; several may mean one case, also one of another block.
         names: What files were called, by their hash: engines look at endings.
     """
 
@@ -140,9 +136,10 @@ class TaskList:
     labels: tuple[Label, ...] = ()
     names: Mapping[str, str] = field(default_factory=dict[str, str])
 
-    def to_bytes(self) -> bytes:
-        """Return it for the store, compressed."""
-        return gzip.compress(canonical_bytes(self._content()), 6, mtime=0)
+    def to_blob(self) -> tuple[str, bytes]:
+        """Return it for the store, with the hash of what is compressed: that is the same whatever compresses it."""
+        content = canonical_bytes(self._content())
+        return hashlib.sha256(content).hexdigest(), gzip.compress(content, 6, mtime=0)
 
     @staticmethod
     def from_bytes(data: bytes) -> "TaskList":
@@ -154,25 +151,27 @@ class TaskList:
             content["names"],
         )
 
-    def fingerprint(self) -> str:
-        """Return what is equal for equal plans."""
-        return hash_json(self._content())
-
-    def chunks(self, part: int, sizes: Sequence[int], *, is_retry: bool) -> tuple[Chunk, ...]:
-        """Return the tasks in chunks of these sizes."""
+    def chunks(self, block: str, sizes: Sequence[int], *, is_retry: bool, first: int = 0) -> tuple[Chunk, ...]:
+        """Return the tasks in chunks of these sizes; ``first`` is the number of the first in the whole plan."""
         found: list[Chunk] = []
         start = 0
         for number, size in enumerate(sizes):
-            found.append(Chunk(chunk_id(part, number), self.tasks[start : start + size], is_retry))
+            tasks = self.tasks[start : start + size]
+            found.append(Chunk(chunk_id(block, number), tasks, is_retry, number=first + number))
             start += size
         return tuple(found)
 
     def _content(self) -> dict[str, Any]:
         return {
-            "tasks": [asdict(task) for task in self.tasks],
-            "labels": [asdict(label) for label in self.labels],
+            "tasks": [_fields(task) for task in self.tasks],
+            "labels": [_fields(label) for label in self.labels],
             "names": dict(self.names),
         }
+
+
+def _fields(record: Task | Label) -> dict[str, Any]:
+    """Return what a record holds, not copied as `dataclasses.asdict` would: that takes longer than all the rest."""
+    return {each.name: getattr(record, each.name) for each in fields(record)}
 
 
 def chunk_sizes(cases: int, *, largest: int, workers: int) -> list[int]:
@@ -207,93 +206,3 @@ def is_outdated(taken: int, free: int) -> bool:
         free: Chunks that were free then, without these.
     """
     return 3 * taken > free
-
-
-def list_tasks(
-    plan: PlanLike, build: str, known: Iterable[str] = (), *, beside: Store | None = None
-) -> tuple[TaskList, Blobs]:
-    """Return what is to be run, and the content that it needs.
-
-    Args:
-        plan: The cases.
-        build: Of the simulator.
-        known: Cases that the campaign has already.
-        beside: A store with whose options weather files of the same bucket are read, where the plan has none.
-
-    Raises:
-        BadOptionError: The plan has no case, two cases of one label, or a case of a model or weather that it has not.
-    """
-    files = _Files(plan, beside)
-    tasks: dict[str, Task] = {}
-    labels: dict[str, Label] = {}
-    skipped = set(known)
-    for case in plan.cases:
-        model, weather = files.model(case), files.weather(case)
-        key = case_key(model, case.patch, weather, build, case.options, case.selection)
-        if case.label in labels:
-            raise BadOptionError(f"two cases are called {case.label!r}", remedy="Give each case a label of its own")
-        labels[case.label] = Label(case.label, key, dict(case.parameters), case.baseline)
-        if key not in skipped:
-            tasks.setdefault(key, Task(key, model, case.patch, weather, dict(case.options), dict(case.selection)))
-    if not labels:
-        raise BadOptionError("the plan has no cases", remedy="Give its parameters values")
-    return TaskList(tuple(tasks.values()), tuple(labels.values()), files.names), files.blobs
-
-
-class _Files:
-    """Reads each model and weather file once."""
-
-    def __init__(self, plan: PlanLike, beside: Store | None) -> None:
-        self._plan = plan
-        self._beside = beside
-        self._options: PlaceOptions = getattr(plan, "place_options", PlaceOptions())  # plans made by hand have none
-        self._known: dict[tuple[str, str], str] = {}
-        self.blobs: Blobs = {}
-        self.names: dict[str, str] = {}
-
-    def model(self, case: Case) -> str:
-        def add() -> str:
-            return self._add(_find(case, "model", case.model, self._plan.models), f"model{self._plan.suffix}")
-
-        return self._once(("model", case.model), add)
-
-    def weather(self, case: Case) -> str | None:
-        name = case.weather
-        if name is None:
-            return None
-
-        def add() -> str:
-            uri = _find(case, "weather", name, self._plan.weathers)
-            return self._add(*_read_weather(uri, {"beside": self._beside, **self._options.at(uri)}))
-
-        return self._once(("weather", name), add)
-
-    def _once(self, known: tuple[str, str], add: Callable[[], str]) -> str:
-        if known not in self._known:
-            self._known[known] = add()
-        return self._known[known]
-
-    def _add(self, data: bytes, file_name: str) -> str:
-        sha256 = hashlib.sha256(data).hexdigest()
-        self.blobs[sha256] = data
-        self.names.setdefault(sha256, file_name)
-        return sha256
-
-
-def _find(case: Case, kind: str, name: str, known: Mapping[str, T]) -> T:
-    if name not in known:
-        raise BadOptionError(
-            f"the case {case.label!r} wants the {kind} {name!r}, and the plan has {', '.join(sorted(known)) or 'none'}"
-        )
-    return known[name]
-
-
-def _read_weather(uri: str, options: Mapping[str, Any]) -> tuple[bytes, str]:
-    """Return a weather file and its name; what EnergyPlus reads is fetched once a machine, unpacked and checked."""
-    if uri.lower().endswith((".epw", ".zip")):
-        from skyhold.weather.downloader import fetch_weather  # noqa: PLC0415 - other simulators do without
-
-        path = fetch_weather(uri, **options)
-        return path.read_bytes(), path.name
-    store, key = open_object(uri, **options)
-    return store.read(key), PurePosixPath(key).name

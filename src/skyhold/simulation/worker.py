@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from skyhold.config import cache_folder
-from skyhold.errors import BadOptionError, EngineError, StorageError
+from skyhold.errors import BadOptionError, StorageError
 from skyhold.execution.signals import exit_on_terminate
 from skyhold.execution.waiting import wait_for
 from skyhold.runs.event import Listener
@@ -26,19 +26,22 @@ from skyhold.simulation.case_run import BlobFolder, CaseRunner
 from skyhold.simulation.chunk_run import ChunkRun, Tally
 from skyhold.simulation.claims import Claim, Claims
 from skyhold.simulation.company import Company
+from skyhold.simulation.ending import end_blocks
 from skyhold.simulation.heart import Heart
 from skyhold.simulation.known_cases import KnownCases
-from skyhold.simulation.layout import receipt_key
+from skyhold.simulation.layout import block_of, receipt_key
 from skyhold.simulation.outcome import Outcome
 from skyhold.simulation.pieces import cases_to_take
+from skyhold.simulation.route import Route
 from skyhold.simulation.simulator import Simulator
+from skyhold.simulation.simulator_choice import check_simulator, find_simulator
 from skyhold.simulation.spending import Spending
 from skyhold.simulation.tasks import Chunk, is_outdated
 from skyhold.storage.contract import Store
 from skyhold.storage.objects import ObjectInfo
 from skyhold.storage.opening import open_store
 
-__all__ = ["WorkReport", "Worker", "find_simulator", "work"]
+__all__ = ["WorkReport", "Worker", "work"]
 
 _COMPANY = Company()
 _SHORTEST_WAIT = 16
@@ -57,7 +60,7 @@ class WorkReport:
         lost: Attempts that came after another worker's commit, and were thrown away.
         is_complete: Whether it left because nothing is left to do; else it was stopped, or others are still at it.
         receipt: What it read, wrote and spent.
-        outcomes: What came of the chunks that it finished, by chunk.
+        outcomes: What came of the chunks that it finished, by chunk, as far as it is not told with their blocks.
     """
 
     worker: str
@@ -146,23 +149,6 @@ def work(  # noqa: PLR0913 - each is a choice of whoever starts one
         )
 
 
-def find_simulator(simulator: str = "energyplus") -> Simulator:
-    """Return the simulator that is meant where none is given.
-
-    Raises:
-        BadOptionError: It is none that comes with this package.
-        MissingExtraError: EnergyPlus is not installed.
-    """
-    if simulator != "energyplus":
-        raise BadOptionError(
-            f"the simulator {simulator!r} does not come with skyhold",
-            remedy="Pass the object: work(uri, simulator=…), or --simulator module:name",
-        )
-    from skyhold.simulation.energyplus import EnergyPlus  # noqa: PLC0415 - other simulators do without
-
-    return EnergyPlus(warm=True)
-
-
 class Worker:
     """The loop of one worker.
 
@@ -212,6 +198,7 @@ class Worker:
         self._stop = stop or threading.Event()
         self._on_case = on_case
         self._known = None if cache is None else KnownCases(cache, self._store, simulator)
+        self._route = Route(turn)
         self._standing: Standing | None = None
         self._taken: set[str] = set()
         self._has_beaten = False
@@ -220,7 +207,7 @@ class Worker:
     def run(self) -> None:
         """Work until nothing is left."""
         record = self._board.record
-        self._check_simulator(record.simulator, record.build)
+        check_simulator(self._simulator, record, self._store.uri)
         self._rules = record.rules
         self._check_shard()
         self._claims = Claims(self._store, self.name, self._rules.lease_s)
@@ -261,6 +248,7 @@ class Worker:
                 if chunk_run.run():
                     if chunk_run.told is not None:
                         self.outcomes[chunk_run.chunk.chunk] = chunk_run.told
+                        self._board.remember({chunk_run.chunk.chunk: chunk_run.told})
                     return
         except BaseException:
             self._give_back(claim, chunk_run)
@@ -285,32 +273,57 @@ class Worker:
             is_fresh = self._standing is None
             standing = self._look() if self._standing is None else self._standing
             left = [chunk for chunk in self._board.unfinished(standing) if self._is_mine(chunk)]
-            if standing.is_cancelled or (is_fresh and not left):
-                self.is_complete = not left
+            if standing.is_cancelled:
+                self.is_complete = not left and self._is_all(standing)
                 return None
-            free = [chunk for chunk in left if not chunk.claim]
-            if self._rules.shards and left:
-                return self._take_mine(left[0])
-            if free and not is_fresh and self._is_outdated(free):
-                self._standing = None
-                continue
-            found = self._take(free) if free else self._take_over(left, standing) if is_fresh else None
-            if found is not None:
+            if is_fresh and not left:
+                if self._go_on(standing):
+                    continue
+                self.is_complete = True
+                return None
+            if (found := self._take_any(left, standing, is_fresh=is_fresh)) is not None:
                 return found
-            self._standing = None
-            if free or not is_fresh:  # somebody was faster, or there is news
+            if self._standing is None:  # somebody was faster, or there is news
                 continue
             if (shared := self._take_from_others(left)) is not None:
                 return shared
+            self._standing = None
+            if self._route.leave() and not (self._wait and self._route.is_tired):
+                continue
             if not self._wait:
                 return None
             # Shorter or longer, so that workers do not march in step.
             _COMPANY.wait(self._store.uri, pause_s * random.uniform(0.7, 1.0), self._stop)  # noqa: S311
+            self._route.rest()
             pause_s, waits = min(2 * pause_s, self._rules.beat_s), waits + 1
             if waits > 1:  # others mostly end within the first
                 self._claims.beat_self()
                 self._has_beaten = True
         return None
+
+    def _take_any(
+        self, left: list[Chunk], standing: Standing, *, is_fresh: bool
+    ) -> tuple[Chunk, Claim | None] | None:
+        """Take a chunk that is free or abandoned; forget how it stands where that has changed since we looked."""
+        free = [chunk for chunk in left if not chunk.claim]
+        if self._rules.shards and left:
+            return self._take_mine(left[0])
+        if free and not is_fresh and self._is_outdated(free):
+            self._standing = None
+            return None
+        found = self._take(free) if free else self._take_over(left, standing) if is_fresh else None
+        if found is None and (free or not is_fresh):
+            self._standing = None
+        return found
+
+    def _go_on(self, standing: Standing) -> bool:
+        """Leave a block in which nothing is left for us; return whether there may be something elsewhere."""
+        self._standing = None
+        return bool(end_blocks(self._board, standing)) or self._route.leave()
+
+    def _is_all(self, standing: Standing) -> bool:
+        """Return whether we see all that has not ended."""
+        return all(block in standing.ended or block in standing.looked_at for block in self._board.blocks)
 
     def _is_outdated(self, free: list[Chunk]) -> bool:
         """Return whether a chunk that was free when we looked is now likely another's.
@@ -324,20 +337,21 @@ class Worker:
         """Return the chunks that are left to us by those that were started with us; nobody where we are alone."""
         if self._among == 1:
             return []
-        numbers = {name: number for number, name in enumerate(self._board.chunks)}
-        return [chunk for chunk in free if numbers[chunk.planned] % self._among == self._shard]
+        return [chunk for chunk in free if chunk.number % self._among == self._shard]
 
     def _look(self) -> Standing:
-        self._standing = self._board.look()
+        self._standing = self._board.look(self._route.choose)
         self._taken.clear()
-        self._run.progress.advance(total=len(self._board.cases()))
+        for name in [name for name in self.outcomes if block_of(name) in self._standing.ended]:
+            del self.outcomes[name]  # who collects finds it with its block
+        self._run.progress.advance(total=self._board.total)
         return self._standing
 
     def _is_mine(self, chunk: Chunk) -> bool:
         if chunk.chunk in self._taken:
             return False
         shards = self._rules.shards
-        return not shards or list(self._board.chunks).index(chunk.planned) % shards == self._shard
+        return not shards or chunk.number % shards == self._shard
 
     def _take_mine(self, chunk: Chunk) -> tuple[Chunk, None]:
         self._taken.add(chunk.chunk)
@@ -379,14 +393,6 @@ class Worker:
         is_news = self._seen.get(claim.key) != claim.e_tag
         self._seen[claim.key] = claim.e_tag
         return is_old or is_news
-
-    def _check_simulator(self, name: str, build: str) -> None:
-        ours = self._simulator
-        if (ours.name, ours.build) != (name, build):
-            raise EngineError(
-                f"the campaign {self._store.uri!r} is of {name} {build}, and this worker has {ours.name} {ours.build}",
-                remedy=f"Install that build, or create another campaign for {ours.build}",
-            )
 
     def _check_shard(self) -> None:
         shards = self._rules.shards

@@ -1,0 +1,69 @@
+"""Draw docs/images/growth-*.svg from benchmarks/growth_points.json, and print the table of docs/scale.md."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+
+mpl.use("svg")
+
+import matplotlib.pyplot as plt  # noqa: E402 - the backend first
+from matplotlib.ticker import FuncFormatter  # noqa: E402
+from measuring.growth import Line, Point, fit_line, read_points  # noqa: E402
+
+_HERE = Path(__file__).parent
+_IMAGES = _HERE.parent / "docs" / "images"
+_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
+"""Okabe and Ito's, which the colour-blind tell apart."""
+_MARKERS = "osD^vPX"
+
+_LISTINGS = ("list all", "`ls`, one level", "sync plan", "list a library")
+_CAMPAIGNS = ("create", "work, 1 at a time", "work, 2 at a time", "work, 8 at a time", "status", "collect", "table")
+
+
+def main() -> None:
+    points = read_points(_HERE / "growth_points.json")
+    _draw(points, _LISTINGS, "keys", "growth-listing")
+    _draw(points, _CAMPAIGNS, "cases", "growth-campaign")
+    for steps, size in ((_LISTINGS, 100_000_000), ((*_CAMPAIGNS, "retry", "extend"), 10_000_000)):
+        for step in steps:
+            some = _of(points, step)
+            print(step, "|", _line(some, "total"), "|", f"{_line(some, 'total').at(size):,.0f}", "|", _line(some, "peak_mb"))
+
+
+def _of(points: Sequence[Point], step: str) -> list[Point]:
+    return sorted((point for point in points if point.step == step), key=lambda point: point.size)
+
+
+def _line(points: Sequence[Point], what: str) -> Line:
+    return fit_line([point.size for point in points], [getattr(point, what) for point in points])
+
+
+def _draw(points: Sequence[Point], steps: Sequence[str], unit: str, name: str) -> None:
+    plt.rcParams.update({"font.size": 9, "svg.hashsalt": "skyhold", "axes.grid": True, "grid.color": "#e4e4e4"})
+    figure, (requests, memory) = plt.subplots(1, 2, figsize=(10, 4.2), layout="constrained")
+    for number, step in enumerate(steps):
+        some = _of(points, step)
+        look: dict[str, Any] = {"color": _COLOURS[number], "label": step.replace("`", "")}
+        sizes = [point.size for point in some]
+        line = _line(some, "total")
+        ends = [sizes[0] * (sizes[-1] / sizes[0]) ** (k / 60) for k in range(61)]
+        requests.plot(ends, [max(line.at(end), 0.5) for end in ends], color=look["color"], linewidth=1)
+        requests.plot(sizes, [point.total for point in some], _MARKERS[number], markersize=5, **look)
+        memory.plot(sizes, [point.peak_mb for point in some], f"{_MARKERS[number]}-", markersize=5, linewidth=1, **look)
+    for axes, title in ((requests, "requests, and the fitted lines"), (memory, "highest memory of the process, MB")):
+        axes.set_xscale("log")
+        axes.set_xlabel(unit)
+        axes.set_title(title, loc="left", fontsize=10)
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+    requests.set_yscale("log")
+    requests.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+    memory.set_ylim(bottom=0)
+    requests.legend(frameon=False, fontsize=8)
+    figure.savefig(_IMAGES / f"{name}.svg", metadata={"Date": None})
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,81 @@
+"""Straight lines through what was measured at several sizes, and the points themselves, kept for pictures."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+__all__ = ["Line", "Point", "fit_line", "read_points", "write_points"]
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """What one step took at one size.
+
+    Attributes:
+        step: What was done.
+        size: Of how many.
+        seconds: Wall time.
+        peak_mb: The highest resident memory of its process.
+        requests: By class.
+        bytes_in: Content received.
+        bytes_out: Content sent.
+    """
+
+    step: str
+    size: int
+    seconds: float
+    peak_mb: float
+    requests: Mapping[str, int]
+    bytes_in: int
+    bytes_out: int
+
+    @property
+    def total(self) -> int:
+        """All requests."""
+        return sum(self.requests.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """``fixed + each * n``."""
+
+    fixed: float
+    each: float
+
+    def at(self, size: float) -> float:
+        """Return what it says of a size."""
+        return self.fixed + self.each * size
+
+    def __str__(self) -> str:
+        return f"{self.fixed:,.0f} + {self.each:.4g} n"
+
+
+def fit_line(sizes: Sequence[float], values: Sequence[float]) -> Line:
+    """Return the line that is nearest in share of the value: small sizes count as much as large ones.
+
+    Example:
+        >>> print(fit_line([10, 100, 1000], [13, 103, 1003]))
+        3 + 1 n
+    """
+    weights = [1 / max(abs(value), 1.0) ** 2 for value in values]
+    total = sum(weights)
+    mean_x = sum(w * x for w, x in zip(weights, sizes, strict=True)) / total
+    mean_y = sum(w * y for w, y in zip(weights, values, strict=True)) / total
+    spread = sum(w * (x - mean_x) ** 2 for w, x in zip(weights, sizes, strict=True))
+    slope = sum(w * (x - mean_x) * (y - mean_y) for w, x, y in zip(weights, sizes, values, strict=True)) / spread
+    return Line(mean_y - slope * mean_x, slope)
+
+
+def write_points(file: Path, points: Sequence[Point]) -> None:
+    """Keep points; of steps that are there already, the new ones count."""
+    steps = {point.step for point in points}
+    kept = [point for point in read_points(file) if point.step not in steps] if file.exists() else []
+    content: list[dict[str, Any]] = [asdict(point) for point in [*kept, *points]]
+    file.write_text("[\n" + ",\n".join(json.dumps(each) for each in content) + "\n]\n")
+
+
+def read_points(file: Path) -> list[Point]:
+    """Return what was kept."""
+    return [Point(**each) for each in json.loads(file.read_text())]

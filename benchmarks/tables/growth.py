@@ -1,0 +1,116 @@
+"""What listings and campaigns take as they grow, and the lines through it."""
+
+import tempfile
+from collections.abc import Iterator
+from itertools import groupby
+from pathlib import Path
+
+from measuring.growth import Point, fit_line, write_points
+from measuring.race import Contender, measure_once
+from measuring.report import Table
+
+POINTS = Path(__file__).parent.parent / "growth_points.json"
+"""What the pictures of docs/scale.md are drawn from."""
+
+_LISTING_SIZES = (1_000, 10_000, 100_000)
+_LIBRARY_SIZES = (100, 300, 1_000)
+_CAMPAIGN_SIZES = (10, 100, 1_000, 10_000)
+_LEVELS = 20
+"""Files are in so many folders."""
+
+_WORKERS = (1, 2, 8)
+
+
+def make_listing_table(quick: bool) -> Table:
+    """List, list one level, plan a synchronization, and list a library."""
+    points = [point for size in (_LISTING_SIZES[:1] if quick else _LISTING_SIZES) for point in _list(size)]
+    points += [_list_library(size) for size in (_LIBRARY_SIZES[:1] if quick else _LIBRARY_SIZES)]
+    if not quick:
+        write_points(POINTS, points)
+    caption = (
+        f"Files of no bytes in {_LEVELS} folders, over `mock://`, which counts requests as a cloud does; one run each. "
+        "`ls` looks at one level. The plan of a synchronization compares a folder with as many objects, once they are "
+        "agreed on. A library is asked for all its components."
+    )
+    return Table("Listings as they grow", caption, _HEADER, _cells(points))
+
+
+def make_campaign_table(quick: bool) -> Table:
+    """Create, work, look, collect, read, try again and extend."""
+    sizes = _CAMPAIGN_SIZES[:2] if quick else _CAMPAIGN_SIZES
+    points = [point for size in sizes for point in _run_campaign(size)]
+    if not quick:
+        write_points(POINTS, points)
+    caption = (
+        "A simulator that does nothing and keeps one file, chunks of 22 cases, over `mock://`, which counts requests "
+        "as a cloud does; one run each, every step in a process of its own. One case of a hundred fails and is tried "
+        "again; a tenth more is added. Workers are threads of one process, which also collects the table."
+    )
+    return Table("Campaigns as they grow", caption, _HEADER, _cells(points))
+
+
+_HEADER = ("", "n", "reads", "writes", "lists", "MB in", "seconds", "peak MB", "requests, fitted")
+
+
+def _cells(points: list[Point]) -> list[list[str]]:
+    cells: list[list[str]] = []
+    order = list(dict.fromkeys(point.step for point in points))
+    for step, some in groupby(sorted(points, key=lambda point: (order.index(point.step), point.size)), lambda p: p.step):
+        found = list(some)
+        line = str(fit_line([p.size for p in found], [p.total for p in found])) if len(found) > 1 else ""
+        for point in found:
+            counts = [f"{point.requests.get(kind, 0):,}" for kind in ("read", "write", "list")]
+            more = [f"{point.bytes_in / 1e6:.2f}", f"{point.seconds:.2f}", f"{point.peak_mb:.0f}"]
+            is_first = point is found[0]
+            cells.append([step if is_first else "", f"{point.size:,}", *counts, *more, line if is_first else ""])
+    return cells
+
+
+def _list(size: int) -> Iterator[Point]:
+    with tempfile.TemporaryDirectory() as name:
+        _make_files(Path(name) / "store", size)
+        place = f"mock://{name}/store"
+        for how, words in (("all", "list all"), ("level", "`ls`, one level")):
+            yield _measure(words, size, "list_keys", {"place": place, "how": how})
+        folder, target = Path(name) / "local", f"mock://{name}/library"
+        _make_files(folder, size)
+        folders = {"folder": str(folder), "target": target}
+        measure_once(Contender("sync", "contenders.syncing:sync_with_skyhold", folders, is_sampled=False))
+        yield _measure("sync plan", size, "list_keys", {"place": target, "how": "sync", "folder": str(folder)})
+
+
+def _list_library(size: int) -> Point:
+    with tempfile.TemporaryDirectory() as name:
+        place = f"mock://{name}"
+        measure_once(Contender("fill", "contenders.growth:fill_library", {"place": place, "components": size}))
+        return _measure("list a library", size, "list_keys", {"place": place, "how": "library"})
+
+
+def _make_files(folder: Path, size: int) -> None:
+    for level in range(_LEVELS):
+        below = folder / f"level-{level:02d}"
+        below.mkdir(parents=True)
+        for number in range(size // _LEVELS):
+            (below / f"{number:06d}").touch()
+
+
+def _run_campaign(size: int) -> Iterator[Point]:
+    with tempfile.TemporaryDirectory() as name:
+
+        def measure(words: str, place: str, step: str, workers: int = 1) -> Point:
+            asked = {"place": f"mock://{name}/{place}", "step": step, "cases": size, "workers": workers}
+            return _measure(words, size, "run_step", asked)
+
+        for workers in _WORKERS:
+            created = measure("create", f"{workers}", "create")
+            if workers == 1:
+                yield created
+            yield measure(f"work, {workers} at a time", f"{workers}", "work", workers)
+        for step in ("status", "collect", "table", "retry", "extend"):
+            yield measure(step, "1", step)
+
+
+def _measure(step: str, size: int, function: str, arguments: dict[str, object]) -> Point:
+    run = measure_once(Contender(step, f"contenders.growth:{function}", arguments, is_sampled=False))
+    told = run.told
+    return Point(step, size, run.seconds, run.peak_mb, told["requests"], told["bytes_in"], told["bytes_out"])
