@@ -8,9 +8,10 @@ import matplotlib as mpl
 
 mpl.use("svg")
 
-import matplotlib.pyplot as plt  # noqa: E402 - the backend first
-from matplotlib.ticker import FuncFormatter  # noqa: E402
-from measuring.growth import Line, Point, fit_line, read_points  # noqa: E402
+import matplotlib.pyplot as plt
+from matplotlib.ticker import FuncFormatter
+
+from measuring.growth import Line, Point, fit_line, read_points
 
 _HERE = Path(__file__).parent
 _IMAGES = _HERE.parent / "docs" / "images"
@@ -29,7 +30,8 @@ def main() -> None:
     for steps, size in ((_LISTINGS, 100_000_000), ((*_CAMPAIGNS, "retry", "extend"), 10_000_000)):
         for step in steps:
             some = _of(points, step)
-            print(step, "|", _line(some, "total"), "|", f"{_line(some, 'total').at(size):,.0f}", "|", _line(some, "peak_mb"))
+            requests = _line(some, "total")
+            print(f"| {step} | {requests} | {requests.at(size):,.0f} | {_line(some, 'peak_mb')} |")
 
 
 def _of(points: Sequence[Point], step: str) -> list[Point]:

@@ -22,7 +22,7 @@ class Stub:
     name: str = "stub"
     build: str = "1"
 
-    def simulate(self, job: Any, folder: Path, watch: Any) -> Any:
+    def simulate(self, job: Any, folder: Path, watch: Any) -> Any:  # noqa: ARG002 - a simulator's words
         import json
 
         from skyhold.simulation.simulator import Verdict
@@ -31,7 +31,7 @@ class Stub:
         (folder / "x").write_text(str(x))
         return Verdict("engine" if self.failing and x % 100 == 99 else None, 0, (), 0.0, self.build)
 
-    def keep(self, folder: Path, target: Path, selection: Mapping[str, Any]) -> Any:
+    def keep(self, folder: Path, target: Path, selection: Mapping[str, Any]) -> Any:  # noqa: ARG002
         from skyhold.simulation.simulator import Kept, Quantity
 
         x = float((folder / "x").read_text())
@@ -46,8 +46,17 @@ def make_study(start: int, end: int) -> Any:
     return Study({"x": 0, "walls": [0.1] * 100}, None, {"x": list(range(start, end))})
 
 
+@dataclass(frozen=True)
+class _Asked:
+    """One step of a campaign."""
+
+    campaign: Any
+    cases: int
+    workers: int
+
+
 def run_step(watch: Stopwatch, *, place: str, step: str, cases: int, workers: int = 1) -> _Told:
-    """Do one thing with a campaign of so many cases: ``create``, ``work``, ``status`` and so on, as `_STEPS` has them."""
+    """Do one thing with a campaign of so many cases: ``create``, or what `_STEPS` has."""
     from skyhold.simulation import campaign_table  # noqa: F401 - imports are not timed
     from skyhold.simulation.campaign import Campaign
     from skyhold.storage.opening import open_store
@@ -59,46 +68,19 @@ def run_step(watch: Stopwatch, *, place: str, step: str, cases: int, workers: in
         with watch:
             Campaign.create(store, study, simulator=Stub())
         return _told(store, {})
-    campaign = Campaign.open(store)
+    asked = _Asked(Campaign.open(store), cases, workers)
     with watch:
-        told = _STEPS[step](campaign, cases, workers)
-    return _told(store, told)
+        done = _STEPS[step](asked)
+    return _told(store, {"done": done})
 
 
-def _work(campaign: Any, cases: int, workers: int) -> _Told:
-    status = campaign.run(workers=workers, simulator=Stub())
-    return {"done": status.done, "failed": status.failed}
-
-
-def _status(campaign: Any, cases: int, workers: int) -> _Told:
-    status = campaign.status()
-    return {"done": status.done, "failed": status.failed}
-
-
-def _collect(campaign: Any, cases: int, workers: int) -> _Told:
-    return {"done": campaign.collect()}
-
-
-def _table(campaign: Any, cases: int, workers: int) -> _Told:
-    table = campaign.table(columns=["x", "square"])
-    return {"done": table.num_rows, "bytes": table.nbytes}
-
-
-def _retry(campaign: Any, cases: int, workers: int) -> _Told:
-    return {"done": campaign.retry()}
-
-
-def _extend(campaign: Any, cases: int, workers: int) -> _Told:
-    return {"done": campaign.extend(make_study(cases, cases + cases // 10))}
-
-
-_STEPS: dict[str, Callable[[Any, int, int], _Told]] = {
-    "work": _work,
-    "status": _status,
-    "collect": _collect,
-    "table": _table,
-    "retry": _retry,
-    "extend": _extend,
+_STEPS: dict[str, Callable[[_Asked], int]] = {
+    "work": lambda asked: asked.campaign.run(workers=asked.workers, simulator=Stub()).done,
+    "status": lambda asked: asked.campaign.status().done,
+    "collect": lambda asked: asked.campaign.collect(),
+    "table": lambda asked: asked.campaign.table(columns=["x", "square"]).num_rows,
+    "retry": lambda asked: asked.campaign.retry(),
+    "extend": lambda asked: asked.campaign.extend(make_study(asked.cases, asked.cases + asked.cases // 10)),
 }
 
 
@@ -142,7 +124,9 @@ def fill_library(watch: Stopwatch, *, place: str, components: int) -> _Told:
     library = Library(open_store(place), author="bench")
     library.create()
     with watch, ThreadPoolExecutor(8) as pool:
-        list(pool.map(lambda number: library.publish(f"part-{number:06d}.stl", b"solid %d" % number), range(components)))
+        list(
+            pool.map(lambda number: library.publish(f"part-{number:06d}.stl", b"solid %d" % number), range(components))
+        )
     return {"count": components}
 
 

@@ -55,7 +55,8 @@ _HEADER = ("", "n", "reads", "writes", "lists", "MB in", "seconds", "peak MB", "
 def _cells(points: list[Point]) -> list[list[str]]:
     cells: list[list[str]] = []
     order = list(dict.fromkeys(point.step for point in points))
-    for step, some in groupby(sorted(points, key=lambda point: (order.index(point.step), point.size)), lambda p: p.step):
+    in_order = sorted(points, key=lambda point: (order.index(point.step), point.size))
+    for step, some in groupby(in_order, lambda point: point.step):
         found = list(some)
         line = str(fit_line([p.size for p in found], [p.total for p in found])) if len(found) > 1 else ""
         for point in found:

@@ -2,7 +2,6 @@
 
 import json
 import tracemalloc
-from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
@@ -21,7 +20,6 @@ from skyhold.simulation.planning import TaskReader, block_sizes, cut_blocks
 from skyhold.simulation.route import Route
 from skyhold.simulation.worker import work
 from skyhold.storage.contract import Store
-from skyhold.storage.objects import Operation
 from skyhold.storage.opening import open_store
 from skyhold.storage.wrappers.delegating import DelegatingStore
 from skyhold.testing.servers import LocalServer
@@ -203,7 +201,7 @@ class _Reading(DelegatingStore):
 
 @pytest.mark.usefixtures("small_blocks")
 @pytest.mark.parametrize(
-    "requests", [number if number % 16 == 1 else pytest.param(number, marks=pytest.mark.slow) for number in range(1, 200)]
+    "requests", [each if each % 40 == 1 else pytest.param(each, marks=pytest.mark.slow) for each in range(1, 200)]
 )
 def test_a_worker_may_die_at_any_request(store: Store, requests: int):
     make(store)
@@ -242,13 +240,14 @@ def test_a_worker_goes_through_all_blocks_and_round():
         if not route.leave():
             break
     assert order == ["b", "c", "a"]
+    assert route.choose(names) == []
     route.rest()
-    assert route.choose(["a", "c"]) == ["c"]
+    assert route.choose(["a", "c"]) == ["a"]
 
 
 def test_blocks_are_cut_where_it_was_said_they_would_be():
     rules = Rules(workers=2, chunk_s=100.0)  # chunks of 50, blocks of 100 chunks
-    for cases in (1, 49, 5199, 5200, 5201, 12_345):
+    for cases in (1, 49, 5199, 5200, 5201):
         reader = TaskReader(tiny_plan(range(cases)), "1")
         drafts = list(cut_blocks(reader.read(), rules, reader.names))
         assert [draft.sizes for draft in drafts] == block_sizes(cases, rules)
@@ -265,44 +264,39 @@ def test_a_campaign_of_the_first_version_is_refused_with_a_way_out(store: Store)
     assert "create it anew" in " ".join(caught.value.__notes__)
 
 
-def count(store: Store, act: Any) -> Counter[str]:
-    """Return the requests of a step, by class; those of memory are counted too."""
-    seen: Counter[str] = Counter()
+def count(store: Store, act: Any) -> int:
+    """Return how many requests a step takes; those of memory are counted too."""
+    seen: list[int] = []
+    act(store.observed(lambda operation: seen.append(operation.requests)))
+    return sum(seen)
 
-    def note(operation: Operation) -> None:
-        seen[operation.request_class] += operation.requests
 
-    act(store.observed(note))
-    return seen
+STEPS: dict[str, Any] = {
+    "create": make,
+    "work": lambda store, _: work(store, simulator=INSTANT, shard=0, among=2),
+    "status": lambda store, _: Campaign.open(store).status(),
+    "collect": lambda store, _: Campaign.open(store).collect(),
+    "table": lambda store, _: Campaign.open(store).table(columns=["x"]),
+}
 
 
 @pytest.mark.usefixtures("small_blocks")
-@pytest.mark.parametrize("step", ["create", "work", "status", "collect", "table"])
-def test_requests_grow_with_the_cases_and_no_faster(step: str):
-    steps = {
-        "create": lambda cases: lambda store: make(store, cases),
-        "work": lambda cases: lambda store: work(store, simulator=INSTANT, shard=0, among=2),
-        "status": lambda cases: lambda store: Campaign.open(store).status(),
-        "collect": lambda cases: lambda store: Campaign.open(store).collect(),
-        "table": lambda cases: lambda store: Campaign.open(store).table(columns=["x"]),
-    }
-    order = list(steps)
-    totals: list[int] = []
-    for cases in (30, 60, 300):
+def test_requests_grow_with_the_cases_and_no_faster():
+    totals: dict[int, dict[str, int]] = {}
+    for cases in (30, 60, 210):
         place = open_store(f"memory://line-{uuid4().hex}")
-        for each in order[: order.index(step)]:
-            steps[each](cases)(place)
-        totals.append(count(place, steps[step](cases)).total())
-    slope = (totals[1] - totals[0]) / 30
-    assert totals[2] == pytest.approx(totals[1] + 240 * slope, rel=0.15, abs=4)
+        totals[cases] = {step: count(place, lambda store: STEPS[step](store, cases)) for step in STEPS}  # noqa: B023
+    for step in STEPS:
+        slope = (totals[60][step] - totals[30][step]) / 30
+        assert totals[210][step] == pytest.approx(totals[60][step] + 150 * slope, rel=0.1, abs=4), (step, totals)
 
 
 @pytest.mark.usefixtures("small_blocks")
 def test_the_state_of_ended_blocks_is_told_in_memory_that_does_not_grow_with_their_cases(store: Store):
-    make(store, 300).run(simulator=INSTANT)
+    make(store, 120).run(simulator=INSTANT)
     tracemalloc.start()
     try:
-        assert Campaign.open(store).status().done == 300
-        assert tracemalloc.get_traced_memory()[1] < 1_000_000
+        assert Campaign.open(store).status().done == 120
+        assert tracemalloc.get_traced_memory()[1] < 400_000
     finally:
         tracemalloc.stop()

@@ -39,7 +39,10 @@ WORKER = (
     "print('ready', flush=True); work(sys.argv[1], simulator=simulator)"
 )
 TINY_WORKER = WORKER.format(home="from tiny_model import tiny_simulator", make="tiny_simulator")
-ENGINE_WORKER = WORKER.format(home="from skyhold.simulation.simulator_choice import find_simulator", make="find_simulator")
+CLAIMS = "state/blocks/0000-00000/claims/"
+ENGINE_WORKER = WORKER.format(
+    home="from skyhold.simulation.simulator_choice import find_simulator", make="find_simulator"
+)
 """As `work` itself chooses: a process that keeps the engine loaded, and a fork of it for each run."""
 
 
@@ -147,7 +150,7 @@ def kill_at_random(killing: Killing, tmp_path: Path, monkeypatch: pytest.MonkeyP
                 assert worker.returncode == 0, errors.decode()
     assert campaign.status().done == cases
     assert_each_case_is_committed_once(campaign.store, cases)
-    claims = [ClaimNote.from_json(campaign.store.read(info.key)) for info in campaign.store.list("state/blocks/0000-00000/claims/")]
+    claims = [ClaimNote.from_json(campaign.store.read(info.key)) for info in campaign.store.list(CLAIMS)]
     assert any(claim.taken > 1 for claim in claims)
     assert not processes_in(scratch)
     assert steady(campaign) == unbroken(tmp_path, killing.plan, killing.simulator)
@@ -198,7 +201,7 @@ def test_a_worker_that_is_asked_to_end_gives_back_what_it_has(tmp_path: Path):
         worker.send_signal(signal.SIGTERM)
         worker.communicate(timeout=20)
         assert worker.returncode == 128 + signal.SIGTERM
-    (claim,) = campaign.store.list("state/blocks/0000-00000/claims/")
+    (claim,) = campaign.store.list(CLAIMS)
     assert ClaimNote.from_json(campaign.store.read(claim.key)).state == "free"
     done = {info.key for info in campaign.store.list("done/")}
     assert 0 < len(done) < 8
@@ -284,7 +287,7 @@ class _Overtaken(InstantSimulator):
         verdict = super().simulate(job, folder, watch)
         if self._first:
             self._first = False
-            (claim,) = self._store.list("state/blocks/0000-00000/claims/")
+            (claim,) = self._store.list(CLAIMS)
             chunk = Path(claim.key).stem
             thief = Claims(self._store, "thief", 0.05)
             assert thief.steal(chunk, thief.beat_and_look() + timedelta(seconds=1)) is not None

@@ -15,8 +15,8 @@ from skyhold.simulation.campaign import Campaign
 from skyhold.simulation.campaign_record import Rules
 from skyhold.simulation.forecasting import forecast
 from skyhold.simulation.simulator import Simulator
-from skyhold.simulation.status import Status
 from skyhold.simulation.simulator_choice import find_simulator
+from skyhold.simulation.status import Status
 from skyhold.simulation.worker import work as work_on
 
 __all__ = ["cancel", "collect", "plan", "retry", "show_status", "show_table", "work"]

@@ -131,7 +131,7 @@ class Board:
         looked_at = left if was_small or choose is None else list(choose(left))
         if not was_small:
             with ThreadPoolExecutor(_READS, thread_name_prefix="skyhold-look") as pool:
-                for found in pool.map(lambda name: list(self.store.list(block_prefix(name))), looked_at):
+                for found in pool.map(self._list_block, looked_at):
                     seen.add(found)
         return seen.standing(looked_at)
 
@@ -226,6 +226,9 @@ class Board:
 
     def _sums_in(self, block: str, standing: Standing) -> list[Sum]:
         return [self._sums[name] for name in self._counting(block, standing)]
+
+    def _list_block(self, block: str) -> list[ObjectInfo]:
+        return list(self.store.list(block_prefix(block)))
 
     def _outcomes_of_chunk(self, name: str) -> list[Outcome]:
         return self._outcomes[name] if name in self._outcomes else self._read_outcomes(name)

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Campaign"]
 
+
 class Campaign:
     """A campaign in a store. It may be stopped, killed, gone on with and widened anywhere; only what is missing runs.
 
@@ -233,11 +234,11 @@ class Campaign:
         baseline: str | None = None,
         gate: "QualityGate | bool" = False,
     ) -> Any:
-        """Return parameters and results as an Arrow table, a row for each label; once collected, by two requests
-        for five thousand rows, and one for each five thousand more.
+        """Return parameters and results as an Arrow table, a row for each label; once collected, by two requests.
 
-        Units are in the fields' metadata. Rows whose case is not finished have parameters alone. What a chunk asked of
-        the store is shared evenly among its cases: ``requests``, ``read_bytes``, ``sent_bytes`` and ``requests_cost``.
+        Each five thousand rows more take one more. Units are in the fields' metadata. Rows whose case is not finished
+        have parameters alone. What a chunk asked of the store is shared evenly among its cases: ``requests``,
+        ``read_bytes``, ``sent_bytes`` and ``requests_cost``.
         What workers ask after their last chunk, or before they are killed, is not in it; see their receipts.
 
         Args:

@@ -130,7 +130,12 @@ class PartRecord:
     def from_dict(content: Mapping[str, Any]) -> "PartRecord":
         """Return what JSON says."""
         blocks = (
-            BlockRecord(each["tasks"], tuple((size, count) for size, count in each["chunks"]), each["labels"], tuple(each["needs"]))
+            BlockRecord(
+                each["tasks"],
+                tuple((size, count) for size, count in each["chunks"]),
+                each["labels"],
+                tuple(each["needs"]),
+            )
             for each in content["blocks"]
         )
         return PartRecord(content["kind"], tuple(blocks), content["again"])

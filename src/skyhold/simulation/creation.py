@@ -155,9 +155,7 @@ def _checked(entries: Iterable[Entry]) -> Iterator[Entry]:
     return chain([next(rest)], rest)
 
 
-def _upload(
-    store: Store, entries: Iterable[Entry], reader: TaskReader, rules: Rules, plan: PartPlan
-) -> PartRecord:
+def _upload(store: Store, entries: Iterable[Entry], reader: TaskReader, rules: Rules, plan: PartPlan) -> PartRecord:
     """Write the blocks of a part, each as soon as it is full, and what they need."""
     blocks: list[BlockRecord] = []
     ends: list[int] = []

@@ -98,7 +98,7 @@ def _running(blocks: Sequence[Sequence[int]], rules: Rules, workers: int) -> Cou
     if not rules.shards:
         requests["write"] += chunks
     if is_small(chunks, sum(map(sum, blocks))):
-        # Who starts the workers reads record and plan as they do, and looks before and after; then the table is written.
+        # Who starts the workers reads record and plan too, and looks before and after; then the table is written.
         looks = _looks(chunks) if workers == 1 and not rules.shards else 2
         requests.update({"read": (1 + count) * (workers + 1) + 1, "list": looks * workers + 2, "write": 2})
         return requests

@@ -16,7 +16,6 @@ from skyhold.simulation.probe import Probe, run_probes
 from skyhold.simulation.simulator import Simulator
 from skyhold.simulation.simulator_choice import find_simulator
 from skyhold.simulation.tasks import Task, TaskList
-from skyhold.simulation.simulator_choice import find_simulator
 from skyhold.storage.contract import Store
 from skyhold.storage.location import parse_location
 from skyhold.storage.objects import RequestClass

@@ -149,7 +149,7 @@ def block_sizes(cases: int, rules: Rules) -> list[list[int]]:
 
     Example:
         >>> [len(sizes) for sizes in block_sizes(10_000, Rules())], block_sizes(5, Rules(workers=1))
-        ([227, 227, 11], [[3, 1, 1]])
+        ([227, 227, 15], [[3, 1, 1]])
     """
     full = _full_block(rules)
     count = max(0, (cases - _held_back(rules)) // full)

@@ -59,7 +59,5 @@ class Route:
 
     def _in_order(self, blocks: Sequence[str]) -> list[str]:
         """Return blocks from our beginning on, and round; small chunks are in the last, with which all end."""
-        start = int(self._start * len(blocks))
-        if self._block:
-            start = sum(block <= self._block for block in blocks) % len(blocks)
+        start = sum(block <= self._block for block in blocks) if self._block else int(self._start * len(blocks))
         return [*blocks[start:], *blocks[:start]]

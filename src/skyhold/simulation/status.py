@@ -106,7 +106,7 @@ def _read_active(board: Board, standing: Standing) -> list[ActiveChunk]:
     """Read the claims of what is left, many at a time."""
     claimed = [left for left in board.left(standing) if left.claim]
     with ThreadPoolExecutor(_READS, thread_name_prefix="skyhold-read") as pool:
-        found = list(pool.map(lambda left: board.store.read_with_info(claim_key(left.claim)), claimed))
+        found = list(pool.map(board.store.read_with_info, [claim_key(left.claim) for left in claimed]))
     active: list[ActiveChunk] = []
     for left, (info, data) in zip(claimed, found, strict=True):
         note = ClaimNote.from_json(data)

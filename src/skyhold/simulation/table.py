@@ -261,7 +261,7 @@ class TableBuilder:
 
     @staticmethod
     def array(values: Sequence[Any]) -> tuple[Any, bool]:
-        """Return values as an array of one type, and whether it is JSON: as what is no number, text or truth is written."""
+        """Return values as an array of one type, and whether it is JSON: what is no number, text or truth is."""
         kinds = {type(value) for value in values if value is not None}
         if kinds and kinds <= {int, float}:
             return pa.array(values, pa.float64() if float in kinds else pa.int64()), False

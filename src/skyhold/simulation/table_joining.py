@@ -50,7 +50,11 @@ def _join(columns: list[Any]) -> tuple[Any, bool]:
     full = [each for each in columns if not isinstance(each, int) and each[1].null_count < len(each[1])]
     kinds = {array.type for _, array in full}
     is_json = any(_text(field, b"json") for field, _ in full)
-    if len(kinds) > 1 and not is_json and all(pa.types.is_integer(kind) or pa.types.is_floating(kind) for kind in kinds):
+    if (
+        len(kinds) > 1
+        and not is_json
+        and all(pa.types.is_integer(kind) or pa.types.is_floating(kind) for kind in kinds)
+    ):
         kinds = {pa.float64()}
     if is_json or len(kinds) > 1:
         return TableBuilder.array([value for each in columns for value in _values(each)])

@@ -268,42 +268,39 @@ class Worker:
 
     def _next(self) -> tuple[Chunk, Claim | None] | None:
         """Return a chunk that is ours now; None when there is nothing to do any more."""
-        pause_s, waits = self._rules.beat_s / _SHORTEST_WAIT, 0
+        waits = 0
         while not self._stop.is_set():
             is_fresh = self._standing is None
             standing = self._look() if self._standing is None else self._standing
             left = [chunk for chunk in self._board.unfinished(standing) if self._is_mine(chunk)]
+            self.is_complete = is_fresh and not left and self._is_all(standing)
             if standing.is_cancelled:
-                self.is_complete = not left and self._is_all(standing)
-                return None
-            if is_fresh and not left:
-                if self._go_on(standing):
-                    continue
-                self.is_complete = True
                 return None
             if (found := self._take_any(left, standing, is_fresh=is_fresh)) is not None:
                 return found
             if self._standing is None:  # somebody was faster, or there is news
                 continue
-            if (shared := self._take_from_others(left)) is not None:
+            if left and (shared := self._take_from_others(left)) is not None:
                 return shared
-            self._standing = None
-            if self._route.leave() and not (self._wait and self._route.is_tired):
+            if self._go_on(standing):
                 continue
-            if not self._wait:
+            if self.is_complete or not self._wait:
                 return None
-            # Shorter or longer, so that workers do not march in step.
-            _COMPANY.wait(self._store.uri, pause_s * random.uniform(0.7, 1.0), self._stop)  # noqa: S311
-            self._route.rest()
-            pause_s, waits = min(2 * pause_s, self._rules.beat_s), waits + 1
-            if waits > 1:  # others mostly end within the first
-                self._claims.beat_self()
-                self._has_beaten = True
+            self._rest(waits)
+            waits += 1
         return None
 
-    def _take_any(
-        self, left: list[Chunk], standing: Standing, *, is_fresh: bool
-    ) -> tuple[Chunk, Claim | None] | None:
+    def _rest(self, waits: int) -> None:
+        """Wait, longer each time, until there may be something for us again."""
+        pause_s = min(self._rules.beat_s / _SHORTEST_WAIT * 2**waits, self._rules.beat_s)
+        # Shorter or longer, so that workers do not march in step.
+        _COMPANY.wait(self._store.uri, pause_s * random.uniform(0.7, 1.0), self._stop)  # noqa: S311
+        self._route.rest()
+        if waits:  # others mostly end within the first
+            self._claims.beat_self()
+            self._has_beaten = True
+
+    def _take_any(self, left: list[Chunk], standing: Standing, *, is_fresh: bool) -> tuple[Chunk, Claim | None] | None:
         """Take a chunk that is free or abandoned; forget how it stands where that has changed since we looked."""
         free = [chunk for chunk in left if not chunk.claim]
         if self._rules.shards and left:
@@ -317,9 +314,15 @@ class Worker:
         return found
 
     def _go_on(self, standing: Standing) -> bool:
-        """Leave a block in which nothing is left for us; return whether there may be something elsewhere."""
+        """Leave a block in which nothing is to be had now; return whether to look for something elsewhere at once."""
         self._standing = None
-        return bool(end_blocks(self._board, standing)) or self._route.leave()
+        if end_blocks(self._board, standing):
+            return True
+        has_more = self._route.leave()
+        if self._rules.shards:  # what is left elsewhere is others'
+            self.is_complete = not has_more
+            return has_more
+        return has_more and not (self._wait and self._route.is_tired)
 
     def _is_all(self, standing: Standing) -> bool:
         """Return whether we see all that has not ended."""

@@ -130,13 +130,13 @@ class Backend(Store):
     ) -> Iterator[ListPage]:
         check_prefix(prefix, operation="list", uri=self.uri)
         pages = self._list(prefix, start_after, delimiter)
-        after, failures, begun = start_after, 0, time.monotonic()
+        after, failures, begun, is_first = start_after, 0, time.monotonic(), True
         while True:
             try:
                 page = self._attempts.once(
                     "list",
                     self.uri_of(prefix),
-                    lambda result, pages=pages, first=after == start_after: _next_page(pages, result, first=first),
+                    lambda result, pages=pages, first=is_first: _next_page(pages, result, first=first),
                     request_class="list",
                     observers=self._observers,
                     attempt=failures + 1,
@@ -144,11 +144,11 @@ class Backend(Store):
             except NetworkError:
                 failures += 1
                 self._attempts.pause(failures, begun)
-                pages = self._list(prefix, after, delimiter)
+                pages, is_first = self._list(prefix, after, delimiter), True
                 continue
             if page is None:
                 return
-            failures, begun = 0, time.monotonic()
+            failures, begun, is_first = 0, time.monotonic(), False
             last = max((*(info.key for info in page.objects[-1:]), *page.prefixes[-1:]), default=after)
             after = last if last is None or not last.endswith("/") else last + "\U0010ffff"
             yield page
