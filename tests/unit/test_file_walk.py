@@ -22,7 +22,7 @@ def _plant(folder: Path, keys: list[str]) -> list[str]:
     planted: list[str] = []
     for key in keys:
         path = folder / key
-        if any(part in {"", ".", ".."} for part in key.split("/")):
+        if any(part in {"", ".", ".."} for part in key.split("/")) or path.is_dir():
             continue
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
