@@ -1,7 +1,6 @@
 """Many small files and one large one, up to a bucket and down from it, beside the tools that are known to be fast."""
 
 import hashlib
-import os
 import random
 import shutil
 import time

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from skyhold.storage.backends import file_walk
+from skyhold.storage.backends import folder_walk
 from skyhold.storage.opening import open_store
 from skyhold.storage.wrappers.metered import MeteredStore
 
@@ -43,11 +43,11 @@ def test_a_listing_is_that_of_the_sorted_keys(
     (folder / "a-empty" / "below").mkdir(parents=True, exist_ok=True)
     wanted = [key for key in planted if key.startswith(prefix) and (after is None or key > after)]
     root = f"{folder}/"
-    assert list(file_walk.walk_keys(root, prefix, after, lambda _: False)) == wanted
+    assert list(folder_walk.walk_keys(root, prefix, after, lambda _: False)) == wanted
     cut = [key[len(prefix) :].partition("/") for key in wanted]
-    objects, folders = file_walk.walk_level(root, prefix, after, lambda _: False)
-    assert objects == [prefix + head for head, slash, _ in cut if not slash]
-    assert folders == list(dict.fromkeys(f"{prefix}{head}/" for head, slash, _ in cut if slash))
+    objects, folders = folder_walk.list_one_level(root, prefix, after, lambda _: False)
+    assert list(objects) == [prefix + head for head, slash, _ in cut if not slash]
+    assert list(folders) == list(dict.fromkeys(f"{prefix}{head}/" for head, slash, _ in cut if slash))
 
 
 def test_one_level_of_a_tree_reads_its_folder_and_looks_for_one_file_in_each_below(
@@ -58,7 +58,7 @@ def test_one_level_of_a_tree_reads_its_folder_and_looks_for_one_file_in_each_bel
         (tmp_path / f"{number % 4}" / f"{number}" / "x").touch()
     seen: list[Any] = []
     scan = os.scandir
-    monkeypatch.setattr(file_walk.os, "scandir", lambda path: seen.append(path) or scan(path))
+    monkeypatch.setattr(folder_walk.os, "scandir", lambda path: seen.append(path) or scan(path))
     assert open_store(tmp_path).list_folder("").prefixes == ("0/", "1/", "2/", "3/")
     assert len(seen) == 1 + 4 * 2
 
