@@ -7,7 +7,6 @@ endpoint is told in three seconds, not in three minutes.
 
 import logging
 import random
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -68,7 +67,7 @@ class Attempts:
     def __init__(self, policy: RetryPolicy, *, charged: bool = True) -> None:
         self.policy = policy
         self._charged = charged
-        self._reached = threading.Event()
+        self._reached = False
 
     def run(
         self,
@@ -108,25 +107,26 @@ class Attempts:
         except BaseException as error:
             error_name = type(error).__name__
             if isinstance(error, StorageError) and not isinstance(error, UnreachableError | StoreTimeoutError):
-                self._reached.set()
+                self._reached = True
             raise
         else:
-            self._reached.set()
+            self._reached = True
             return value
         finally:
-            operation = Operation(
-                verb=verb,
-                uri=uri,
-                request_class=request_class,
-                requests=result.requests,
-                bytes_in=result.bytes_in,
-                bytes_out=result.bytes_out,
-                duration_ms=(time.perf_counter() - begun) * 1000,
-                attempt=attempt,
-                error=error_name,
-                charged=self._charged,
-            )
-            tell(operation, observers)
+            if observers or _LOG.isEnabledFor(logging.DEBUG):
+                operation = Operation(
+                    verb=verb,
+                    uri=uri,
+                    request_class=request_class,
+                    requests=result.requests,
+                    bytes_in=result.bytes_in,
+                    bytes_out=result.bytes_out,
+                    duration_ms=(time.perf_counter() - begun) * 1000,
+                    attempt=attempt,
+                    error=error_name,
+                    charged=self._charged,
+                )
+                tell(operation, observers)
 
     def pause(self, failures: int, begun: float) -> None:
         """Wait before the next attempt, or raise the error being handled when patience has ended.
@@ -141,7 +141,7 @@ class Attempts:
         time.sleep(pause_s)
 
     def _patience_s(self) -> float:
-        return self.policy.total_s if self._reached.is_set() else min(self.policy.unreached_s, self.policy.total_s)
+        return self.policy.total_s if self._reached else min(self.policy.unreached_s, self.policy.total_s)
 
 
 def tell(operation: Operation, observers: tuple[Observer, ...]) -> None:

@@ -95,7 +95,9 @@ class PrefixedStore(DelegatingStore):
         return self._prefix + key
 
     def _inside(self, info: ObjectInfo) -> ObjectInfo:
-        return replace(info, key=info.key.removeprefix(self._prefix))
+        # Listings come by here object by object, and `replace` takes three times as long.
+        key = info.key.removeprefix(self._prefix)
+        return ObjectInfo(key, info.size_bytes, info.modified, info.e_tag, info.attributes)
 
 
 class _InsideWriter(ObjectWriter):
