@@ -302,6 +302,8 @@ class Store(ABC):
     def place_of(self, key: str) -> str:
         """Return what is equal for one and the same object, whatever store or URI it was reached by.
 
+        It ends in the last part of the key, and what is before that is the same for all that lies in one folder.
+
         Raises:
             InvalidKeyError: No object can have this key.
         """

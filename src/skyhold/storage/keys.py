@@ -21,6 +21,8 @@ def check_key(key: str, *, operation: str, uri: str) -> None:
     Raises:
         InvalidKeyError: With the reason, and the key as it was given.
     """
+    if _is_plain(key):
+        return
     reason = "the key is empty" if not key else _fault(key.split("/")) or _text_fault(key)
     if reason:
         raise InvalidKeyError(
@@ -86,6 +88,19 @@ def check_tags(tags: Mapping[str, str], *, operation: str, uri: str) -> None:
             remedy="Use at most 10 tags of ASCII letters, digits, spaces and '+-./:=_', names up to 128 characters and "
             "values up to 256, not beginning with 'aws:'; or use metadata",
         )
+
+
+def _is_plain(key: str) -> bool:
+    """Whether a glance is enough, as for most: every key is looked at several times on its way."""
+    return (
+        0 < len(key) <= MAX_KEY_BYTES
+        and key.isascii()
+        and key.isprintable()
+        and key[0] not in "/."
+        and key[-1] != "/"
+        and "//" not in key
+        and "/." not in key
+    )
 
 
 def _fault(parts: list[str]) -> str:

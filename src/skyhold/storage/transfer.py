@@ -3,13 +3,13 @@
 import hashlib
 import threading
 from collections.abc import Callable, Generator, Iterable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from queue import SimpleQueue
 
 from skyhold.errors import ConflictError, IntegrityError, SkyholdError, StoppedError, TransferError
-from skyhold.execution.waiting import take_from
+from skyhold.execution.waiting import wait_until
 from skyhold.storage.contract import Store
 from skyhold.storage.location import is_same_place
 from skyhold.storage.objects import Attributes, ByteRange, ObjectInfo
@@ -172,60 +172,111 @@ class _Mover:
             raise StoppedError(f"the transfer of {transfer.source.uri_of(transfer.source_key)!r} was stopped")
 
 
-class _Outcomes:
-    """What became of every transfer: moved, or failed and why."""
+class _Places:
+    """Where objects are, found out once for each folder: for files that means following links."""
 
     def __init__(self) -> None:
-        self._moved: dict[int, Transferred] = {}
-        self._failures: dict[str, Exception] = {}
+        self._folders: dict[tuple[int, str], tuple[Store, str]] = {}  # the store is held, so that its id stays its own
         self._targets: set[str] = set()
-        self._ended: SimpleQueue[Future[Transferred]] = SimpleQueue()
-        self._waiting: dict[Future[Transferred], tuple[int, Transfer]] = {}
 
-    def admit(self, transfer: Transfer) -> bool:
-        """Return whether a transfer may begin; one onto itself, or onto the target of another, has failed already."""
-        try:
-            target = transfer.target.place_of(transfer.target_key)
-            same = is_same_place(transfer.source.place_of(transfer.source_key), target)
-        except SkyholdError as error:
-            self._fail(transfer, error)
-            return False
-        if not same and target not in self._targets:
-            self._targets.add(target)
-            return True
-        shown = transfer.target.uri_of(transfer.target_key)
-        found = "source and target are the same" if same else f"another object also goes to {shown!r}"
-        uri, remedy = transfer.source.uri_of(transfer.source_key), "Choose another target, and run it again"
-        self._fail(transfer, ConflictError(found, operation="transfer", uri=uri, remedy=remedy))
-        return False
+    def of(self, store: Store, key: str) -> str:
+        """Return what `Store.place_of` would."""
+        folder, _, name = key.rpartition("/")
+        known = self._folders.get((id(store), folder))
+        if known is None:
+            place = store.place_of(key)
+            self._folders[id(store), folder] = store, place.removesuffix(name)
+            return place
+        return known[1] + name
 
-    def expect(self, number: int, transfer: Transfer, future: Future[Transferred]) -> None:
-        """Count a transfer that has begun."""
-        self._waiting[future] = (number, transfer)
-        future.add_done_callback(self._ended.put)
+    def fault_of(self, transfer: Transfer) -> str:
+        """Return why an object cannot go where it is to go; empty where it can, and then nothing else may go there."""
+        target = self.of(transfer.target, transfer.target_key)
+        if is_same_place(self.of(transfer.source, transfer.source_key), target):
+            return "source and target are the same"
+        if target in self._targets:
+            return f"another object also goes to {transfer.target.uri_of(transfer.target_key)!r}"
+        self._targets.add(target)
+        return ""
+
+
+class _Crew:
+    """Threads that move what is put in line for them, and keep what has become of it.
+
+    None of them wakes the thread that fills the line for every object: it comes again when a part of what is under way
+    has ended. Where objects are small, handing over from thread to thread is most of the work.
+    """
+
+    def __init__(self, mover: _Mover, pool: ThreadPoolExecutor) -> None:
+        self._mover = mover
+        self._pool = pool
+        self._line: SimpleQueue[tuple[int, Transfer] | None] = SimpleQueue()
+        self._threads = 0
+        self._begun = 0
+        self._moved: dict[int, Transferred] = {}
+        self._failed: list[tuple[Transfer, Exception]] = []
+        self._broken: BaseException | None = None
+        self._few = 0
+        self._few_left = threading.Event()
+
+    def begin(self, number: int, transfer: Transfer) -> None:
+        """Put a transfer in line; one more thread works at it than before, if all that there are may be at work."""
+        self._begun += 1
+        self._line.put((number, transfer))
+        if self._threads < self._under_way():
+            self._threads += 1
+            self._pool.submit(self._work)
+
+    def fail(self, transfer: Transfer, error: Exception) -> None:
+        """Take note of a transfer that has failed before it began."""
+        self._begun += 1
+        self._failed.append((transfer, error))
 
     def settle(self, most: int = 0) -> None:
-        """Take note of what has ended, until no more than ``most`` are left."""
-        while len(self._waiting) > most:
-            future = take_from(self._ended)
-            number, transfer = self._waiting.pop(future)
-            try:
-                self._moved[number] = future.result()
-            except (SkyholdError, OSError) as error:
-                self._fail(transfer, error)
+        """Return when no more than ``most`` are under way; where that takes waiting, wait until it is some less."""
+        if self._under_way() > most:
+            self._few = most - most // 8
+            while self._under_way() > self._few:
+                self._few_left.clear()
+                if self._under_way() > self._few:
+                    wait_until(self._few_left.wait)
+                if self._broken is not None:
+                    raise self._broken
 
-    def _fail(self, transfer: Transfer, error: Exception) -> None:
-        source, target = transfer.source.uri_of(transfer.source_key), transfer.target.uri_of(transfer.target_key)
-        self._failures[f"{source} → {target}" if source in self._failures else source] = error
+    def leave(self) -> None:
+        """Send the threads home when the line is done."""
+        for _ in range(self._threads):
+            self._line.put(None)
+
+    def _under_way(self) -> int:
+        return self._begun - len(self._moved) - len(self._failed)
+
+    def _work(self) -> None:
+        while (given := self._line.get()) is not None and not self._mover.stopped.is_set():
+            number, transfer = given
+            try:
+                self._moved[number] = self._mover.move(transfer)
+            except (SkyholdError, OSError) as error:
+                self._failed.append((transfer, error))
+            except BaseException as error:  # noqa: BLE001 - raised by the thread that waits
+                self._broken = error
+                self._few_left.set()
+                return
+            if self._under_way() <= self._few:
+                self._few_left.set()
 
     def result(self) -> list[Transferred]:
         """Return all that was moved, or raise all that failed."""
-        if not self._failures:
+        if not self._failed:
             return [self._moved[number] for number in sorted(self._moved)]
-        failed = len(self._failures)
+        failures: dict[str, Exception] = {}
+        for transfer, error in self._failed:
+            source, target = transfer.source.uri_of(transfer.source_key), transfer.target.uri_of(transfer.target_key)
+            failures[f"{source} → {target}" if source in failures else source] = error
+        failed = len(failures)
         raise TransferError(
-            f"{failed} of {failed + len(self._moved)} objects failed, the first: {next(iter(self._failures.values()))}",
-            failures=self._failures,
+            f"{failed} of {failed + len(self._moved)} objects failed, the first: {next(iter(failures.values()))}",
+            failures=failures,
             operation="transfer",
             remedy="Correct the cause and run it again; what was moved is complete",
         )
@@ -263,21 +314,36 @@ def transfer_all(
         ['ed7002b4']
     """
     mover = _Mover(_Budget(budget_bytes), verify, on_moved or _nothing)
-    outcomes = _Outcomes()
+    places = _Places()
     with ThreadPoolExecutor(jobs or _MOST_THREADS, thread_name_prefix="skyhold-transfer") as pool:
+        crew = _Crew(mover, pool)
         try:
             for number, transfer in enumerate(transfers):
-                if not outcomes.admit(transfer):
+                error = _refused(transfer, places)
+                if error is not None:
+                    crew.fail(transfer, error)
                     continue
-                most = jobs or min(transfer.source.concurrency, transfer.target.concurrency)
-                outcomes.settle(most - 1)
-                outcomes.expect(number, transfer, pool.submit(mover.move, transfer))
-            outcomes.settle()
+                crew.settle((jobs or min(transfer.source.concurrency, transfer.target.concurrency)) - 1)
+                crew.begin(number, transfer)
+            crew.settle()
         except BaseException:
             mover.stopped.set()
-            pool.shutdown(wait=False, cancel_futures=True)
             raise
-    return outcomes.result()
+        finally:
+            crew.leave()
+    return crew.result()
+
+
+def _refused(transfer: Transfer, places: _Places) -> SkyholdError | None:
+    """Return the error of a transfer that must not begin: onto itself, or onto the target of another."""
+    try:
+        fault = places.fault_of(transfer)
+    except SkyholdError as error:
+        return error
+    if not fault:
+        return None
+    uri, remedy = transfer.source.uri_of(transfer.source_key), "Choose another target, and run it again"
+    return ConflictError(fault, operation="transfer", uri=uri, remedy=remedy)
 
 
 def _size_of(transfer: Transfer) -> int:
@@ -288,8 +354,9 @@ def _kept(found: ObjectInfo) -> Attributes | None:
     """Metadata, type and tags go along; a storage class belongs to the store that it is in."""
     if found.attributes is None:
         return None
-    content_type = found.attributes.content_type
-    return replace(found.attributes, content_type="" if content_type in _ANY_TYPE else content_type, storage_class="")
+    attributes = found.attributes
+    content_type = "" if attributes.content_type in _ANY_TYPE else attributes.content_type
+    return Attributes(attributes.metadata, content_type, tags=attributes.tags)
 
 
 def _check(transfer: Transfer, found: ObjectInfo, size_bytes: int, sha256: str) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
+from functools import cache, partial
 from typing import Any, ClassVar, Literal, cast
 from urllib.parse import quote
 from uuid import uuid4
@@ -85,7 +86,8 @@ class CloudBackend(Backend):
         self._bodies = WholeBodies()
         with self._translated("open", ""):
             self._client = connect_client(connection, settings, max_retries=0)
-            self._upload_client = connect_client(connection, settings, max_retries=_PART_RETRIES)
+        # Made when a large object comes, and then shared by all views: making one takes as long as many requests.
+        self._upload_client = cache(partial(connect_client, connection, settings, max_retries=_PART_RETRIES))
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle by URI and options; credentials are found again in the other process."""
@@ -209,7 +211,7 @@ class CloudBackend(Backend):
             part_bytes=part_bytes,
             put_small=lambda data: self.write(key, data, attributes=attributes),
             open_multipart=lambda: obstore.open_writer(
-                self._upload_client, key, buffer_size=part_bytes, max_concurrency=_PARTS_IN_FLIGHT, **encoded
+                self._upload_client(), key, buffer_size=part_bytes, max_concurrency=_PARTS_IN_FLIGHT, **encoded
             ),
             translated=lambda: self._translated("write", key),
             info=lambda: self.info(key),

@@ -291,6 +291,8 @@ def _hidden(key: str) -> bool:
 
 
 def _unfit(key: str) -> str:
+    if len(key) <= _MAX_NAME_BYTES and key.isascii() and ".skyhold-" not in key:
+        return ""
     parts = key.split("/")
     if parts[0] == RESERVED:
         return f"{RESERVED!r} is reserved"

@@ -1,7 +1,6 @@
 """Attributes as HTTP headers: values are ASCII there, so other text travels as RFC 2047 words, as S3 shows it."""
 
 from base64 import b64encode
-from email.header import decode_header, make_header
 from typing import Any
 
 from skyhold.errors import InvalidKeyError, UnsupportedError
@@ -52,4 +51,8 @@ def _encode(value: str) -> str:
 
 
 def _decode(value: str) -> str:
-    return str(make_header(decode_header(value))) if "=?" in value else value
+    if "=?" not in value:
+        return value
+    from email.header import decode_header, make_header  # noqa: PLC0415 - seldom needed, and slow to load
+
+    return str(make_header(decode_header(value)))

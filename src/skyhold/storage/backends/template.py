@@ -191,8 +191,9 @@ class Backend(Store):
 
     def _check_write(self, key: str, attributes: Attributes | None) -> None:
         self._check_key(key, "write")
-        if attributes is not None:
+        if attributes is not None and attributes.metadata:
             check_metadata_names(list(attributes.metadata), operation="write", uri=self.uri)
+        if attributes is not None and attributes.tags:
             check_tags(attributes.tags, operation="write", uri=self.uri_of(key))
 
     @abstractmethod

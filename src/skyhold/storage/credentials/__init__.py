@@ -6,28 +6,28 @@ and so is half of one: nothing falls through to another identity.
 """
 
 from collections.abc import Callable, Mapping
+from importlib import import_module
 from typing import Any, cast
 
 from skyhold.config import Secret
 from skyhold.config import environment as process_environment
 from skyhold.errors import ConfigError
-from skyhold.storage.credentials.aws_settings import draft_s3
-from skyhold.storage.credentials.azure_settings import draft_azure
 from skyhold.storage.credentials.connection import Connection, Recipe, reveal_settings
 from skyhold.storage.credentials.draft import Draft
-from skyhold.storage.credentials.google_settings import draft_google
 from skyhold.storage.credentials.options import CloudScheme, Given, parse_options
-from skyhold.storage.credentials.web import draft_web
 from skyhold.storage.location import Location
 
 __all__ = ["Connection", "resolve_connection", "reveal_settings"]
 
-_DRAFTS: dict[str, Callable[[Location, Given, Mapping[str, str]], Draft]] = {
-    "s3": draft_s3,
-    "az": draft_azure,
-    "gs": draft_google,
-    "http": draft_web,
+_DraftOf = Callable[[Location, Given, Mapping[str, str]], Draft]
+
+_DRAFTS = {
+    "s3": ("aws_settings", "draft_s3"),
+    "az": ("azure_settings", "draft_azure"),
+    "gs": ("google_settings", "draft_google"),
+    "http": ("web", "draft_web"),
 }
+"""Module and function for each scheme; only those of the scheme that is asked for are loaded."""
 
 
 def resolve_connection(
@@ -55,9 +55,10 @@ def resolve_connection(
         >>> connection.settings["endpoint"]
         'https://public.s3.eu-west-1.amazonaws.com'
     """
-    draft_of = _DRAFTS.get(location.scheme)
-    if draft_of is None:
+    if location.scheme not in _DRAFTS:
         raise ConfigError(f"{location.container_uri!r} needs no credentials")
+    module, function = _DRAFTS[location.scheme]
+    draft_of: _DraftOf = getattr(import_module(f"{__name__}.{module}"), function)
     scheme = cast("CloudScheme", location.scheme)
     given = parse_options(scheme, options)
     draft = draft_of(location, given, process_environment() if environment is None else environment)

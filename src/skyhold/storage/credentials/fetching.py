@@ -1,21 +1,13 @@
 """Small HTTP requests to the services that give out credentials, with the standard library."""
 
 import json
-import time
-import urllib.error
-import urllib.parse
-import urllib.request
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from http.client import HTTPException
 from typing import Any, cast
 
-from skyhold.config import redact
 from skyhold.errors import CredentialsError
 
 __all__ = ["fetch_json", "fetch_text", "parse_time"]
-
-_SHOWN = 300
 
 
 def fetch_text(
@@ -44,37 +36,18 @@ def fetch_text(
     Raises:
         CredentialsError: No answer, or one that says no.
     """
-    if not url.startswith(("http://", "https://")):
-        raise CredentialsError(f"{identity}: {url!r} is no http address")
-    data = urllib.parse.urlencode(form).encode() if form is not None else None
-    request = urllib.request.Request(  # noqa: S310 - the scheme was checked
-        url, data=data, headers=dict(headers or {}), method="POST" if data is not None else method
+    from skyhold.storage.credentials.asking import ask  # noqa: PLC0415 - 50 ms
+
+    return ask(
+        identity,
+        url,
+        method=method,
+        headers=headers or {},
+        form=form,
+        timeout_s=timeout_s,
+        proxies=proxies,
+        attempts=attempts,
     )
-    opener = urllib.request.build_opener(_NoRedirects, *([] if proxies else [urllib.request.ProxyHandler({})]))
-    place, problem = url.partition("?")[0], ""
-    for attempt in range(1, attempts + 1):
-        try:
-            with opener.open(request, timeout=timeout_s) as answer:
-                return cast("bytes", answer.read()).decode("utf-8", "replace")
-        except urllib.error.HTTPError as error:
-            with error:
-                body = redact(error.read(4096).decode("utf-8", "replace")).strip()[:_SHOWN]
-            problem = f"{identity}: {place} answered {error.code}{f': {body}' if body else ''}"
-            final = error.code < 500  # noqa: PLR2004 - server faults may pass
-        except (OSError, HTTPException) as error:
-            reason = getattr(error, "reason", None) or error
-            problem, final = f"{identity}: no answer from {place} ({reason})", False
-        if final or attempt == attempts:
-            break
-        time.sleep(0.1 * attempt)
-    raise CredentialsError(problem)
-
-
-class _NoRedirects(urllib.request.HTTPRedirectHandler):
-    """Takes a redirect as a refusal: tokens in headers would follow it to anywhere."""
-
-    def redirect_request(self, *_: object, **__: object) -> None:
-        return None
 
 
 def fetch_json(identity: str, url: str, **request: Any) -> dict[str, Any]:
