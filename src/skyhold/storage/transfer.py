@@ -203,14 +203,15 @@ class _Places:
 class _Crew:
     """Threads that move what is put in line for them, and keep what has become of it.
 
-    None of them wakes the thread that fills the line for every object: it comes again when a part of what is under way
-    has ended. Where objects are small, handing over from thread to thread is most of the work.
+    None of them wakes the thread that fills the line for every object: it comes again when the line grows short. Where
+    objects are small, handing over from thread to thread is most of the work.
     """
 
     def __init__(self, mover: _Mover, pool: ThreadPoolExecutor) -> None:
         self._mover = mover
         self._pool = pool
         self._line: SimpleQueue[tuple[int, Transfer] | None] = SimpleQueue()
+        self._most = 0
         self._threads = 0
         self._begun = 0
         self._moved: dict[int, Transferred] = {}
@@ -219,36 +220,49 @@ class _Crew:
         self._few = 0
         self._few_left = threading.Event()
 
-    def begin(self, number: int, transfer: Transfer) -> None:
-        """Put a transfer in line; one more thread works at it than before, if all that there are may be at work."""
+    def begin(self, number: int, transfer: Transfer, *, most: int) -> None:
+        """Put a transfer in line, as soon as that is not too long; no more than ``most`` are moved at once."""
+        if most != self._most:
+            self._resize(most)
+        if self._unfinished() >= 2 * most:
+            self._wait_for(most + most // 2)
         self._begun += 1
         self._line.put((number, transfer))
-        if self._threads < self._under_way():
+        if self._threads < min(most, self._unfinished()):
             self._threads += 1
             self._pool.submit(self._work)
 
     def fail(self, transfer: Transfer, error: Exception) -> None:
-        """Take note of a transfer that has failed before it began."""
+        """Take note of a transfer that is not begun."""
         self._begun += 1
         self._failed.append((transfer, error))
 
-    def settle(self, most: int = 0) -> None:
-        """Return when no more than ``most`` are under way; where that takes waiting, wait until it is some less."""
-        if self._under_way() > most:
-            self._few = most - most // 8
-            while self._under_way() > self._few:
-                self._few_left.clear()
-                if self._under_way() > self._few:
-                    wait_until(self._few_left.wait)
-                if self._broken is not None:
-                    raise self._broken
+    def finish(self) -> None:
+        """Wait until all are done."""
+        self._wait_for(0)
 
     def leave(self) -> None:
-        """Send the threads home when the line is done."""
+        """Send the threads home."""
         for _ in range(self._threads):
             self._line.put(None)
 
-    def _under_way(self) -> int:
+    def _resize(self, most: int) -> None:
+        self.finish()
+        for _ in range(most, self._threads):
+            self._line.put(None)
+        self._threads = min(self._threads, most)
+        self._most = most
+
+    def _wait_for(self, few: int) -> None:
+        self._few = few
+        while self._unfinished() > few:
+            self._few_left.clear()
+            if self._unfinished() > few:
+                wait_until(self._few_left.wait)
+            if self._broken is not None:
+                raise self._broken
+
+    def _unfinished(self) -> int:
         return self._begun - len(self._moved) - len(self._failed)
 
     def _work(self) -> None:
@@ -262,7 +276,7 @@ class _Crew:
                 self._broken = error
                 self._few_left.set()
                 return
-            if self._under_way() <= self._few:
+            if self._unfinished() <= self._few:
                 self._few_left.set()
 
     def result(self) -> list[Transferred]:
@@ -323,9 +337,9 @@ def transfer_all(
                 if error is not None:
                     crew.fail(transfer, error)
                     continue
-                crew.settle((jobs or min(transfer.source.concurrency, transfer.target.concurrency)) - 1)
-                crew.begin(number, transfer)
-            crew.settle()
+                most = jobs or min(transfer.source.concurrency, transfer.target.concurrency)
+                crew.begin(number, transfer, most=most)
+            crew.finish()
         except BaseException:
             mover.stopped.set()
             raise

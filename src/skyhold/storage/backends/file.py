@@ -280,9 +280,7 @@ def _e_tag_of(found: os.stat_result) -> str:
 
 
 def _info_of(key: str, found: os.stat_result, attributes: Attributes | None = None) -> ObjectInfo:
-    return ObjectInfo(
-        key, found.st_size, datetime.fromtimestamp(found.st_mtime, UTC), _e_tag_of(found), attributes
-    )
+    return ObjectInfo(key, found.st_size, datetime.fromtimestamp(found.st_mtime, UTC), _e_tag_of(found), attributes)
 
 
 def _hidden(key: str) -> bool:

@@ -76,7 +76,7 @@ class FileUpload(ObjectWriter):
             if os.path.isdir(target):  # or it would be told after all was written
                 raise IsADirectoryError(errno.EISDIR, "is a folder")
             self._part, file = _open_beside(target)
-        self._file = open(file, "wb")
+        self._file = os.fdopen(file, "wb")
 
     def _write(self, data: Buffer) -> None:
         with self._translated():

@@ -1,4 +1,4 @@
-"""The HTTP client behind `skyhold.storage.credentials.fetching`, loaded when a service is asked: most keys lie in files."""
+"""The HTTP client behind `skyhold.storage.credentials.fetching`, loaded when a service is asked, which is seldom."""
 
 import time
 import urllib.error
