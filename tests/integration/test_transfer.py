@@ -158,6 +158,19 @@ def test_as_many_objects_move_at_once_as_the_stores_like_or_as_was_asked(memory:
     assert asked.most_at_once == 4
 
 
+def test_a_store_that_likes_few_objects_at_once_gets_no_more_beside_one_that_likes_many(folder: Store):
+    few, many = open_store(f"memory://{uuid4()}"), open_store(f"memory://{uuid4()}")
+    few.concurrency, many.concurrency = 3, 9
+    sources = [_Watched(_filled(store, 40), pause_s=0.002) for store in (few, many)]
+    transfers = [
+        Transfer(source, each.source_key, folder, f"{number}/{each.source_key}", each.info)
+        for number, source in enumerate((*sources, *sources))
+        for each in _all_of(source, folder)
+    ]
+    assert len(transfer_all(transfers)) == 160
+    assert [source.most_at_once for source in sources] == [3, 9]
+
+
 @pytest.mark.parametrize("step", [9, 75])
 @pytest.mark.usefixtures("small_blocks")
 def test_content_in_flight_stays_within_the_budget(memory: Store, folder: Store, step: int):
@@ -466,6 +479,32 @@ def test_an_interrupt_leaves_large_objects_in_the_middle_and_shows_nothing_of_th
     assert 0 < len(blocks) < 5000
     assert folder.read("large") == b"previous"
     assert [info.key for info in folder.list()] == ["large"]
+
+
+class _SlowCopying(DelegatingStore):
+    """A store that takes its time for a copy."""
+
+    def __init__(self, inner: Store) -> None:
+        super().__init__(inner)
+        self.begun = threading.Event()
+
+    def copy(self, source: str, target: str) -> None:
+        self.begun.set()
+        time.sleep(0.2)
+        super().copy(source, target)
+
+
+def test_what_waits_in_line_is_not_begun_after_an_interrupt(memory: Store):
+    slow = _SlowCopying(_filled(memory))
+
+    def interrupted() -> Iterator[Transfer]:
+        yield from (Transfer(slow, f"k/00{number}", slow, f"copy/{number}") for number in (0, 1))
+        assert slow.begun.wait(timeout=30)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        transfer_all(interrupted(), jobs=1)
+    assert [info.key for info in memory.list("copy/")] == ["copy/0"]
 
 
 @pytest.mark.parametrize("make", [RuntimeError, KeyboardInterrupt])

@@ -360,6 +360,11 @@ class StoreContract:
         assert [info.key for info in store.list()] == ["a", "folder/c d"]
         assert store.read("folder/c d") == b"content"
 
+    def test_all_that_lies_in_one_folder_has_one_place_before_its_name(self, store: Store) -> None:
+        for folder in ("", "folder/", "fol der/é/"):
+            before = store.place_of(f"{folder}a").removesuffix("a")
+            assert store.place_of(f"{folder}B c.é") == f"{before}B c.é"
+
     def test_observers_see_every_operation(self, store: Store) -> None:
         seen: list[Operation] = []
         watched = store.observed(seen.append)
