@@ -32,7 +32,8 @@ def ui(
     the environment variable SKYHOLD_UI_PASSWORD has to hold a password.
 
     Args:
-        uris: Buckets, prefixes and folders to show, beside those that connection profiles name.
+        uris: Buckets, prefixes and folders to show, beside those that connection profiles name. A campaign alone is
+            opened at once.
         host: Address to listen on.
         port: 0 takes a free one.
         name: A further host name by which browsers may ask for it.
@@ -57,7 +58,9 @@ def ui(
 
     desk = Desk(default_journal(), may_open=address.is_local)
     desk.add(make_place(profile.uri, profile.name) for profile in list_profiles() if profile.uri)
-    desk.add(make_place(uri, common.profile or "", common.given_options()) for uri in uris)
+    given = [make_place(uri, common.profile or "", common.given_options()) for uri in uris]
+    desk.add(given)
+    desk.front = given[0].name if len(given) == 1 else ""
     try:
         serve(desk, address, password=environment().get("SKYHOLD_UI_PASSWORD", ""), started=started)
     except KeyboardInterrupt:  # the usual end

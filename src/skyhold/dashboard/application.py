@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 from starlette.applications import Starlette
@@ -12,9 +13,10 @@ from starlette.routing import BaseRoute, Mount, Route, request_response
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from skyhold.dashboard.campaigns import campaigns_routes
 from skyhold.dashboard.components import components_routes
 from skyhold.dashboard.connections import connections_routes
-from skyhold.dashboard.desk import Desk
+from skyhold.dashboard.desk import Desk, desk_of
 from skyhold.dashboard.entering import entering_routes, refuse
 from skyhold.dashboard.rendering import show_error
 from skyhold.dashboard.runs import runs_routes
@@ -23,6 +25,7 @@ from skyhold.dashboard.storage import storage_routes
 from skyhold.dashboard.syncing import syncing_routes
 from skyhold.errors import KeyNotFoundError, SkyholdError, UnsupportedError
 from skyhold.runs.asked import redact_text
+from skyhold.simulation.survey import is_campaign
 
 __all__ = ["make_application"]
 
@@ -42,6 +45,7 @@ def make_application(desk: Desk, *, keys: Keyring, hosts: Iterable[str]) -> ASGI
         Route("/", _home),
         *entering_routes(),
         *runs_routes(),
+        *campaigns_routes(),
         *storage_routes(),
         *components_routes(),
         *syncing_routes(),
@@ -62,8 +66,13 @@ def make_application(desk: Desk, *, keys: Keyring, hosts: Iterable[str]) -> ASGI
     return Guard(application, keys=keys, hosts=hosts, refused=refused)
 
 
-async def _home(request: Request) -> Response:
-    del request
+def _home(request: Request) -> Response:
+    """Lead to the runs; to the campaign where the dashboard was started with one alone."""
+    desk = desk_of(request)
+    if desk.front:
+        with suppress(SkyholdError):  # its own page says what is wrong with a place
+            if is_campaign(desk.place(desk.front).open()):
+                return RedirectResponse(f"/campaigns/{desk.front}", 303)
     return RedirectResponse("/runs", 303)
 
 

@@ -12,6 +12,7 @@ from starlette.requests import Request
 
 from skyhold.components.config import CloudStorageConfig
 from skyhold.config import load_profile
+from skyhold.dashboard.campaign_desk import CampaignDesk
 from skyhold.dashboard.index_tasks import IndexTasks
 from skyhold.dashboard.sync_tasks import SyncTasks
 from skyhold.errors import KeyNotFoundError
@@ -90,6 +91,8 @@ class Desk:
         folder: Where configurations of providers are kept.
         syncs: What is kept in step with folders.
         indexes: Indexes that are being made.
+        campaigns: What is known of campaigns.
+        front: The place that is shown first, if it is a campaign; empty for none.
         closing: Set when the dashboard stops, so that what streams to pages ends; setting it stops the dashboard.
     """
 
@@ -101,6 +104,8 @@ class Desk:
     folder: Path = field(default_factory=Path.cwd)
     syncs: SyncTasks = field(default_factory=SyncTasks)
     indexes: IndexTasks = field(default_factory=IndexTasks)
+    campaigns: CampaignDesk = field(default_factory=CampaignDesk)
+    front: str = ""
     closing: threading.Event = field(default_factory=threading.Event)
 
     def add(self, places: Iterable[Place]) -> None:

@@ -23,6 +23,7 @@ from skyhold.errors import (
     NetworkError,
     NotFoundError,
     PreviewError,
+    ResultError,
     SkyholdError,
     StorageError,
     UnsupportedError,
@@ -44,6 +45,7 @@ __all__ = [
 
 SECTIONS: tuple[tuple[str, str], ...] = (
     ("Runs", "/runs"),
+    ("Campaigns", "/campaigns"),
     ("Storage", "/storage"),
     ("Cloud Storage", "/components"),
     ("Sync", "/sync"),
@@ -57,6 +59,7 @@ _STATUS: tuple[tuple[type[SkyholdError], int], ...] = (
     (ConflictError, 409),
     (DependencyError, 409),
     (PreviewError, 422),
+    (ResultError, 404),
     (NetworkError, 502),
     (InvalidKeyError, 400),
     (UnsupportedError, 400),

@@ -1,14 +1,19 @@
 """The pages of runs: all of them, and one."""
 
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any, cast, get_args
+from urllib.parse import quote
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
+from skyhold.dashboard.campaign_desk import Listed
 from skyhold.dashboard.desk import desk_of
 from skyhold.dashboard.live import Part, stream_part
 from skyhold.dashboard.rendering import render, show
+from skyhold.dashboard.trail import Crumb
 from skyhold.errors import KeyNotFoundError
 from skyhold.runs.journal import JournalEntry, JournalState
 from skyhold.runs.stopping import can_stop, stop_run
@@ -20,6 +25,16 @@ __all__ = ["runs_routes"]
 _SHOWN = 50
 _MOST = 1000
 _STATES: tuple[str, ...] = get_args(JournalState)
+_FIRST_WAIT_S = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """A run among others: of this machine's journal, or a worker that has left its receipt with a campaign."""
+
+    run: JournalEntry
+    address: str
+    host: str = ""
 
 
 def runs_routes() -> list[Route]:
@@ -77,9 +92,33 @@ def _listed(request: Request) -> dict[str, Any]:
     state = asked.get("state", "")
     limit = min(_MOST, max(1, int(asked["limit"]))) if asked.get("limit", "").isdecimal() else _SHOWN
     chosen = cast("JournalState", state) if state in _STATES else None
-    runs = desk_of(request).journal.list_runs(limit, state=chosen)
-    more = limit * 4 if len(runs) == limit < _MOST else 0
-    return {"runs": runs, "states": _STATES, "state": chosen or "", "limit": limit, "more": more}
+    desk = desk_of(request)
+    campaigns = desk.campaigns.listed(desk.places.values(), wait_s=_FIRST_WAIT_S)
+    runs = [_Row(run, f"/runs/{run.run_id}") for run in desk.journal.list_runs(limit, state=chosen)]
+    rows = _merged(runs, campaigns, chosen)[:limit]
+    more = limit * 4 if len(rows) == limit < _MOST else 0
+    return {
+        "rows": rows,
+        "campaigns": campaigns,
+        "states": _STATES,
+        "state": chosen or "",
+        "limit": limit,
+        "more": more,
+    }
+
+
+def _merged(runs: list[_Row], campaigns: Iterable[Listed], state: str | None) -> list[_Row]:
+    """Return the runs of this machine and those of workers anywhere, the newest first, each once."""
+    known = {row.run.run_id for row in runs}
+    for campaign in campaigns:
+        for receipt in campaign.receipts:
+            if receipt.run_id in known or state not in {None, receipt.state}:
+                continue
+            entry = JournalEntry(receipt.run_id, receipt.kind, receipt.name, receipt.state, receipt.started, receipt)
+            known.add(receipt.run_id)
+            address = f"/campaigns/{campaign.name}/runs/{quote(receipt.run_id, safe='')}"
+            runs.append(_Row(entry, address, receipt.host))
+    return sorted(runs, key=lambda row: row.run.run_id, reverse=True)
 
 
 def _shown(request: Request) -> dict[str, Any]:
@@ -97,6 +136,8 @@ def _shown(request: Request) -> dict[str, Any]:
         "usage": usage,
         "cost": cost,
         "stops": can_stop(entry),
+        "address": f"/runs/{entry.run_id}",
+        "trail": [Crumb("Runs", "/runs"), Crumb(entry.run_id)],
     }
 
 

@@ -25,7 +25,7 @@ from skyhold.runs.json_reader import JsonReader
 from skyhold.runs.liveness import is_alive, mark_process
 from skyhold.runs.progress import Event
 from skyhold.runs.receipt import Receipt
-from skyhold.runs.running import RunningRun, describe_event, note_message, read_running
+from skyhold.runs.running import RunningRun, Said, describe_event, note_message, read_running, read_said
 
 __all__ = ["Journal", "JournalEntry", "JournalState", "RunningRun", "default_journal"]
 
@@ -36,6 +36,7 @@ _UPDATE_S = 1.0
 _MESSAGE_S = 0.1
 _STALE_S = 3600.0
 _REMEMBERED = 128
+_SAID = ".said"
 _NAME = re.compile(r"(\d{8}T\d{12}-[0-9a-f]+)\.json")
 
 JournalState = Literal["running", "killed", "completed", "failed", "stopped", "unreadable"]
@@ -54,6 +55,7 @@ class JournalEntry:
         started: When.
         receipt: What it left; None while it runs, or when it was killed.
         running: How far it is, or was when it was killed; None when there is a receipt.
+        said: The last things that it said, oldest first; told by `Journal.read_run` alone.
     """
 
     run_id: str
@@ -63,6 +65,7 @@ class JournalEntry:
     started: datetime
     receipt: Receipt | None = None
     running: RunningRun | None = None
+    said: tuple[Said, ...] = ()
 
 
 @dataclass(slots=True)
@@ -126,7 +129,10 @@ class Journal:
     def finish(self, receipt: Receipt) -> None:
         """Note how a run has ended."""
         with self._lock:
-            self._open.pop(receipt.run_id, None)
+            run = self._open.pop(receipt.run_id, None)
+            messages: Any = run.note.get("messages") if run else None
+            if messages:
+                self._write(f"{receipt.run_id}{_SAID}", json.dumps({"messages": messages}) + "\n")
             self._write(receipt.run_id, receipt.to_json())
         self._prune()
 
@@ -164,7 +170,7 @@ class Journal:
         if len(found) == 1:
             entry = self._read(found[0])
             if entry is not None:
-                return entry
+                return replace(entry, said=entry.running.messages if entry.running else self._read_said(found[0]))
             found = []
         near = found or get_close_matches(run_id, known, 3) or known[:3]
         raise KeyNotFoundError(
@@ -213,6 +219,12 @@ class Journal:
             return replace(entry, state="killed")
         return entry
 
+    def _read_said(self, run_id: str) -> tuple[Said, ...]:
+        """Return what a run that has ended has said; nothing where that is lost or damaged: the receipt is the proof."""
+        with suppress(OSError, MalformedInputError):
+            return read_said(JsonReader.parse(self._path(f"{run_id}{_SAID}").read_bytes()))
+        return ()
+
     def _path(self, run_id: str) -> Path:
         assert self._folder is not None
         return self._folder / f"{run_id}.json"
@@ -236,6 +248,7 @@ class Journal:
             for run_id in self._run_ids()[self._keep :]:
                 if not self._is_running(run_id):
                     self._path(run_id).unlink(missing_ok=True)
+                    self._path(f"{run_id}{_SAID}").unlink(missing_ok=True)
             for path in self._folder.glob(".*.tmp"):  # left by processes that were killed while they wrote
                 with suppress(FileNotFoundError):
                     if time.time() - path.stat().st_mtime > _STALE_S:

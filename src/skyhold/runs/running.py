@@ -10,7 +10,7 @@ from skyhold.runs.event import Event
 from skyhold.runs.json_reader import JsonReader
 from skyhold.runs.liveness import ProcessMark
 
-__all__ = ["RunningRun", "Said", "describe_event", "note_message", "read_running"]
+__all__ = ["RunningRun", "Said", "describe_event", "note_message", "read_running", "read_said"]
 
 _MESSAGES = 50
 
@@ -118,9 +118,18 @@ def read_running(reader: JsonReader) -> RunningRun:
         reader.integer("bytes_out", 0),
         reader.mapping("asked"),
         reader.text("command", ""),
-        reader.children("messages", _read_said),
+        read_said(reader),
     )
 
 
-def _read_said(reader: JsonReader) -> Said:
+def read_said(reader: JsonReader) -> tuple[Said, ...]:
+    """Return the last things that a run said, as its note has them.
+
+    Raises:
+        MalformedInputError: It is damaged.
+    """
+    return reader.children("messages", _read_one)
+
+
+def _read_one(reader: JsonReader) -> Said:
     return Said(reader.moment("at"), reader.text("message"))

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from skyhold.simulation.forecasting import forecast
     from skyhold.simulation.job import SimulationJob
     from skyhold.simulation.kept import KeptResults
+    from skyhold.simulation.message_groups import MessageGroup, group_messages
     from skyhold.simulation.model import Model, ModelObject
     from skyhold.simulation.model_source import as_model, load_epjson, load_idf
     from skyhold.simulation.named_filesystems import AzureFileSystem, GCSFileSystem, LocalFileSystem, S3FileSystem
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from skyhold.simulation.sql import SqlResults
     from skyhold.simulation.status import Status
     from skyhold.simulation.study import Study
+    from skyhold.simulation.survey import Survey
     from skyhold.simulation.table import QualityGate, add_deltas, add_quality, add_values, make_table, unit_of
     from skyhold.simulation.worker import WorkReport, work
 
@@ -57,6 +59,7 @@ __all__ = [
     "LatinHypercube",
     "Listed",
     "LocalFileSystem",
+    "MessageGroup",
     "Model",
     "ModelObject",
     "OutputSelection",
@@ -75,6 +78,7 @@ __all__ = [
     "Status",
     "StoreFileSystem",
     "Study",
+    "Survey",
     "TabularValue",
     "WorkReport",
     "add_deltas",
@@ -85,6 +89,7 @@ __all__ = [
     "case_key",
     "find_engine",
     "forecast",
+    "group_messages",
     "keep_outputs",
     "list_engines",
     "load_epjson",
@@ -119,6 +124,7 @@ _HOMES = {
     "LatinHypercube": "skyhold.simulation.sampling",
     "Listed": "skyhold.simulation.sampling",
     "LocalFileSystem": "skyhold.simulation.named_filesystems",
+    "MessageGroup": "skyhold.simulation.message_groups",
     "Model": "skyhold.simulation.model",
     "ModelObject": "skyhold.simulation.model",
     "OutputSelection": "skyhold.simulation.selection",
@@ -137,6 +143,7 @@ _HOMES = {
     "Status": "skyhold.simulation.status",
     "StoreFileSystem": "skyhold.simulation.filesystem",
     "Study": "skyhold.simulation.study",
+    "Survey": "skyhold.simulation.survey",
     "TabularValue": "skyhold.simulation.selection",
     "WorkReport": "skyhold.simulation.worker",
     "add_deltas": "skyhold.simulation.table",
@@ -147,6 +154,7 @@ _HOMES = {
     "case_key": "skyhold.simulation.case",
     "find_engine": "skyhold.simulation.engine",
     "forecast": "skyhold.simulation.forecasting",
+    "group_messages": "skyhold.simulation.message_groups",
     "keep_outputs": "skyhold.simulation.outputs",
     "list_engines": "skyhold.simulation.engine",
     "load_epjson": "skyhold.simulation.model_source",

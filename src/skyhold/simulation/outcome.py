@@ -8,12 +8,14 @@ from math import isfinite
 from typing import Any
 
 from skyhold.simulation.result_record import ResultRecord
-from skyhold.simulation.simulator import FailureClass, Quantity, Verdict
+from skyhold.simulation.simulator import EngineMessage, FailureClass, Quantity, Verdict
 
 __all__ = ["KeptFile", "Outcome", "finite_values", "read_outcomes", "write_outcomes"]
 
 _MESSAGES = 5
 _MESSAGE_LENGTH = 500
+_REMARKS = 8
+_WORST_FIRST = ("fatal", "severe", "warning")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,7 @@ class Outcome:
         spent: Seconds of the rest, by name: ``prepare_s``, ``keep_s``, ``upload_s``.
         messages: How many the engine had, by severity.
         texts: The first severe and fatal ones.
+        remarks: The first few of all, the worst first.
         files: What was kept.
         values: Results by name.
         reused_from: Which run its files and values are of, where they were known already and nothing was run. The
@@ -64,6 +67,7 @@ class Outcome:
     values: Mapping[str, Quantity] = field(default_factory=dict[str, Quantity])
     reused_from: str = ""
     usage: Mapping[str, float] = field(default_factory=dict[str, float])
+    remarks: tuple[EngineMessage, ...] = ()
 
     @staticmethod
     def of(case: str, attempt: str, worker: str, verdict: Verdict, known: ResultRecord | None = None) -> "Outcome":
@@ -86,6 +90,7 @@ class Outcome:
             messages=dict(counts),
             texts=tuple(bad[:_MESSAGES]),
             reused_from=known.run_id if known is not None else "",
+            remarks=_worst(verdict.messages),
         )
 
     def as_dict(self) -> dict[str, Any]:
@@ -98,9 +103,15 @@ class Outcome:
         """Return what `as_dict` gave; what an earlier or later version has not is passed over."""
         known: dict[str, Any] = {each.name: content[each.name] for each in fields(Outcome) if each.name in content}
         known["texts"] = tuple(content["texts"])
+        known["remarks"] = tuple(EngineMessage(**remark) for remark in content.get("remarks", ()))
         known["files"] = tuple(KeptFile(**file) for file in content["files"])
         known["values"] = {name: Quantity(*value) for name, value in content["values"].items()}
         return Outcome(**known)
+
+
+def _worst(messages: Sequence[EngineMessage]) -> tuple[EngineMessage, ...]:
+    found = sorted(messages, key=lambda message: _WORST_FIRST.index(message.severity))[:_REMARKS]
+    return tuple(replace(message, text=message.text[:_MESSAGE_LENGTH]) for message in found)
 
 
 def write_outcomes(outcomes: Sequence[Outcome]) -> bytes:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from skyhold.errors import BadOptionError, MissingExtraError
+from skyhold.simulation.scales import scale_of
 from skyhold.simulation.series import TimeSeries
 from skyhold.simulation.table import columns_of, numbers_of, unit_of
 
@@ -43,11 +44,6 @@ _BESIDE_THE_AXIS: dict[str, Any] = {
     "va": "center",
     "fontsize": 8,
     "bbox": {"facecolor": "white", "edgecolor": "none", "alpha": 0.75, "pad": 1.0},
-}
-
-_SCALES = {
-    "J": ((3.6e12, "GWh"), (3.6e9, "MWh"), (3.6e6, "kWh"), (1.0, "J")),
-    "W": ((1e6, "MW"), (1e3, "kW"), (1.0, "W")),
 }
 
 
@@ -92,7 +88,7 @@ def plot_end_uses(table: Any, labels: Sequence[str] | None = None, *, title: str
     shown = {name: numbers for name, numbers in found.items() if any(numbers)}
     if not shown:
         raise BadOptionError("the table has no end uses", remedy="Run the cases for a year, with their tables kept")
-    factor, unit = _scale(max(map(sum, zip(*shown.values(), strict=True))), unit_of(table, next(iter(shown))))
+    factor, unit = scale_of(max(map(sum, zip(*shown.values(), strict=True))), unit_of(table, next(iter(shown))))
     figure, axes = _figure(8.0, 1.6 + 0.42 * len(rows))
     left = [0.0] * len(rows)
     for position, name in enumerate(sorted(shown, key=lambda each: _order(each.removeprefix("end_use.")))):
@@ -127,7 +123,7 @@ def plot_load_duration(series: Mapping[str, TimeSeries], *, title: str = "Load d
     curves = {name: _durations(each) for name, each in series.items()}
     unit = "W" if units == {"J"} else units.pop()
     highest = max((abs(load) for curve in curves.values() for load, _ in curve), default=0.0)
-    factor, unit = _scale(highest, unit)
+    factor, unit = scale_of(highest, unit)
     figure, axes = _figure(8.0, 4.5)
     for position, (name, curve) in enumerate(curves.items()):
         ends = [0.0]
@@ -203,14 +199,6 @@ def _finish(figure: Any, axes: Any, title: str) -> Plot:
     return Plot(figure)
 
 
-def _scale(highest: float, unit: str) -> tuple[float, str]:
-    """Return what to divide by, and the unit then, so that the highest number is easy to read."""
-    for factor, name in _SCALES.get(unit, ()):
-        if abs(highest) >= factor:
-            return factor, name
-    return 1.0, unit
-
-
 def _order(use: str) -> tuple[int, str]:
     known = list(_COLOURS)
     return (known.index(use) if use in known else len(known), use)
@@ -242,7 +230,7 @@ def _axis_of(table: Any, name: str) -> tuple[list[float | None], list[tuple[floa
     known = [each for each in numbers if each is not None]
     low, high = min(known, default=0.0), max(known, default=0.0)
     span = (high - low) or 1.0
-    factor, _ = _scale(max(abs(low), abs(high)), unit_of(table, name))
+    factor, _ = scale_of(max(abs(low), abs(high)), unit_of(table, name))
     ticks = [
         (place, f"{(low + place * (high - low)) / factor:.4g}") for place in ((0.0, 0.5, 1.0) if high > low else (0.0,))
     ]
@@ -251,5 +239,5 @@ def _axis_of(table: Any, name: str) -> tuple[list[float | None], list[tuple[floa
 
 def _caption(table: Any, name: str) -> str:
     numbers = [abs(each) for each in numbers_of(table, name) or [] if each is not None]
-    _, unit = _scale(max(numbers, default=0.0), unit_of(table, name))
+    _, unit = scale_of(max(numbers, default=0.0), unit_of(table, name))
     return f"{name}\n[{unit}]" if unit else name

@@ -1,0 +1,299 @@
+"""Campaigns that pages show: looked at no more often than somebody reads, and worked on here when a page asks for it."""
+
+import logging
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+from skyhold.errors import ConflictError, ResultError, SkyholdError
+from skyhold.runs.asked import redact_text
+from skyhold.runs.event import Event
+from skyhold.runs.receipt import Receipt
+from skyhold.simulation.campaign import Campaign
+from skyhold.simulation.simulator import Simulator
+from skyhold.simulation.survey import CaseView, Look, Survey, is_campaign
+from skyhold.simulation.worker import find_simulator
+from skyhold.storage.contract import Store
+from skyhold.storage.location import parse_location
+from skyhold.storage.wrappers.prefixed import PrefixedStore
+
+if TYPE_CHECKING:
+    from skyhold.simulation.kept import KeptResults  # pyarrow
+
+__all__ = ["CampaignDesk", "Listed", "LocalWork", "PlaceLike"]
+
+_LOG = logging.getLogger("skyhold.dashboard")
+_LOCAL = {"file", "memory", "mock"}
+_FRESH_LOCAL_S = 0.5
+_FRESH_S = 4.0
+_LISTED_S = 2.0
+_NONE_S = 60.0
+_RECEIPTS = 50
+_KEPT = 12
+_LOOK_S = 0.1
+
+
+class PlaceLike(Protocol):
+    """A place of the dashboard, as `skyhold.dashboard.desk.Place` is one."""
+
+    @property
+    def name(self) -> str:
+        """Stands for it in addresses."""
+        ...
+
+    @property
+    def shown_uri(self) -> str:
+        """Where it is, as pages show it."""
+        ...
+
+    def open(self, *, hasty: bool = True) -> Store:
+        """Return the store."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A campaign among others.
+
+    Attributes:
+        name: Of its place.
+        uri: Where it is.
+        look: How it stood when it was last looked at.
+        receipts: What its workers have left, the newest first.
+    """
+
+    name: str
+    uri: str
+    look: Look
+    receipts: tuple[Receipt, ...]
+
+
+class LocalWork:
+    """Workers in this process, in threads of their own; they end early when the dashboard closes.
+
+    Args:
+        campaign: What they work on.
+        simulator: Runs the cases.
+        workers: How many.
+        closing: Set when the dashboard stops.
+
+    Attributes:
+        event: How far they are; None before they have begun.
+        error: Why they ended before the campaign was complete.
+    """
+
+    def __init__(self, campaign: Campaign, simulator: Simulator, workers: int, closing: threading.Event) -> None:
+        self.event: Event | None = None
+        self.error: SkyholdError | None = None
+        self._campaign = campaign
+        self._simulator = simulator
+        self._workers = workers
+        self._closing = closing
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="skyhold-campaign", daemon=True)
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more comes of them."""
+        return not self._thread.is_alive()
+
+    @property
+    def is_stopping(self) -> bool:
+        """Whether they were asked to end."""
+        return self._stop.is_set()
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+        threading.Thread(target=self._watch, name="skyhold-campaign-end", daemon=True).start()
+
+    def stop(self) -> None:
+        """Let them end: the run that goes on is ended, and its case is free for others."""
+        self._stop.set()
+
+    def wait(self, timeout_s: float) -> None:
+        """Wait until they have ended, but not for ever."""
+        self._thread.join(timeout_s)
+
+    def _watch(self) -> None:
+        while not (self.ended or self._closing.wait(_LOOK_S)):
+            pass
+        self._stop.set()
+
+    def _run(self) -> None:
+        try:
+            self._campaign.run(
+                workers=self._workers, simulator=self._simulator, stop=self._stop, on_progress=[self._hear]
+            )
+        except SkyholdError as error:
+            self.error = error
+        except Exception as error:  # noqa: BLE001 - nobody else hears of it
+            _LOG.error("workers of the dashboard failed: %s", redact_text(repr(error)))
+            self.error = SkyholdError(f"{type(error).__name__} in the dashboard itself")
+
+    def _hear(self, event: Event) -> None:
+        self.event = event
+
+
+@dataclass(slots=True)
+class _Watched:
+    survey: Survey
+    fresh_s: float
+    look: Look | None = None
+    at: float = 0.0
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+
+class CampaignDesk:
+    """What pages know of campaigns, by the names of their places.
+
+    Args:
+        simulator_of: Returns the simulator of a name; raises `BadOptionError` for one that it has not.
+    """
+
+    def __init__(self, simulator_of: Callable[[str], Simulator] = find_simulator) -> None:
+        self._simulator_of = simulator_of
+        self._watched: dict[str, _Watched] = {}
+        self._works: dict[str, LocalWork] = {}
+        self._kept: OrderedDict[tuple[str, str], KeptResults] = OrderedDict()
+        self._listed: dict[str, Listed] = {}
+        self._nothing: dict[str, float] = {}
+        self._listed_at = 0.0
+        self._listing: threading.Thread | None = None
+        self._lock = threading.Lock()
+
+    def survey(self, place: PlaceLike) -> Survey:
+        """Return what looks at a campaign.
+
+        Raises:
+            SkyholdError: As `open_store`.
+        """
+        return self._watch(place).survey
+
+    def look(self, place: PlaceLike) -> Look:
+        """Return how a campaign stands, as it was a few seconds ago at most.
+
+        Raises:
+            ResultError: There is no campaign.
+            StorageError: The store does not answer.
+        """
+        watched = self._watch(place)
+        with watched.lock:
+            if watched.look is None or time.monotonic() - watched.at > watched.fresh_s:
+                watched.look = watched.survey.look()
+                watched.at = time.monotonic()
+            return watched.look
+
+    def change(self, place: PlaceLike) -> Campaign:
+        """Return a campaign that is about to be changed; the next look is a new one."""
+        self._watch(place).at = 0.0
+        return Campaign(place.open(hasty=False))
+
+    def kept(self, place: PlaceLike, view: CaseView) -> "KeptResults":
+        """Return what was kept of a case; the last few stay open, so that pages about them read little again.
+
+        Raises:
+            ResultError: Nothing was kept.
+        """
+        from skyhold.simulation.kept import KeptResults  # noqa: PLC0415 - pyarrow, for charts alone
+        from skyhold.simulation.layout import out_key  # noqa: PLC0415
+
+        outcome = view.outcome
+        if outcome is None or outcome.failure is not None:
+            raise ResultError(
+                f"the case {view.label.label!r} has no results: it is {view.state}", remedy="Choose one that is done"
+            )
+        known = (place.name, f"{outcome.case}/{outcome.attempt}")
+        with self._lock:
+            if known in self._kept:
+                self._kept.move_to_end(known)
+                return self._kept[known]
+        folder = PrefixedStore(self.survey(place).store, out_key(outcome.case, outcome.attempt, ""))
+        found = KeptResults(folder)
+        with self._lock:
+            self._kept[known] = found
+            while len(self._kept) > _KEPT:
+                self._kept.popitem(last=False)
+        return found
+
+    def can_work(self, look: Look) -> bool:
+        """Return whether this machine has what runs the cases."""
+        try:
+            self._simulator_of(look.record.simulator)
+        except SkyholdError:
+            return False
+        return True
+
+    def work_of(self, name: str) -> LocalWork | None:
+        """Return the workers of this process on a campaign, those that have ended too."""
+        return self._works.get(name)
+
+    def work(self, place: PlaceLike, workers: int, closing: threading.Event) -> LocalWork:
+        """Start workers in this process.
+
+        Raises:
+            ConflictError: Some are at it.
+            BadOptionError: This machine has not what runs the cases.
+        """
+        campaign = self.change(place)
+        simulator = self._simulator_of(campaign.record.simulator)
+        with self._lock:
+            known = self._works.get(place.name)
+            if known is not None and not known.ended:
+                raise ConflictError(
+                    "this dashboard works on it already",
+                    operation="work",
+                    uri=place.shown_uri,
+                    remedy="Start more workers in a terminal: skyhold sim work URI",
+                )
+            work = self._works[place.name] = LocalWork(campaign, simulator, workers, closing)
+            work.start()
+        return work
+
+    def listed(self, places: Iterable[PlaceLike], *, wait_s: float = 0.0) -> list[Listed]:
+        """Return the campaigns among some places, as far as they are known; others are looked for meanwhile.
+
+        Args:
+            places: Where to look.
+            wait_s: How long to wait for those that were never looked at.
+        """
+        asked = list(places)
+        with self._lock:
+            is_old = time.monotonic() - self._listed_at > _LISTED_S
+            if asked and is_old and (self._listing is None or not self._listing.is_alive()):
+                self._listing = threading.Thread(
+                    target=self._look_for, args=(asked,), name="skyhold-campaigns", daemon=True
+                )
+                self._listing.start()
+            listing = self._listing
+        if listing is not None and any(place.name not in self._listed | self._nothing for place in asked):
+            listing.join(wait_s)
+        return [found for place in asked if (found := self._listed.get(place.name)) is not None]
+
+    def _watch(self, place: PlaceLike) -> _Watched:
+        with self._lock:
+            if place.name not in self._watched:
+                store = place.open()
+                is_local = parse_location(store.uri).scheme in _LOCAL
+                self._watched[place.name] = _Watched(Survey(store), _FRESH_LOCAL_S if is_local else _FRESH_S)
+            return self._watched[place.name]
+
+    def _look_for(self, places: list[PlaceLike]) -> None:
+        for place in places:
+            if time.monotonic() - self._nothing.get(place.name, -_NONE_S) < _NONE_S:
+                continue
+            try:
+                if place.name in self._listed or is_campaign(place.open()):
+                    look = self.look(place)
+                    receipts = tuple(self.survey(place).receipts(_RECEIPTS))
+                    self._listed[place.name] = Listed(place.name, place.shown_uri, look, receipts)
+                else:
+                    self._nothing[place.name] = time.monotonic()
+            except SkyholdError as error:  # its own page says what is wrong with a place
+                self._nothing[place.name] = time.monotonic()
+                self._listed.pop(place.name, None)
+                _LOG.info("no campaign is listed of %s: %s", place.shown_uri, redact_text(str(error)))
+        self._listed_at = time.monotonic()

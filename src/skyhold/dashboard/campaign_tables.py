@@ -1,0 +1,227 @@
+"""The table of a campaign: parameters and results, sorted, compared and judged; to be looked at and to be taken away."""
+
+# pyarrow is untyped:
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownParameterType=false
+# pyright: reportUnknownArgumentType=false, reportAttributeAccessIssue=false
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from skyhold.dashboard.campaign_place import campaign_address, campaign_trail
+from skyhold.dashboard.desk import desk_of, place_of
+from skyhold.dashboard.rendering import show
+from skyhold.errors import BadOptionError
+from skyhold.simulation.scales import scale_of
+
+__all__ = ["Column", "column_of", "default_values", "table_routes"]
+
+_ROWS = 100
+_VALUES = 8
+_MAIN = ("site_energy", "source_energy", "eui", "cost", "fuel.", "peak.", "unmet_hours.")
+_ENDS = ("state", "failure", "detail", "warning_messages", "severe_messages", "fatal_messages", "seconds")
+_BASELINES = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column as a page shows it.
+
+    Attributes:
+        name: In the table.
+        unit: In which its cells are.
+        is_number: Whether they stand to the right.
+        cells: As text; None where there is nothing.
+    """
+
+    name: str
+    unit: str
+    is_number: bool
+    cells: Sequence[str | None]
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    columns: tuple[str, ...]
+    sort: str
+    is_down: bool
+    compare: str
+    baseline: str
+    gate: bool
+    page: int
+
+    @staticmethod
+    def of(request: Request) -> "_Asked":
+        asked = request.query_params
+        compare = asked.get("compare", "")
+        return _Asked(
+            tuple(asked.getlist("column")),
+            asked.get("sort", ""),
+            asked.get("down") == "1",
+            compare if compare in {"delta", "change"} else "",
+            asked.get("baseline", ""),
+            asked.get("gate") == "1",
+            max(1, int(asked["page"])) if asked.get("page", "").isdecimal() else 1,
+        )
+
+    def query(self, **changes: Any) -> str:
+        """Return the part of an address that asks for the same, but for some changes."""
+        fields = {
+            "sort": self.sort,
+            "down": "1" if self.is_down else "",
+            "compare": self.compare,
+            "baseline": self.baseline,
+            "gate": "1" if self.gate else "",
+            "page": self.page if self.page > 1 else "",
+            **changes,
+        }
+        pairs = [("column", each) for each in self.columns] + [(name, value) for name, value in fields.items() if value]
+        return urlencode(pairs, errors="surrogatepass")
+
+
+def table_routes() -> list[Route]:
+    """Return the routes of these pages."""
+    return [
+        Route("/campaigns/{place}/table", _show_table),
+        Route("/campaigns/{place}/table.csv", _download_csv),
+        Route("/campaigns/{place}/table.parquet", _download_parquet),
+    ]
+
+
+def default_values(table: Any) -> list[str]:
+    """Return the values that are shown where nobody has chosen: those that most people look for first."""
+    from skyhold.simulation.table import columns_of  # noqa: PLC0415 - pyarrow, for tables alone
+
+    known = columns_of(table, "value")
+    first = [name for begin in _MAIN for name in known if name == begin or (begin[-1] == "." and name.startswith(begin))]
+    filled = [name for name in dict.fromkeys([*first, *known]) if table[name].null_count < len(table)]
+    return filled[:_VALUES]
+
+
+def column_of(table: Any, name: str) -> Column:
+    """Return a column with cells that are easy to read."""
+    from skyhold.simulation.table import numbers_of, unit_of  # noqa: PLC0415 - pyarrow, for tables alone
+
+    unit = unit_of(table, name)
+    numbers = numbers_of(table, name)
+    cells: list[Any] = table[name].to_pylist()
+    if numbers is None or all(each is None for each in cells):
+        return Column(name, unit, False, [None if each is None else _word(each) for each in cells])
+    factor, unit = scale_of(max((abs(each) for each in numbers if each is not None), default=0.0), unit)
+    if factor == 1.0:
+        return Column(name, unit, True, [None if each is None else _digits(each) for each in cells])
+    return Column(name, unit, True, [None if each is None else _digits(each / factor) for each in numbers])
+
+
+def _word(value: Any) -> str:
+    return ("yes" if value else "no") if isinstance(value, bool) else str(value)
+
+
+def _digits(number: float) -> str:
+    return f"{number:,}" if isinstance(number, int) else f"{number:,.5g}"
+
+
+def _show_table(request: Request) -> Response:
+    from skyhold.simulation.table import columns_of  # noqa: PLC0415 - pyarrow, for tables alone
+
+    place, asked = place_of(request), _Asked.of(request)
+    desk = desk_of(request)
+    look = desk.campaigns.look(place)
+    whole = desk.campaigns.survey(place).table()
+    values = [name for name in asked.columns if name in whole.column_names] or default_values(whole)
+    table = _compared(whole, asked, values)
+    pages = max(1, -(-len(table) // _ROWS))
+    page = min(asked.page, pages)
+    shown = table.slice((page - 1) * _ROWS, _ROWS)
+    names = [*columns_of(whole, "parameter"), "state", *_with_deltas(table, values)]
+    names += [name for name in ("is_sound", "quality") if name in table.column_names]
+    return show(
+        request,
+        "campaign_table.html",
+        place=place,
+        address=campaign_address(place),
+        trail=campaign_trail(place, "Table"),
+        tab="table",
+        look=look,
+        labels=shown["label"].to_pylist(),
+        columns=[column_of(shown, name) for name in dict.fromkeys(names)],
+        parameters=set(columns_of(whole, "parameter")),
+        asked=asked,
+        chosen=values,
+        choices=[*columns_of(whole, "value"), *(name for name in _ENDS if name not in {"state"})],
+        baselines=list(look.cases)[:_BASELINES],
+        page=page,
+        pages=pages,
+        first=(page - 1) * _ROWS + 1,
+        total=len(table),
+    )
+
+
+def _with_deltas(table: Any, values: Sequence[str]) -> list[str]:
+    """Return the columns to show: each value with what it differs by beside it."""
+    return [
+        name
+        for value in values
+        for name in (value, f"delta.{value}", f"change.{value}")
+        if name == value or name in table.column_names
+    ]
+
+
+def _compared(table: Any, asked: _Asked, values: Sequence[str]) -> Any:
+    from skyhold.simulation.campaign_table import compare  # noqa: PLC0415 - pyarrow, for tables alone
+    from skyhold.simulation.table import columns_of  # noqa: PLC0415
+
+    known = columns_of(table, "value")
+    names = [name for name in values if name in known]
+    deltas = names if asked.compare == "delta" else False
+    changes = names if asked.compare == "change" else False
+    baseline = asked.baseline or None if asked.compare else None
+    return _sorted(compare(table, {}, deltas, changes, baseline, asked.gate), asked)
+
+
+def _sorted(table: Any, asked: _Asked) -> Any:
+    if not asked.sort:
+        return table
+    import pyarrow.compute as pc  # noqa: PLC0415 - for tables alone
+
+    if asked.sort not in table.column_names:
+        raise BadOptionError(f"the table has no column {asked.sort!r}", remedy="Choose one that is shown")
+    order = "descending" if asked.is_down else "ascending"
+    return table.take(pc.sort_indices(table, sort_keys=[(asked.sort, order)], null_placement="at_end"))
+
+
+def _download_csv(request: Request) -> Response:
+    import pyarrow.csv as pa_csv  # noqa: PLC0415 - for downloads alone
+
+    table = _whole(request)
+    sink = io.BytesIO()
+    units = [(field.metadata or {}).get(b"unit", b"").decode() for field in table.schema]
+    names = [f"{name} [{unit}]" if unit else name for name, unit in zip(table.column_names, units, strict=True)]
+    pa_csv.write_csv(table.rename_columns(names), sink)
+    return _file(sink.getvalue(), "csv", "text/csv")
+
+
+def _download_parquet(request: Request) -> Response:
+    import pyarrow.parquet as pq  # noqa: PLC0415 - for downloads alone
+
+    sink = io.BytesIO()
+    pq.write_table(_whole(request), sink, compression="zstd")
+    return _file(sink.getvalue(), "parquet", "application/vnd.apache.parquet")
+
+
+def _whole(request: Request) -> Any:
+    """Return every row and column, sorted and compared as the page is."""
+    asked = _Asked.of(request)
+    table = desk_of(request).campaigns.survey(place_of(request)).table()
+    return _compared(table, asked, list(asked.columns) or default_values(table))
+
+
+def _file(content: bytes, ending: str, media_type: str) -> Response:
+    headers = {"Content-Disposition": f'attachment; filename="campaign.{ending}"'}
+    return Response(content, media_type=media_type, headers=headers)
