@@ -25,7 +25,9 @@ ATTACK = "<img src=x onerror=alert(1)><script>alert(2)</script>\"'\u202e"
 HOURS = 8760
 
 _USES = {"heating": 9.0, "cooling": 4.0, "interior_lighting": 6.0, "interior_equipment": 5.0, "fans": 2.0, "pumps": 0.4}
-_TEMPERATURE = Variable("Zone Mean Air Temperature", "OFFICE", "C", "hourly", False, "OFFICE:Zone Mean Air Temperature [C]")
+_TEMPERATURE = Variable(
+    "Zone Mean Air Temperature", "OFFICE", "C", "hourly", False, "OFFICE:Zone Mean Air Temperature [C]"
+)
 _ELECTRICITY = Variable("Electricity:Facility", "", "J", "hourly", True, "Electricity:Facility [J]")
 _YEAR = Environment("RUN PERIOD 1", True)
 
@@ -51,7 +53,11 @@ class YearSimulator:
                 return Verdict("cancelled", None, (), 0.1, self.build, "stopped")
         warning = EngineMessage("warning", f'Zone "Z{asked["lights"]}" has {asked["lights"]} lights', 3)
         if asked["lights"] == asked.get("refuse"):
-            said = (EngineMessage("fatal", f"The roof is missing {ATTACK}"), EngineMessage("severe", "No floor"), warning)
+            said = (
+                EngineMessage("fatal", f"The roof is missing {ATTACK}"),
+                EngineMessage("severe", "No floor"),
+                warning,
+            )
             return Verdict("engine", 1, said, 0.2, self.build, f"The roof is missing {ATTACK}")
         return Verdict(None, 0, (warning,), 1.5, self.build)
 

@@ -136,7 +136,11 @@ def test_the_worst_messages_are_kept_first_and_read_back():
     from skyhold.simulation.simulator import Verdict  # noqa: PLC0415 - one test needs it
 
     outcome = Outcome.of("c", "a", "w", Verdict("engine", 1, tuple(said), 1.0, "b"))
-    assert [(each.severity, len(each.text)) for each in outcome.remarks[:3]] == [("fatal", 7), ("severe", 500), ("warning", 9)]
+    assert [(each.severity, len(each.text)) for each in outcome.remarks[:3]] == [
+        ("fatal", 7),
+        ("severe", 500),
+        ("warning", 9),
+    ]
     assert len(outcome.remarks) == 8
     assert read_outcomes(write_outcomes([outcome])) == [outcome]
 

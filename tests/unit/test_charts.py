@@ -51,7 +51,8 @@ def _seen(colour: str, sight: str) -> list[float]:
 def _palettes() -> dict[str, dict[str, str]]:
     light, dark = (_STATIC / "campaign.css").read_text().split("@media (prefers-color-scheme: dark)")
     return {
-        scheme: dict(re.findall(r"--([cq]\d): (#[0-9a-f]{6})", part)) for scheme, part in (("light", light), ("dark", dark))
+        scheme: dict(re.findall(r"--([cq]\d): (#[0-9a-f]{6})", part))
+        for scheme, part in (("light", light), ("dark", dark))
     }
 
 
@@ -70,7 +71,9 @@ def test_colours_are_told_apart_by_those_who_see_fewer(scheme: str, sight: str):
         (one, other): round(math.dist(_seen(palette[one], sight), _seen(palette[other], sight)))
         for one, other in itertools.combinations([f"c{number}" for number in range(8)], 2)
     }
-    assert not {pair: distance for pair, distance in near.items() if distance < 10}, "2 is just seen; lines have dashes too"
+    assert not {pair: distance for pair, distance in near.items() if distance < 10}, (
+        "2 is just seen; lines have dashes too"
+    )
     shades = [_seen(palette[f"q{number}"], sight)[0] for number in range(5)]
     assert shades == sorted(shades, reverse=True), "from light to dark, in every sight"
 

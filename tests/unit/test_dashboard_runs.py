@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 import textwrap
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import quote
@@ -79,6 +80,30 @@ def test_what_a_run_says_is_kept_with_it_and_the_last_is_shown(user: TestClient,
     assert len(running.messages) == 50
     assert "message 59" in user.get(f"/runs/{run_id}").text
     assert "closing" in user.get(f"/runs/{run_id}").text
+
+
+def test_what_a_run_said_is_shown_when_it_has_ended_too(user: TestClient, journal: Journal, tmp_path: Path):
+    run_id = _begin(journal)
+    for number in range(60):
+        journal.update(_event(run_id, phase="warned", message=f"message <{number}>"))
+    journal.finish(replace(_receipt(), run_id=run_id))
+    assert [said.message for said in journal.read_run(run_id).said][0] == "message <10>"
+    text = user.get(f"/runs/{run_id}").text
+    assert "message &lt;59&gt;" in text
+    assert len(journal.list_runs()) == 1
+    (tmp_path / "journal" / f"{run_id}.said.json").write_text("{")
+    assert user.get(f"/runs/{run_id}").status_code == 200, "the receipt is the proof"
+
+
+def test_what_runs_said_goes_with_them(tmp_path: Path):
+    journal = Journal(tmp_path, keep=2)
+    for _ in range(4):
+        run_id = new_run_id()
+        journal.begin(run_id, "pipe", "x", _START)
+        journal.update(_event(run_id, phase="warned", message="m"))
+        journal.finish(replace(_receipt(), run_id=run_id))
+    assert len(list(tmp_path.glob("*.said.json"))) == 2
+    assert len(list(tmp_path.iterdir())) == 4
 
 
 def test_a_run_that_has_ended_shows_what_it_did_and_gives_its_receipt(user: TestClient, journal: Journal):

@@ -1,4 +1,4 @@
-"""Campaigns that pages show: looked at no more often than somebody reads, and worked on here when a page asks for it."""
+"""Campaigns that pages show: looked at as often as somebody reads, and worked on here when a page asks for it."""
 
 import logging
 import threading

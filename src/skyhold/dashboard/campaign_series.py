@@ -206,9 +206,7 @@ def _charts(curves: Sequence[_Curve], start: int, end: int) -> list[_Chart]:
     charts: list[_Chart] = []
     for unit in dict.fromkeys(each.unit for each in curves):
         chosen = [
-            _Curve(
-                each.number, each.case, each.variable, unit, each.moments[start:end], each.values[start:end]
-            )
+            _Curve(each.number, each.case, each.variable, unit, each.moments[start:end], each.values[start:end])
             for each in curves
             if each.unit == unit and each.moments[start:end]
         ]
@@ -248,9 +246,7 @@ def _months(curves: Sequence[_Curve]) -> list[tuple[str, int, int]]:
     interval = moments[1] - moments[0] if len(moments) > 1 else timedelta(0)
     names = [f"{moment - interval:%b}" for moment in moments]
     firsts = [place for place, name in enumerate(names) if place == 0 or name != names[place - 1]]
-    found = [
-        (names[first], first + 1, end) for first, end in zip(firsts, [*firsts[1:], len(names)], strict=True)
-    ]
+    found = [(names[first], first + 1, end) for first, end in zip(firsts, [*firsts[1:], len(names)], strict=True)]
     return found if 1 < len(found) <= 12 else []  # noqa: PLR2004 - months of a year
 
 

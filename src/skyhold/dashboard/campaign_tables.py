@@ -1,4 +1,4 @@
-"""The table of a campaign: parameters and results, sorted, compared and judged; to be looked at and to be taken away."""
+"""The table of a campaign: parameters and results, sorted, compared and judged; to look at and to take away."""
 
 # pyarrow is untyped:
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownParameterType=false
@@ -99,7 +99,9 @@ def default_values(table: Any) -> list[str]:
     from skyhold.simulation.table import columns_of  # noqa: PLC0415 - pyarrow, for tables alone
 
     known = columns_of(table, "value")
-    first = [name for begin in _MAIN for name in known if name == begin or (begin[-1] == "." and name.startswith(begin))]
+    first = [
+        name for begin in _MAIN for name in known if name == begin or (begin[-1] == "." and name.startswith(begin))
+    ]
     filled = [name for name in dict.fromkeys([*first, *known]) if table[name].null_count < len(table)]
     return filled[:_VALUES]
 
@@ -154,7 +156,7 @@ def _show_table(request: Request) -> Response:
         parameters=set(columns_of(whole, "parameter")),
         asked=asked,
         chosen=values,
-        choices=[*columns_of(whole, "value"), *(name for name in _ENDS if name not in {"state"})],
+        choices=[*columns_of(whole, "value"), *(name for name in _ENDS if name != "state")],
         baselines=list(look.cases)[:_BASELINES],
         page=page,
         pages=pages,

@@ -19,7 +19,7 @@ from skyhold.errors import BadOptionError, KeyNotFoundError, SkyholdError
 from skyhold.runs.journal import JournalEntry
 from skyhold.simulation.message_groups import group_messages
 from skyhold.simulation.scales import scale_of
-from skyhold.simulation.survey import CaseState, CaseView, Look
+from skyhold.simulation.survey import CaseState, CaseView
 
 __all__ = ["campaigns_routes"]
 
@@ -160,7 +160,9 @@ def _show_messages(request: Request) -> Response:
     ended = [(name, view.outcome) for name, view in look.cases.items() if view.outcome is not None]
     severity = request.query_params.get("severity", "")
     groups = group_messages(ended)
-    counts = {each: sum(outcome.messages.get(each, 0) for _, outcome in ended) for each in ("fatal", "severe", "warning")}
+    counts = {
+        each: sum(outcome.messages.get(each, 0) for _, outcome in ended) for each in ("fatal", "severe", "warning")
+    }
     chosen = [group for group in groups if severity in {"", group.severity}]
     return show(
         request,
@@ -201,7 +203,9 @@ def _stop(request: Request, form: Form) -> Response:
     del form
     work = desk_of(request).campaigns.work_of(place_of(request).name)
     if work is None or work.ended:
-        raise KeyNotFoundError("no workers of this dashboard are at it", operation="stop", uri=place_of(request).shown_uri)
+        raise KeyNotFoundError(
+            "no workers of this dashboard are at it", operation="stop", uri=place_of(request).shown_uri
+        )
     work.stop()
     return RedirectResponse(campaign_address(place_of(request)), 303)
 

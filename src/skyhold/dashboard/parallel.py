@@ -98,7 +98,10 @@ def _axis(table: Any, name: str, place: float, asked: Mapping[str, str]) -> Axis
         low if math.isfinite(least) else "",
         high if math.isfinite(most) else "",
         True,
-        [(each is None and least == -math.inf and most == math.inf) or (each is not None and least <= each <= most) for each in scaled],
+        [
+            (each is None and least == -math.inf and most == math.inf) or (each is not None and least <= each <= most)
+            for each in scaled
+        ],
     )
 
 

@@ -220,7 +220,7 @@ class Journal:
         return entry
 
     def _read_said(self, run_id: str) -> tuple[Said, ...]:
-        """Return what a run that has ended has said; nothing where that is lost or damaged: the receipt is the proof."""
+        """Return what a run that has ended has said; nothing where that is lost: the receipt is the proof."""
         with suppress(OSError, MalformedInputError):
             return read_said(JsonReader.parse(self._path(f"{run_id}{_SAID}").read_bytes()))
         return ()

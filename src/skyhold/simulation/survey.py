@@ -268,7 +268,9 @@ class Survey:
 
 
 def _eta_s(status: Status, results: Mapping[str, Outcome]) -> float | None:
-    paces = [each.seconds + sum(each.spent.values()) for each in results.values() if not (each.failure or each.reused_from)]
+    paces = [
+        each.seconds + sum(each.spent.values()) for each in results.values() if not (each.failure or each.reused_from)
+    ]
     left = status.running + status.waiting
     if not (paces and status.active and left):
         return None
