@@ -5,6 +5,7 @@ import json
 import math
 import threading
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -84,25 +85,29 @@ def _factor(name: str, lights: float, insulation: float) -> float:
     return 1.0 + (0.3 * lights if name == "cooling" else 0.0)
 
 
-def _write_year(target: Path, lights: float, insulation: float) -> None:
+@cache
+def _axis() -> tuple[list[Any], list[float], list[float]]:
+    """Return the columns of time, and the course of a year and of its days."""
     begin = dt.datetime(2017, 1, 1)  # noqa: DTZ001 - local standard time has no zone
-    moments = [begin + dt.timedelta(hours=hour + 1) for hour in range(HOURS)]
-    seasons = [math.cos(2 * math.pi * hour / HOURS) for hour in range(HOURS)]
-    days = [math.cos(2 * math.pi * (hour - 15) / 24) for hour in range(HOURS)]
-    warm = [20.0 - 2.0 * season + (2.0 - insulation) * day for season, day in zip(seasons, days, strict=True)]
-    energy = [3.6e6 * (4 + 3 * lights * max(0.0, day) - season) for season, day in zip(seasons, days, strict=True)]
     columns = [
-        pa.array(moments, AXIS["timestamp"]),
+        pa.array([begin + dt.timedelta(hours=hour + 1) for hour in range(HOURS)], AXIS["timestamp"]),
         pa.array([_YEAR.name] * HOURS).dictionary_encode(),
         pa.array([60] * HOURS, AXIS["interval_min"]),
         pa.array([False] * HOURS),
         pa.array(["Monday"] * HOURS).dictionary_encode(),
-        pa.array(warm),
-        pa.array(energy),
     ]
+    seasons = [math.cos(2 * math.pi * hour / HOURS) for hour in range(HOURS)]
+    return columns, seasons, [math.cos(2 * math.pi * (hour - 15) / 24) for hour in range(HOURS)]
+
+
+def _write_year(target: Path, lights: float, insulation: float) -> None:
+    columns, seasons, days = _axis()
+    warm = [20.0 - 2.0 * season + (2.0 - insulation) * day for season, day in zip(seasons, days, strict=True)]
+    energy = [3.6e6 * (4 + 3 * lights * max(0.0, day) - season) for season, day in zip(seasons, days, strict=True)]
     fields = [pa.field(name, kind) for name, kind in AXIS.items()]
     fields += [field_of(each, pa.float64()) for each in (_TEMPERATURE, _ELECTRICITY)]
-    _write_series(target / series_name("hourly"), pa.table(columns, schema=pa.schema(fields)), "float32")
+    table = pa.table([*columns, pa.array(warm), pa.array(energy)], schema=pa.schema(fields))
+    _write_series(target / series_name("hourly"), table, "float32")
     _write_tables(target / TABLES_NAME, None, format_index([_TEMPERATURE, _ELECTRICITY], [_YEAR], has_tables=False))
 
 

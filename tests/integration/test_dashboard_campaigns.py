@@ -71,10 +71,14 @@ def _address(page: Page, place: Place, rest: str = "") -> str:
     return f"{page.url.partition('/campaigns')[0]}/campaigns/{place.name}{rest}"
 
 
-@pytest.mark.parametrize("name", ["ended", "new", "none"])
-def test_everybody_can_use_every_page_of_a_campaign(page: Page, places: dict[str, Place], name: str):
-    case = f"/case?label={quote('lights=3, insulation=0.1')}"
-    for rest in (*_PAGES, case):
+_CASE = f"/case?label={quote('lights=3, insulation=0.1')}"
+
+
+@pytest.mark.parametrize(("name", "pages"), [("ended", (*_PAGES, _CASE)), ("new", ("", "/energy")), ("none", ("",))])
+def test_everybody_can_use_every_page_of_a_campaign(
+    page: Page, places: dict[str, Place], name: str, pages: tuple[str, ...]
+):
+    for rest in pages:
         page.goto(_address(page, places[name], rest))
         expect(page.get_by_role("heading", level=1)).to_be_visible()
         assert not faults_in_both_schemes(page), rest
@@ -156,7 +160,9 @@ def test_axes_are_bounded_by_numbers_and_the_table_follows(page: Page, places: d
     page.keyboard.press("Enter")
     expect(page.get_by_text("6 of 9 cases are within the bounds")).to_be_visible()
     expect(page.get_by_role("region", name="Cases within the bounds").locator("tbody tr")).to_have_count(6)
-    page.locator("polyline[data-label]").first.hover(force=True)
+    plot = page.locator(".across")
+    plot.hover(position={"x": 200, "y": 100})
+    plot.hover(position={"x": 210, "y": 110})
     expect(page.locator(".readout")).to_contain_text("lights=")
 
 
@@ -177,7 +183,8 @@ def test_names_that_are_an_attack_are_shown_and_do_nothing(page: Page, places: d
         assert page.locator("main img").count() == 0, rest
     expect(page.get_by_text("The roof is missing").first).to_be_visible()
     page.goto(_address(page, places["evil"], "/parallel"))
-    page.locator("polyline[data-label]").first.hover(force=True)
+    for height in range(20, 320, 10):
+        page.locator(".across").hover(position={"x": 200, "y": height})
     expect(page.locator(".readout")).to_contain_text("<img src=x")
 
 

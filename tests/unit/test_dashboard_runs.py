@@ -87,7 +87,7 @@ def test_what_a_run_said_is_shown_when_it_has_ended_too(user: TestClient, journa
     for number in range(60):
         journal.update(_event(run_id, phase="warned", message=f"message <{number}>"))
     journal.finish(replace(_receipt(), run_id=run_id))
-    assert [said.message for said in journal.read_run(run_id).said][0] == "message <10>"
+    assert journal.read_run(run_id).said[0].message == "message <10>"
     text = user.get(f"/runs/{run_id}").text
     assert "message &lt;59&gt;" in text
     assert len(journal.list_runs()) == 1

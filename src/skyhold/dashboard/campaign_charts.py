@@ -28,7 +28,7 @@ _USES = 7
 _AXES = 6
 _MOST_AXES = 12
 _LINES = 2000
-_LISTED = 200
+_LISTED = 50
 
 
 def chart_routes() -> list[Route]:
@@ -116,7 +116,9 @@ def _show_parallel(request: Request) -> Response:
     chosen = [name for name in asked.getlist("column") if name in choices][:_MOST_AXES]
     axes = find_axes(table, chosen or _default_axes(table), asked)
     colour_by = asked.get("colour", "")
-    colour_by = colour_by if colour_by in {axis.name for axis in axes} else axes[-1].name if axes else ""
+    if colour_by not in {axis.name for axis in axes}:
+        results = [axis.name for axis in axes if axis.name in columns_of(table, "value")]
+        colour_by = next(iter(results), axes[-1].name if axes else "")
     lines = lines_across(table, axes, colour_by, _LINES)
     inside = [line for line in lines if line.is_inside]
     query = urlencode([("column", axis.name) for axis in axes if axis.name not in columns_of(table, "parameter")])

@@ -4,7 +4,8 @@ import logging
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Generator, Iterable
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
@@ -29,6 +30,8 @@ _LOG = logging.getLogger("skyhold.dashboard")
 _LOCAL = {"file", "memory", "mock"}
 _FRESH_LOCAL_S = 0.5
 _FRESH_S = 4.0
+_SETTLED = 8
+"""How much longer what has ended is taken for what it was."""
 _LISTED_S = 2.0
 _NONE_S = 60.0
 _RECEIPTS = 50
@@ -182,15 +185,21 @@ class CampaignDesk:
         """
         watched = self._watch(place)
         with watched.lock:
-            if watched.look is None or time.monotonic() - watched.at > watched.fresh_s:
+            fresh_s = watched.fresh_s * (_SETTLED if watched.look and watched.look.status.is_complete else 1)
+            if watched.look is None or time.monotonic() - watched.at > fresh_s:
                 watched.look = watched.survey.look()
                 watched.at = time.monotonic()
             return watched.look
 
-    def change(self, place: PlaceLike) -> Campaign:
-        """Return a campaign that is about to be changed; the next look is a new one."""
-        self._watch(place).at = 0.0
-        return Campaign(place.open(hasty=False))
+    @contextmanager
+    def changing(self, place: PlaceLike) -> Generator[Campaign]:
+        """Give a campaign that the block changes; the next look is a new one."""
+        watched = self._watch(place)
+        try:
+            yield Campaign(place.open(hasty=False))
+        finally:
+            with watched.lock:
+                watched.look = None
 
     def kept(self, place: PlaceLike, view: CaseView) -> "KeptResults":
         """Return what was kept of a case; the last few stay open, so that pages about them read little again.
@@ -238,9 +247,8 @@ class CampaignDesk:
             ConflictError: Some are at it.
             BadOptionError: This machine has not what runs the cases.
         """
-        campaign = self.change(place)
-        simulator = self._simulator_of(campaign.record.simulator)
-        with self._lock:
+        simulator = self._simulator_of(self.look(place).record.simulator)
+        with self.changing(place) as campaign, self._lock:
             known = self._works.get(place.name)
             if known is not None and not known.ended:
                 raise ConflictError(
@@ -269,7 +277,7 @@ class CampaignDesk:
                 )
                 self._listing.start()
             listing = self._listing
-        if listing is not None and any(place.name not in self._listed | self._nothing for place in asked):
+        if listing is not None and any(place.name not in {*self._listed, *self._nothing} for place in asked):
             listing.join(wait_s)
         return [found for place in asked if (found := self._listed.get(place.name)) is not None]
 

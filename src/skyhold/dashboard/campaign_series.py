@@ -7,7 +7,7 @@
 import io
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
@@ -21,6 +21,7 @@ from skyhold.dashboard.charts import Scale, Tick, decimate, find_scale, polyline
 from skyhold.dashboard.desk import desk_of, place_of
 from skyhold.dashboard.rendering import error_words, show
 from skyhold.errors import BadOptionError, SkyholdError
+from skyhold.simulation.scales import scale_of
 from skyhold.simulation.survey import Look
 
 __all__ = ["series_routes"]
@@ -126,7 +127,7 @@ def _show_series(request: Request) -> Response:
     try:
         if done:
             asked, variables, environments = _complete(request, look, asked, done)
-            curves = _read(request, look, asked)
+            curves = _in_readable_units(_read(request, look, asked))
             length = max((len(each.values) for each in curves), default=0)
     except SkyholdError as error:
         fault = error_words(error)
@@ -196,6 +197,17 @@ def _read(request: Request, look: Look, asked: _Asked) -> list[_Curve]:
     return curves
 
 
+def _in_readable_units(curves: Sequence[_Curve]) -> list[_Curve]:
+    """Return curves whose numbers are short, those of one unit alike."""
+    found: list[_Curve] = []
+    for curve in curves:
+        alike = (value for each in curves if each.unit == curve.unit for value in each.values if _is_known(value))
+        factor, unit = scale_of(max((abs(value or 0.0) for value in alike), default=0.0), curve.unit)
+        values = curve.values if factor == 1.0 else [None if each is None else each / factor for each in curve.values]
+        found.append(replace(curve, unit=unit, values=values))
+    return found
+
+
 def _window(asked: _Asked, length: int) -> tuple[int, int]:
     end = min(asked.end or length, length)
     start = min(asked.start, max(0, end - 2))
@@ -206,7 +218,7 @@ def _charts(curves: Sequence[_Curve], start: int, end: int) -> list[_Chart]:
     charts: list[_Chart] = []
     for unit in dict.fromkeys(each.unit for each in curves):
         chosen = [
-            _Curve(each.number, each.case, each.variable, unit, each.moments[start:end], each.values[start:end])
+            replace(each, moments=each.moments[start:end], values=each.values[start:end])
             for each in curves
             if each.unit == unit and each.moments[start:end]
         ]
@@ -221,14 +233,9 @@ def _chart(unit: str, curves: Sequence[_Curve]) -> _Chart:
     interval = longest[1] - longest[0] if len(longest) > 1 else timedelta(hours=1)
     width = max(1, len(longest) - 1)
     drawn = [
-        _Curve(
-            each.number,
-            each.case,
-            each.variable,
-            unit,
-            each.moments,
-            each.values,
-            polylines(
+        replace(
+            each,
+            parts=polylines(
                 (place / width * _WIDTH, None if value is None else _HEIGHT * (1 - scale.place(value)))
                 for place, value in decimate(each.values, _POINTS)
             ),

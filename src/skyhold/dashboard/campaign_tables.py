@@ -27,6 +27,7 @@ _VALUES = 8
 _MAIN = ("site_energy", "source_energy", "eui", "cost", "fuel.", "peak.", "unmet_hours.")
 _ENDS = ("state", "failure", "detail", "warning_messages", "severe_messages", "fatal_messages", "seconds")
 _BASELINES = 200
+_ROUNDING = 1e-13
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,27 +107,34 @@ def default_values(table: Any) -> list[str]:
     return filled[:_VALUES]
 
 
-def column_of(table: Any, name: str) -> Column:
-    """Return a column with cells that are easy to read."""
+def column_of(table: Any, name: str, first: int = 0, count: int | None = None) -> Column:
+    """Return some rows of a column, with cells that are easy to read; their unit is the same for all rows."""
     from skyhold.simulation.table import numbers_of, unit_of  # noqa: PLC0415 - pyarrow, for tables alone
 
     unit = unit_of(table, name)
     numbers = numbers_of(table, name)
-    cells: list[Any] = table[name].to_pylist()
-    if numbers is None or all(each is None for each in cells):
+    rows = slice(first, None if count is None else first + count)
+    cells: list[Any] = table[name].to_pylist()[rows]
+    if numbers is None or all(each is None for each in numbers):
         return Column(name, unit, False, [None if each is None else _word(each) for each in cells])
-    factor, unit = scale_of(max((abs(each) for each in numbers if each is not None), default=0.0), unit)
+    highest = max((abs(each) for each in numbers if each is not None), default=0.0)
+    factor, unit = scale_of(highest, unit)
     if factor == 1.0:
-        return Column(name, unit, True, [None if each is None else _digits(each) for each in cells])
-    return Column(name, unit, True, [None if each is None else _digits(each / factor) for each in numbers])
+        return Column(name, unit, True, [None if each is None else _digits(each, highest) for each in cells])
+    return Column(
+        name, unit, True, [None if each is None else _digits(each / factor, highest / factor) for each in numbers[rows]]
+    )
 
 
 def _word(value: Any) -> str:
     return ("yes" if value else "no") if isinstance(value, bool) else str(value)
 
 
-def _digits(number: float) -> str:
-    return f"{number:,}" if isinstance(number, int) else f"{number:,.5g}"
+def _digits(number: float, highest: float) -> str:
+    """Return a number that is read beside others; what is left of rounding is zero."""
+    if isinstance(number, int):
+        return f"{number:,}"
+    return "0" if abs(number) <= highest * _ROUNDING else f"{number:,.5g}"
 
 
 def _show_table(request: Request) -> Response:
@@ -140,7 +148,6 @@ def _show_table(request: Request) -> Response:
     table = _compared(whole, asked, values)
     pages = max(1, -(-len(table) // _ROWS))
     page = min(asked.page, pages)
-    shown = table.slice((page - 1) * _ROWS, _ROWS)
     names = [*columns_of(whole, "parameter"), "state", *_with_deltas(table, values)]
     names += [name for name in ("is_sound", "quality") if name in table.column_names]
     return show(
@@ -151,9 +158,8 @@ def _show_table(request: Request) -> Response:
         trail=campaign_trail(place, "Table"),
         tab="table",
         look=look,
-        labels=shown["label"].to_pylist(),
-        columns=[column_of(shown, name) for name in dict.fromkeys(names)],
-        parameters=set(columns_of(whole, "parameter")),
+        labels=table["label"].slice((page - 1) * _ROWS, _ROWS).to_pylist(),
+        columns=[column_of(table, name, (page - 1) * _ROWS, _ROWS) for name in dict.fromkeys(names)],
         asked=asked,
         chosen=values,
         choices=[*columns_of(whole, "value"), *(name for name in _ENDS if name != "state")],
@@ -195,7 +201,7 @@ def _sorted(table: Any, asked: _Asked) -> Any:
     if asked.sort not in table.column_names:
         raise BadOptionError(f"the table has no column {asked.sort!r}", remedy="Choose one that is shown")
     order = "descending" if asked.is_down else "ascending"
-    return table.take(pc.sort_indices(table, sort_keys=[(asked.sort, order)], null_placement="at_end"))
+    return table.take(pc.sort_indices(table, sort_keys=[(asked.sort, order)]))
 
 
 def _download_csv(request: Request) -> Response:

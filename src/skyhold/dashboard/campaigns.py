@@ -1,6 +1,5 @@
 """The pages of campaigns: all of them, how one stands, its cases, and what its engine said."""
 
-from collections.abc import Callable
 from typing import Any, get_args
 from urllib.parse import quote, urlencode
 
@@ -145,7 +144,7 @@ def _show_case(request: Request) -> Response:
 def _values(view: CaseView) -> list[tuple[str, float | str, str]]:
     """Return the results of a case, in units in which they are easy to read."""
     found: list[tuple[str, float | str, str]] = []
-    for name, quantity in (view.outcome.values if view.outcome else {}).items():
+    for name, quantity in view.outcome.values.items() if view.outcome else ():
         if isinstance(quantity.value, str):
             found.append((name, quantity.value, quantity.unit))
         elif quantity.value is not None:
@@ -157,11 +156,12 @@ def _values(view: CaseView) -> list[tuple[str, float | str, str]]:
 def _show_messages(request: Request) -> Response:
     place = place_of(request)
     look = desk_of(request).campaigns.look(place)
-    ended = [(name, view.outcome) for name, view in look.cases.items() if view.outcome is not None]
+    ended = {name: view.outcome for name, view in look.cases.items() if view.outcome is not None}
     severity = request.query_params.get("severity", "")
     groups = group_messages(ended)
     counts = {
-        each: sum(outcome.messages.get(each, 0) for _, outcome in ended) for each in ("fatal", "severe", "warning")
+        each: sum(outcome.messages.get(each, 0) for outcome in ended.values())
+        for each in ("fatal", "severe", "warning")
     }
     chosen = [group for group in groups if severity in {"", group.severity}]
     return show(
@@ -182,12 +182,18 @@ def _show_messages(request: Request) -> Response:
 
 def _retry(request: Request, form: Form) -> Response:
     del form
-    return _changed(request, lambda place: desk_of(request).campaigns.change(place).retry())
+    place = place_of(request)
+    with desk_of(request).campaigns.changing(place) as campaign:
+        campaign.retry()
+    return RedirectResponse(campaign_address(place), 303)
 
 
 def _cancel(request: Request, form: Form) -> Response:
     del form
-    return _changed(request, lambda place: desk_of(request).campaigns.change(place).cancel())
+    place = place_of(request)
+    with desk_of(request).campaigns.changing(place) as campaign:
+        campaign.cancel()
+    return RedirectResponse(campaign_address(place), 303)
 
 
 def _work(request: Request, form: Form) -> Response:
@@ -195,24 +201,18 @@ def _work(request: Request, form: Form) -> Response:
     workers = int(text) if text.isascii() and text.isdecimal() else 0
     if not 1 <= workers <= _MOST_WORKERS:
         raise BadOptionError(f"workers={text!r} is not a number from 1 to {_MOST_WORKERS}")
-    desk = desk_of(request)
-    return _changed(request, lambda place: desk.campaigns.work(place, workers, desk.closing))
+    desk, place = desk_of(request), place_of(request)
+    desk.campaigns.work(place, workers, desk.closing)
+    return RedirectResponse(campaign_address(place), 303)
 
 
 def _stop(request: Request, form: Form) -> Response:
     del form
-    work = desk_of(request).campaigns.work_of(place_of(request).name)
-    if work is None or work.ended:
-        raise KeyNotFoundError(
-            "no workers of this dashboard are at it", operation="stop", uri=place_of(request).shown_uri
-        )
-    work.stop()
-    return RedirectResponse(campaign_address(place_of(request)), 303)
-
-
-def _changed(request: Request, change: Callable[[Place], object]) -> Response:
     place = place_of(request)
-    change(place)
+    work = desk_of(request).campaigns.work_of(place.name)
+    if work is None or work.ended:
+        raise KeyNotFoundError("no workers of this dashboard are at it", operation="stop", uri=place.shown_uri)
+    work.stop()
     return RedirectResponse(campaign_address(place), 303)
 
 

@@ -34,7 +34,7 @@ class MessageGroup:
     cases: tuple[str, ...]
 
 
-def group_messages(outcomes: Mapping[str, Outcome] | Iterable[tuple[str, Outcome]]) -> list[MessageGroup]:
+def group_messages(outcomes: Mapping[str, Outcome]) -> list[MessageGroup]:
     """Return what the engine said, the worst first and then what most cases share.
 
     What each case has kept of it is in its `Outcome`: the first few messages, the worst first.
@@ -49,9 +49,8 @@ def group_messages(outcomes: Mapping[str, Outcome] | Iterable[tuple[str, Outcome
         >>> [(each.text, each.cases) for each in group_messages({"a": ended("East"), "b": ended("West")})]
         [('Zone "East" has no floor', ('a', 'b'))]
     """
-    pairs = outcomes.items() if isinstance(outcomes, Mapping) else outcomes
     found: dict[tuple[str, str], tuple[EngineMessage, dict[str, int]]] = {}
-    for label, outcome in pairs:
+    for label, outcome in outcomes.items():
         for message in _said_in(outcome):
             _, counts = found.setdefault((message.severity, _shape_of(message.text)), (message, {}))
             counts[label] = counts.get(label, 0) + message.count

@@ -2,6 +2,7 @@
 "use strict";
 
 const SPACE = "http://www.w3.org/2000/svg";
+const REACH = 24;
 
 function pointsOf(line) {
   return line.getAttribute("points").split(" ").map((pair) => pair.split(",").map(Number));
@@ -89,14 +90,37 @@ function setUpChart(figure) {
   }
 }
 
+function heightAt(points, x) {
+  const after = points.findIndex((point) => point[0] >= x);
+  if (after < 1) return after === 0 ? points[0][1] : points[points.length - 1][1];
+  const [[left, low], [right, high]] = [points[after - 1], points[after]];
+  return low + ((high - low) * (x - left)) / (right - left || 1);
+}
+
 function setUpLines(plot) {
   const readout = document.querySelector(".readout");
   const words = [...readout.childNodes];
-  plot.addEventListener("pointerover", (event) => {
-    const label = event.target.dataset ? event.target.dataset.label : undefined;
-    if (label) readout.textContent = label;
+  const lines = [...plot.querySelectorAll("polyline[data-label]")].map((line) => ({ line, points: pointsOf(line) }));
+  const view = plot.viewBox.baseVal;
+  const marked = element("polyline", "marked", plot);
+
+  plot.addEventListener("pointermove", (event) => {
+    const box = plot.getBoundingClientRect();
+    const x = ((event.clientX - box.left) / box.width) * view.width;
+    const y = ((event.clientY - box.top) / box.height) * view.height + view.y;
+    const near = lines.reduce((best, each) => {
+      const distance = Math.abs(heightAt(each.points, x) - y);
+      return distance < best.distance ? { ...each, distance } : best;
+    }, { line: null, distance: REACH });
+    if (!near.line) return;
+    readout.textContent = near.line.dataset.label;
+    marked.setAttribute("points", near.line.getAttribute("points"));
+    marked.setAttribute("visibility", "visible");
   });
-  plot.addEventListener("pointerleave", () => readout.replaceChildren(...words));
+  plot.addEventListener("pointerleave", () => {
+    readout.replaceChildren(...words);
+    marked.setAttribute("visibility", "hidden");
+  });
 }
 
 document.querySelectorAll(".chart").forEach(setUpChart);
