@@ -127,9 +127,8 @@ class Survey:
 
     Example:
         >>> from skyhold.storage.opening import open_store
-        >>> Survey(open_store("memory://survey-example")).look()
-        Traceback (most recent call last):
-        skyhold.errors.ResultError: there is no campaign at 'memory://survey-example'
+        >>> Survey(open_store("memory://survey-example")).receipts(limit=10)
+        []
     """
 
     def __init__(self, store: Store) -> None:
