@@ -11,6 +11,7 @@ import pytest
 from campaign_samples import YearSimulator, make_campaign, year_plan
 from skyhold.errors import ResultError
 from skyhold.simulation.campaign import Campaign
+from skyhold.simulation.layout import done_key
 from skyhold.simulation.message_groups import group_messages
 from skyhold.simulation.outcome import Outcome, read_outcomes, write_outcomes
 from skyhold.simulation.simulator import EngineMessage
@@ -76,12 +77,12 @@ def test_a_case_that_is_committed_is_done_before_its_chunk_is():
     store = open_store(_place())
     campaign = make_campaign(store, simulator, wait=1, insulations=1)
     with _at_work(campaign, simulator):
-        chunk = next(iter(campaign._board.chunks.values()))
-        case = chunk.tasks[0].case
-        early = Outcome(case, "a1", None, "", "2.0", "another")
-        store.write(f"done/{chunk.chunk}/{case}.json", write_outcomes([early]))
+        name, label = next(iter(campaign.labels.items()))
+        chunk = next(each for each in campaign._board.chunks("0000-00000").values() if each.tasks[0].case == label.case)
+        early = Outcome(label.case, "a1", None, "", "2.0", "another")
+        store.write(done_key(chunk.chunk, label.case), write_outcomes([early]))
         survey = Survey(store)
-        view = survey.look().cases["lights=1, insulation=0.05"]
+        view = survey.look().cases[name]
         assert (view.state, view.outcome) == ("done", None)
         assert survey.story(view.label.label).view.outcome == early
 

@@ -32,6 +32,7 @@ __all__ = [
     "ENDED",
     "OLD_SCHEMAS",
     "OVERVIEW",
+    "RECEIPTS",
     "SCHEMA",
     "STATE",
     "TABLE_HEAD",
@@ -65,6 +66,7 @@ OVERVIEW = "state/campaign/"
 ENDED = "state/campaign/ended/"
 CANCELLED = "state/campaign/cancelled.json"
 TABLE_HEAD = "table/HEAD.json"
+RECEIPTS = "receipts/"
 
 
 def blob_key(sha256: str) -> str:
@@ -196,4 +198,4 @@ def table_part_key(sha256: str) -> str:
 
 def receipt_key(run_id: str) -> str:
     """Return where a worker's receipt lies."""
-    return f"receipts/{run_id}.receipt.json"
+    return f"{RECEIPTS}{run_id}.receipt.json"

@@ -16,11 +16,21 @@ from skyhold.errors import MalformedInputError, ResultError, VerificationError
 from skyhold.runs.receipt import RECEIPT_SUFFIX, Receipt
 from skyhold.simulation.board import Board, Standing
 from skyhold.simulation.campaign_record import CampaignRecord
-from skyhold.simulation.layout import CAMPAIGN, RECEIPTS, done_key, done_prefix, fail_prefix, out_key
+from skyhold.simulation.layout import (
+    CAMPAIGN,
+    RECEIPTS,
+    block_of,
+    done_key,
+    done_prefix,
+    fail_prefix,
+    out_key,
+    piece_id,
+)
 from skyhold.simulation.outcome import Outcome, read_outcomes
+from skyhold.simulation.pieces import Left
 from skyhold.simulation.spending import price_of, requests_in
 from skyhold.simulation.status import Status, find_status
-from skyhold.simulation.tasks import Chunk, Label
+from skyhold.simulation.tasks import Label
 from skyhold.storage.contract import Store
 from skyhold.storage.wrappers.prefixed import PrefixedStore
 
@@ -85,7 +95,7 @@ class Look:
     eta_s: float | None
     requests: float
     cost: float | None
-    version: tuple[int, int]
+    version: tuple[int, int, int]
 
     @property
     def state(self) -> str:
@@ -136,8 +146,13 @@ class Survey:
         self._board = Board(store)
         self._lock = threading.RLock()
         self._receipts: dict[str, Receipt | None] = {}
-        self._standing = Standing()
-        self._table: tuple[tuple[int, int], Any] | None = None
+        self._labels: dict[str, Label] = {}
+        self._homes: dict[str, list[tuple[str, str]]] = {}
+        self._chunks_of: dict[str, list[str]] = {}
+        self._read: set[str] = set()
+        self._ended: dict[str, dict[str, Outcome]] = {}
+        self._results: dict[str, Outcome] = {}
+        self._table: tuple[tuple[int, int, int], Any] | None = None
 
     def look(self) -> Look:
         """Return how the campaign stands now.
@@ -148,14 +163,14 @@ class Survey:
         """
         with self._lock:
             record = self._board.record
-            self._standing = standing = self._board.look()
-            self._board.read_finished(standing)
+            standing = self._board.look()
+            self._read_plan()
             status = find_status(self._board, standing)
-            results = self._board.results(standing)
+            self._results = results = self._find_results(standing)
             states = self._states(standing, {each.chunk for each in status.active}, results)
             cases = {
                 name: CaseView(label, states[label.case], results.get(label.case))
-                for name, label in self._board.labels.items()
+                for name, label in self._labels.items()
             }
             counts = Counter(states.values())
             status = replace(
@@ -175,7 +190,7 @@ class Survey:
                 _eta_s(status, results),
                 sum(map(requests_in, usages)),
                 sum(prices) if prices else None,
-                (standing.parts, len(standing.finished)),
+                (standing.parts, len(standing.ended), sum(map(len, standing.finished.values()))),
             )
 
     def story(self, label: str) -> CaseStory:
@@ -187,14 +202,16 @@ class Survey:
         with self._lock:
             view = self.look().named(label)
             case = view.label.case
-            chunks = [chunk for chunk in self._board.chunks.values() if any(t.case == case for t in chunk.tasks)]
-            if view.state == "done" and view.outcome is None:
-                view = replace(view, outcome=self._early(chunks, case))
-            task = next(task for task in chunks[0].tasks if task.case == case)
+            chunks = self._chunks_of[case]
+            homes = {home for chunk in chunks for known, home in self._homes[chunk] if known == case}
+            tasks = self._board.chunks(block_of(chunks[0]))[chunks[0]].tasks
+            task = next(task for task in tasks if task.case == case)
+        if view.state == "done" and view.outcome is None:
+            view = replace(view, outcome=self._early(homes, case))
         attempts = tuple(
             read_outcomes(self.store.read(info.key))[0]
             for chunk in chunks
-            for info in self.store.list(f"{fail_prefix(chunk.chunk)}{case}/")
+            for info in self.store.list(f"{fail_prefix(chunk)}{case}/")
         )
         ended = view.outcome
         prefix = out_key(case, ended.attempt, "") if ended is not None and ended.failure is None else ""
@@ -218,7 +235,7 @@ class Survey:
         with self._lock:
             version = self.look().version
             if self._table is None or self._table[0] != version:
-                built = build_table(self._board.labels.values(), self._board.results(self._standing))
+                built = build_table(self._labels.values(), self._results)
                 self._table = (version, built)
             return self._table[1]
 
@@ -237,33 +254,52 @@ class Survey:
         except (MalformedInputError, VerificationError):
             return None
 
+    def _read_plan(self) -> None:
+        """Read the labels and cases of the blocks that were not read before."""
+        for block in [name for name in self._board.blocks if name not in self._read]:
+            for name, chunk in self._board.chunks(block).items():
+                self._homes[name] = [(task.case, chunk.home_of(task)) for task in chunk.tasks]
+                for task in chunk.tasks:
+                    self._chunks_of.setdefault(task.case, []).append(name)
+            for label in self._board.plan(block).labels:
+                self._labels.setdefault(label.label, label)
+            self._read.add(block)
+
+    def _find_results(self, standing: Standing) -> dict[str, Outcome]:
+        """Return how cases ended, as far as their chunks are finished; the last of several attempts counts."""
+        found: dict[str, Outcome] = {}
+        for block in self._board.blocks:
+            if block not in self._ended:
+                told = {outcome.case: outcome for outcome in self._board.outcomes_of(block, standing)}
+                if block not in standing.ended:
+                    found |= told
+                    continue
+                self._ended[block] = told
+                self._board.forget(block)
+            found |= self._ended[block]
+        return found
+
     def _states(self, standing: Standing, active: set[str], results: Mapping[str, Outcome]) -> dict[str, CaseState]:
         """Return the state of each case."""
-        states: dict[str, CaseState] = {
-            case: "failed" if outcome.failure else "done" for case, outcome in results.items()
-        }
-        for chunk in self._board.unfinished(standing):
-            is_active = chunk.chunk in active
-            early = self._committed(chunk) if chunk.claim else set[str]()
-            for task in chunk.tasks:
-                if states.get(task.case) == "done":
-                    continue
-                states[task.case] = "done" if task.case in early else "running" if is_active else "waiting"
+        states: dict[str, CaseState] = dict.fromkeys(self._chunks_of, "waiting")
+        states |= {case: "failed" if outcome.failure else "done" for case, outcome in results.items()}
+        for left in self._board.left(standing):
+            is_active = not active.isdisjoint({left.chunk, piece_id(left.chunk, left.start, left.end)})
+            early = self._committed(left) if left.claim else set[str]()
+            for case, _ in self._homes[left.chunk][left.start : left.end]:
+                if states[case] != "done":
+                    states[case] = "done" if case in early else "running" if is_active else "waiting"
         return states
 
-    def _committed(self, chunk: Chunk) -> set[str]:
+    def _committed(self, left: Left) -> set[str]:
         """Return the cases that are done in a chunk that somebody is at, or has left."""
-        homes = {chunk.home_of(task) for task in chunk.tasks}
+        homes = {home for _, home in self._homes[left.chunk][left.start : left.end]}
         names = (info.key.rpartition("/")[2] for home in homes for info in self.store.list(done_prefix(home)))
         return {name.removesuffix(".json") for name in names}
 
-    def _early(self, chunks: list[Chunk], case: str) -> Outcome | None:
-        for chunk in chunks:
-            for task in chunk.tasks:
-                key = done_key(chunk.home_of(task), case)
-                if task.case == case and self.store.exists(key):
-                    return read_outcomes(self.store.read(key))[0]
-        return None
+    def _early(self, homes: set[str], case: str) -> Outcome | None:
+        keys = [key for home in homes if self.store.exists(key := done_key(home, case))]
+        return read_outcomes(self.store.read(keys[0]))[0] if keys else None
 
 
 def _eta_s(status: Status, results: Mapping[str, Outcome]) -> float | None:
