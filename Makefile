@@ -20,6 +20,7 @@ test: $(SETUP) $(if $(CI),$(AZURITE) $(CHROMIUM))
 	$(BIN)/python -m pytest -m "not slow" --numprocesses=$(TEST_PROCESSES) --dist=loadfile
 
 test-slow: $(SETUP) $(AZURITE) $(CHROMIUM) $(OTHER_ENGINE)
+	$(UV) pip install --quiet --python $(BIN)/python --group slow
 	$(BIN)/python -m pytest -m "slow or not slow" --hypothesis-profile=nightly
 
 check: $(SETUP) $(if $(CI),$(AZURITE))

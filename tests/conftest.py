@@ -3,7 +3,7 @@
 import os
 from collections.abc import Generator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import pytest
@@ -22,6 +22,7 @@ from skyhold.testing.servers import (
 from starting import started
 
 if TYPE_CHECKING:
+    from distributed import LocalCluster
     from playwright.sync_api import Browser
 
 settings.register_profile("default", max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -80,6 +81,16 @@ def gcs() -> Generator[GcsServer]:
 @pytest.fixture(scope="session")
 def google_account() -> ServiceAccount:
     return ServiceAccount()
+
+
+@pytest.fixture(scope="session")
+def dask_cluster() -> "Generator[LocalCluster]":
+    """A scheduler and two worker processes, which come back when they are killed."""
+    from distributed import LocalCluster  # noqa: PLC0415 - the extra `dask`, and only some tests need it
+
+    cluster: Any
+    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0", memory_limit=None) as cluster:
+        yield cluster
 
 
 @pytest.fixture(scope="session")

@@ -26,6 +26,18 @@ class UserWithValidator(UserWithText):
         return value.strip()
 
 
+class UserWithWork(UserWithText):
+    @field_validator("email")
+    @classmethod
+    def with_check_digit(cls, value: str) -> str:
+        digit = 0
+        for place, char in enumerate(value * 8):
+            digit = (digit * 31 + place * ord(char)) % 97
+        if digit > 96:  # never: what counts is the work
+            raise ValueError("wrong check digit")
+        return value
+
+
 class WholeUser(UserWithText):
     """Has all columns: ZooPipe aborts on a Parquet file that has more columns than the schema."""
 
@@ -39,5 +51,6 @@ SCHEMAS: dict[str, type[BaseModel]] = {
     "EmailStr": UserWithEmail,
     "str": UserWithText,
     "field_validator": UserWithValidator,
+    "python": UserWithWork,
     "all columns": WholeUser,
 }

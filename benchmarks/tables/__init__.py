@@ -1,7 +1,20 @@
 """One file for each kind of table of docs/benchmarks.md, in the order of the page."""
 
 from measuring.report import TableMaker
-from tables import growth, history, plain, postgres, records, requests, scaling, simulation, startup, syncing, transfer
+from tables import (
+    growth,
+    history,
+    plain,
+    postgres,
+    records,
+    requests,
+    scale_out,
+    scaling,
+    simulation,
+    startup,
+    syncing,
+    transfer,
+)
 
 TABLES: dict[str, TableMaker] = {
     **records.makers(),
@@ -10,6 +23,7 @@ TABLES: dict[str, TableMaker] = {
     "bad-rows": scaling.make_bad_rows_table,
     "memory": scaling.make_memory_table,
     "memory-long": scaling.make_long_memory_table,
+    "scale-out": scale_out.make_table,
     "requests": requests.make_table,
     "transfer-small": transfer.make_small_table,
     "transfer-large": transfer.make_large_table,

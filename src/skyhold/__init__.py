@@ -6,7 +6,9 @@ from skyhold._version import __version__
 from skyhold.lazy import load_lazily
 
 if TYPE_CHECKING:
+    from skyhold.execution.dask import DaskExecutor
     from skyhold.execution.processes import MultiProcessExecutor
+    from skyhold.execution.ray import RayExecutor
     from skyhold.execution.threads import MultiThreadExecutor, SingleThreadExecutor
     from skyhold.records.formats.arrow import ArrowInputAdapter, ArrowOutputAdapter
     from skyhold.records.formats.arrow_streams import ArrowStreamInputAdapter, ArrowTableOutputAdapter
@@ -35,6 +37,7 @@ __all__ = [
     "CSVInputAdapter",
     "CSVOutputAdapter",
     "ColumnType",
+    "DaskExecutor",
     "DatasetOutputAdapter",
     "ExcelInputAdapter",
     "ExcelOutputAdapter",
@@ -49,6 +52,7 @@ __all__ = [
     "Pipe",
     "PythonInputAdapter",
     "PythonOutputAdapter",
+    "RayExecutor",
     "RowHook",
     "SQLInputAdapter",
     "SQLOutputAdapter",
@@ -71,6 +75,7 @@ _HOMES = {
     "CSVInputAdapter": "skyhold.records.formats.csv",
     "CSVOutputAdapter": "skyhold.records.formats.csv",
     "ColumnType": "skyhold.records.validation.column_type",
+    "DaskExecutor": "skyhold.execution.dask",
     "DatasetOutputAdapter": "skyhold.records.formats.dataset",
     "ExcelInputAdapter": "skyhold.records.formats.excel",
     "ExcelOutputAdapter": "skyhold.records.formats.excel",
@@ -85,6 +90,7 @@ _HOMES = {
     "Pipe": "skyhold.records.pipe",
     "PythonInputAdapter": "skyhold.records.formats.python",
     "PythonOutputAdapter": "skyhold.records.formats.python",
+    "RayExecutor": "skyhold.execution.ray",
     "RowHook": "skyhold.records.hooks",
     "SQLInputAdapter": "skyhold.records.formats.sql.adapters",
     "SQLOutputAdapter": "skyhold.records.formats.sql.adapters",

@@ -52,6 +52,7 @@ Grouped by what a handler would do::
     │   └── ResultError (FileNotFoundError)      run the case, or run it again
     ├── PreviewError (ValueError)                no picture or facts can be had of this content
     ├── VerificationError                        the store is not what the receipt says
+    ├── ExecutorError (RuntimeError)             look at the workers, then run it again
     └── StoppedError (RuntimeError)              somebody asked to stop
 """
 
@@ -353,6 +354,12 @@ class PreviewError(SkyholdError, ValueError):
 
 class VerificationError(SkyholdError):
     """The store is not what a receipt says."""
+
+
+class ExecutorError(SkyholdError, RuntimeError):
+    """Nobody did the work: workers died, their scheduler was restarted, or no cluster answers."""
+
+    exit_code = 6
 
 
 class StoppedError(SkyholdError, RuntimeError):

@@ -1,16 +1,15 @@
 """``convert``: rows from anything to anything, through a model."""
 
 import sys
-from concurrent.futures import Executor
 from dataclasses import asdict
 from typing import Any
 
 from skyhold.cli.adapters import Reading, Writing, open_inputs, open_target
+from skyhold.cli.executors import Working, open_executor, parse_shards
 from skyhold.cli.models import load_model
 from skyhold.cli.options import Common
 from skyhold.cli.output import Printer
 from skyhold.errors import BadOptionError, BadUriError
-from skyhold.execution.threads import MultiThreadExecutor, SingleThreadExecutor
 from skyhold.records.formats.adapter import InputAdapter, OutputAdapter
 from skyhold.records.pipe import Pipe
 from skyhold.records.report import Report
@@ -23,9 +22,9 @@ __all__ = ["convert", "parse_limit"]
 _DEFAULT = Common()
 _READING = Reading()
 _WRITING = Writing()
+_WORKING = Working()
 _REASONS = 5
 _LONGEST = 100
-_PIECE_ROWS = 65_536  # Ctrl-C waits for the piece that is being validated
 
 
 def convert(
@@ -33,7 +32,7 @@ def convert(
     schema: str = "",
     errors: str = "",
     max_errors: str = "",
-    workers: int | None = None,
+    working: Working = _WORKING,
     reading: Reading = _READING,
     writing: Writing = _WRITING,
     common: Common = _DEFAULT,
@@ -48,7 +47,7 @@ def convert(
         schema: Model that every row must satisfy, as module:Model or file.py:Model. Without it types are kept.
         errors: Where rejected rows go, a file of any format.
         max_errors: Publish nothing when more rows are rejected than this: a count such as 100, or a share such as 1%.
-        workers: Threads that validate; the number of processors if not given.
+        working: Who does the work.
         reading: How to read.
         writing: How to write.
         common: Options of every command.
@@ -62,18 +61,19 @@ def convert(
     input_adapter = open_inputs(sources, reading, common)
     output_adapter = open_target(target, writing, common)
     error_adapter = open_target(errors, Writing(), common) if errors else None
-    limit = parse_limit(max_errors)
+    limit, parts = parse_limit(max_errors), parse_shards(working.shards)
     model = load_model(schema) if schema else None
     if common.dry_run:
         return _tell_plan(printer, input_adapter, output_adapter, schema)
-    with _executor(workers) as executor:
+    with open_executor(working) as chosen:
         pipe = Pipe(
             input_adapter=input_adapter,
             output_adapter=output_adapter,
             error_output_adapter=error_adapter,
             schema_model=model,
-            executor=executor,
+            executor=chosen,
             max_errors=limit,
+            shards=parts,
             on_progress=(ProgressBar(),) if common.progress and not common.json else (),
         )
         try:
@@ -112,14 +112,6 @@ def parse_limit(text: str) -> float | None:
         f"--max-errors {text!r} is neither a count nor a share",
         remedy="Write --max-errors 100 for a hundred rows, --max-errors 1% for one in a hundred",
     )
-
-
-def _executor(workers: int | None) -> Executor:
-    if workers is not None and workers < 1:
-        raise BadOptionError(f"--workers {workers} is less than 1")
-    if workers == 1:
-        return SingleThreadExecutor(batch_size=_PIECE_ROWS)
-    return MultiThreadExecutor(workers, batch_size=_PIECE_ROWS)
 
 
 def _tell_plan(printer: Printer, source: InputAdapter, target: OutputAdapter, schema: str) -> int:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from skyhold.records.formats.adapter import Checkpoint, OutputStream, Written
+from skyhold.records.formats.adapter import Checkpoint, OutputStream, Piece, Written
 
 __all__ = ["WriteBehind"]
 
@@ -39,6 +39,9 @@ class WriteBehind(OutputStream):
 
     def write(self, batch: pa.RecordBatch) -> None:
         self._submit(self._inner.write, batch, batch.nbytes)
+
+    def append(self, piece: Piece) -> None:
+        self._submit(self._inner.append, piece, 0)
 
     def checkpoint(self, reached: Checkpoint) -> None:
         self._submit(self._inner.checkpoint, reached, 0)

@@ -9,17 +9,19 @@ import os
 import threading
 from collections import Counter, deque
 from collections.abc import Callable, Generator, Iterator
-from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import pyarrow as pa
 
 from skyhold._version import __version__
-from skyhold.errors import BadOptionError, ConflictError, RejectLimitError, StoppedError, VerificationError
+from skyhold.errors import BadOptionError, ConflictError, StoppedError
+from skyhold.execution.elsewhere import is_elsewhere, is_here, result_of, workers_of
 from skyhold.execution.threads import SingleThreadExecutor
 from skyhold.records.behind import WriteBehind
+from skyhold.records.endings import check_written, too_many_rejects, whole_or_nothing
 from skyhold.records.formats.adapter import (
     Batch,
     Checkpoint,
@@ -28,6 +30,7 @@ from skyhold.records.formats.adapter import (
     OpenStore,
     OutputAdapter,
     OutputStream,
+    Passed,
     Written,
 )
 from skyhold.records.handover import Parcel, pack, shared_folder
@@ -41,7 +44,7 @@ from skyhold.records.work import Judged, KeptPlan, Plan, RemoteJudge, judge
 from skyhold.runs.receipt import RejectGroup, check_balance
 from skyhold.runs.recording import RunRecorder
 
-__all__ = ["Flow", "Request", "plan_for"]
+__all__ = ["Flow", "Request", "plan_for", "run_fingerprint"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +59,8 @@ class Request:
     before: Hooks
     after: Hooks
     max_errors: float | None
+    shards: int | Literal["auto"] | None = None
+    pieces: str | None = None
 
 
 class _Piece(NamedTuple):
@@ -82,6 +87,11 @@ class Flow:
         rejects: Counts refused rows.
         stop: Set from outside to end the run without a result.
         wrap: Put around every store.
+
+    Attributes:
+        rows_by_source: Rows read so far of each source.
+        last_source: What it ended in.
+        passed: How much of that is behind it, at the end.
     """
 
     def __init__(
@@ -97,7 +107,9 @@ class Flow:
         self._rejects = rejects
         self._stop = stop
         self._wrap = wrap
-        self._rows_by_source: Counter[str] = Counter()
+        self.rows_by_source: Counter[str] = Counter()
+        self.last_source = ""
+        self.passed = Passed()
         self._lines: list[pa.RecordBatch] = []  # of the error output, since the last checkpoint
         self._skipped: Checkpoint | None = None
 
@@ -119,7 +131,7 @@ class Flow:
             if not isinstance(request.executor, SingleThreadExecutor):
                 output = WriteBehind(output)
             columns = reject_schema(stream.schema, stream.kind)
-            with _whole(output) as outputs:
+            with whole_or_nothing(output) as outputs:
                 errors = request.errors.open(columns, self._wrap) if request.errors else None
                 if errors is not None:
                     outputs.append(errors)
@@ -130,17 +142,21 @@ class Flow:
                         if piece.ends_part:
                             output.checkpoint(self._reached(stream))
                 self._check_end(stream)
+                self.passed = stream.passed()
+                self.last_source = stream.sources[-1].uri if stream.sources else ""
                 progress.step("publishing")
                 refused, written = errors.close() if errors else [], output.close()
         self._note(stream, [*refused, *written])
-        self._check_written(refused, written)
+        counts = self._recorder.progress.counts
+        check_written(request.output, written, counts["rows_written"])
+        check_written(request.errors, refused, counts["rows_rejected"])
 
     def _judged(self, stream: InputStream, plan: Plan, part_rows: int | None) -> Generator[tuple[_Piece, Judged]]:
         """Judge in the executor, a few pieces ahead, and yield in input order."""
         request = self._request
         executor = request.executor
-        workers = getattr(executor, "max_workers", None) or getattr(executor, "_max_workers", None) or 1
-        window = 1 if isinstance(executor, SingleThreadExecutor) else min(workers, os.cpu_count() or 1) + 1
+        workers = workers_of(executor) if is_elsewhere(executor) else min(workers_of(executor), os.cpu_count() or 1)
+        window = 1 if isinstance(executor, SingleThreadExecutor) else workers + 1
         waiting: deque[tuple[_Piece, Future[Judged | Parcel]]] = deque()
         batches = _resized(self._unseen(stream.batches()), getattr(executor, "batch_size", None))
         with self._submitting(plan, stream) as submit:
@@ -160,7 +176,7 @@ class Flow:
         self, waiting: deque[tuple[_Piece, Future[Judged | Parcel]]], stream: InputStream
     ) -> tuple[_Piece, Judged]:
         piece, future = waiting.popleft()
-        found = future.result()
+        found = result_of(future)
         return piece, self._hooked(piece.batch, found.unpack() if isinstance(found, Parcel) else found, stream)
 
     @contextmanager
@@ -168,7 +184,7 @@ class Flow:
         self, plan: Plan, stream: InputStream
     ) -> Generator[Callable[[Batch, Hooked | None], Future[Judged | Parcel]]]:
         executor, kind = self._request.executor, stream.kind
-        if isinstance(executor, SingleThreadExecutor | ThreadPoolExecutor):
+        if is_here(executor):
 
             def judge_here(batch: Batch, hooked: Hooked | None) -> Judged:
                 with stoppable(self._stop):
@@ -205,30 +221,23 @@ class Flow:
             output.write(judged.accepted)
         self._rejects.add(rejected)
         read = batch.data.num_rows + len(batch.malformed)
-        self._rows_by_source[batch.source] += read
+        self.rows_by_source[batch.source] += read
         counts = {"rows_read": read, "rows_written": judged.accepted.num_rows, "rows_rejected": len(rejected)}
         hooked = {"rows_dropped": judged.dropped, "rows_added": judged.added}
         self._recorder.progress.advance(read, **counts, **{name: count for name, count in hooked.items() if count})
         limit = self._request.max_errors
         if isinstance(limit, int) and self._rejects.total > limit:
-            raise self._too_many(f"max_errors={limit:,}")
+            raise too_many_rejects(self._request.input.uri, self._rejects, f"max_errors={limit:,}")
 
     def _check_end(self, stream: InputStream) -> None:
         self._check_stop()
         check_balance(self._recorder.run_id, self._recorder.progress.counts)
         limit = self._request.max_errors
         if isinstance(limit, float) and self._rejects.total > limit * self._recorder.progress.done:
-            raise self._too_many(f"max_errors={limit:.2%} of {self._recorder.progress.done:,}")
+            share = f"max_errors={limit:.2%} of {self._recorder.progress.done:,}"
+            raise too_many_rejects(self._request.input.uri, self._rejects, share)
         if self._skipped is not None:
             self._check_sources(self._skipped, stream)
-
-    def _too_many(self, limit: str) -> RejectLimitError:
-        worst = self._rejects.groups()[0]
-        return RejectLimitError(
-            f"{self._rejects.total:,} rows of {self._request.input.uri!r} were rejected, more than {limit}; "
-            f"the most frequent: {worst.field} {worst.message} (row {worst.sample_rows[0]})",
-            remedy="Correct the input or the model, or raise max_errors",
-        )
 
     def _check_stop(self) -> None:
         if self._stop.is_set():
@@ -240,7 +249,7 @@ class Flow:
         """Take over what an earlier run has done, so that its rows are only counted on the way."""
         if output.checkpoint_rows is None:
             return
-        earlier = output.resume(_fingerprint(self._request, stream, schema))
+        earlier = output.resume(run_fingerprint(self._request, stream, schema))
         if not earlier:
             return
         if self._request.before or self._request.after:
@@ -250,7 +259,7 @@ class Flow:
                 for lines in checkpoint.rejected.to_batches():
                     errors.write(lines)
         last = self._skipped = earlier[-1]
-        self._rows_by_source.update(last.rows_by_source)
+        self.rows_by_source.update(last.rows_by_source)
         self._rejects.restore(RejectGroup(*group) for group in last.rejects)
         self._recorder.progress.advance(last.counts["rows_read"], **last.counts)
 
@@ -285,41 +294,15 @@ class Flow:
             (each.field, each.type, each.count, each.message, each.sample_rows) for each in self._rejects.groups()
         )
         rejected = pa.Table.from_batches(lines) if lines else None
-        return Checkpoint(counts, dict(self._rows_by_source), _sources(stream), groups, rejected)
-
-    def _check_written(self, refused: list[Written], written: list[Written]) -> None:
-        """Refuse outputs that say they hold other rows than they were given."""
-        counts = self._recorder.progress.counts
-        for adapter, outputs, name in (
-            (self._request.output, written, "rows_written"),
-            (self._request.errors, refused, "rows_rejected"),
-        ):
-            rows, given = sum(each.rows for each in outputs), counts[name]
-            if adapter is not None and rows != given:
-                raise VerificationError(
-                    f"{adapter.uri!r} holds {rows:,} rows, and was given {given:,}",
-                    remedy="Do not use it; tell whoever made its adapter, and run the pipe again",
-                )
+        return Checkpoint(counts, dict(self.rows_by_source), _sources(stream), groups, rejected)
 
     def _note(self, stream: InputStream, written: list[Written]) -> None:
         for source in stream.sources:
-            self._recorder.add_input(source.uri, source.info, rows=self._rows_by_source[source.uri])
+            self._recorder.add_input(source.uri, source.info, rows=self.rows_by_source[source.uri])
         for each in written:
             self._recorder.add_output(each.uri, each.info, sha256=each.sha256, rows=each.rows)
         self._recorder.progress.advance(rows_read=0, rows_written=0, rows_rejected=0)  # counts of an empty input
         self._recorder.rejects = self._rejects.groups()
-
-
-@contextmanager
-def _whole(output: OutputStream) -> Generator[list[OutputStream]]:
-    """Throw outputs away unless the block ends; more may be appended."""
-    outputs = [output]
-    try:
-        yield outputs
-    except BaseException:
-        for each in outputs:
-            each.abort()
-        raise
 
 
 def _resized(batches: Iterator[Batch], rows: int | None) -> Iterator[Batch]:
@@ -357,7 +340,7 @@ def _sources(stream: InputStream) -> tuple[tuple[str, int | None, str | None], .
     )
 
 
-def _fingerprint(request: Request, stream: InputStream, schema: pa.Schema) -> str:
+def run_fingerprint(request: Request, stream: InputStream, schema: pa.Schema) -> str:
     """Return a hash that differs where a run would write something else."""
     told = (
         __version__,

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from skyhold.errors import BadOptionError
 
-__all__ = ["BatchHook", "Hook", "RowHook", "as_hooks"]
+__all__ = ["BatchHook", "Hook", "RowHook", "as_hooks", "code_places"]
 
 Row = dict[str, Any]
 RowFunction = Callable[[Row], Row | Sequence[Row] | None]
@@ -27,6 +27,8 @@ class RowHook(ABC):
     Attributes:
         columns: The columns that the rows have afterwards; None if they stay the same. Only needed where no model
             comes after it.
+        any_order: Whether it needs to remember nothing of other rows, so that copies of it may each have a part of
+            them: a pipe in shards asks for that. Plain functions are taken for such.
 
     Example:
         >>> class OnlyNew(RowHook):
@@ -41,6 +43,7 @@ class RowHook(ABC):
     """
 
     columns: pa.Schema | None = None
+    any_order: bool = False
 
     def setup(self) -> None:  # noqa: B027 - may stay empty
         """Prepare, before the first row."""
@@ -58,6 +61,9 @@ class BatchHook(ABC):
 
     It is called with an empty batch first, to see the columns that it makes.
 
+    Attributes:
+        any_order: As of `RowHook`.
+
     Example:
         >>> import pyarrow.compute as pc
         >>> class Shout(BatchHook):
@@ -67,6 +73,8 @@ class BatchHook(ABC):
         >>> Shout().process(pa.record_batch({"name": ["ann"]})).to_pylist()
         [{'name': 'ANN'}]
     """
+
+    any_order: bool = False
 
     def setup(self) -> None:  # noqa: B027 - may stay empty
         """Prepare, before the first batch."""
@@ -88,11 +96,18 @@ Hook = Union[RowHook, BatchHook, RowFunction]  # noqa: UP007 - of a class and a 
 
 
 class _FunctionHook(RowHook):
+    any_order = True
+
     def __init__(self, function: RowFunction) -> None:
-        self._function = function
+        self.function = function
 
     def process(self, row: Row) -> Row | Sequence[Row] | None:
-        return self._function(row)
+        return self.function(row)
+
+
+def code_places(hooks: Sequence[RowHook | BatchHook]) -> list[object]:
+    """Return the classes and functions that say what hooks do."""
+    return [hook.function if isinstance(hook, _FunctionHook) else type(hook) for hook in hooks]
 
 
 def as_hooks(hooks: Hook | Sequence[Hook], option: str) -> tuple[RowHook | BatchHook, ...]:

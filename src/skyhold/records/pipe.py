@@ -5,17 +5,18 @@ from collections.abc import Sequence
 from concurrent.futures import Executor
 from contextvars import copy_context
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from skyhold.errors import BadOptionError, PipeStateError, StoppedError
 from skyhold.execution.signals import exit_on_terminate
 from skyhold.execution.threads import SingleThreadExecutor
-from skyhold.records.flow import Flow, Request, plan_for
+from skyhold.records.flow import Request, plan_for
 from skyhold.records.formats.adapter import InputAdapter, OutputAdapter
 from skyhold.records.hooks import Hook, as_hooks
 from skyhold.records.log import PipeLog
 from skyhold.records.rejects import RejectCounts
 from skyhold.records.report import Report
+from skyhold.records.shard_run import run_rows
 from skyhold.records.validation.outcome import FieldRoute
 from skyhold.records.validation.plan import ValidationPlan
 from skyhold.runs.progress import Listener
@@ -43,6 +44,10 @@ class Pipe:
         after_validation: Hooks for accepted rows.
         max_errors: Publish nothing when more rows than this are rejected: a count, which stops the run at once, or a
             share such as 0.01, which is known at the end.
+        shards: Into how many parts the input is divided, each read, judged and written by a worker itself; the driver
+            makes the output of what they leave. ``"auto"`` goes by the executor. None divides for executors whose
+            workers may be on other machines, where nothing stands in the way, and else lets this process read.
+        pieces: A folder for what workers leave until the output is made of it; beside the output if not given.
         on_progress: Called with every `skyhold.runs.progress.Event`, one at a time and in order.
 
     Example:
@@ -68,6 +73,8 @@ class Pipe:
         before_validation: Hook | Sequence[Hook] = (),
         after_validation: Hook | Sequence[Hook] = (),
         max_errors: float | None = None,
+        shards: int | Literal["auto"] | None = None,
+        pieces: str | None = None,
         on_progress: Listener | Sequence[Listener] = (),
     ) -> None:
         self._request = Request(
@@ -79,6 +86,8 @@ class Pipe:
             as_hooks(before_validation, "before_validation"),
             as_hooks(after_validation, "after_validation"),
             _as_limit(max_errors),
+            _as_shards(shards),
+            pieces,
         )
         self._rejects = RejectCounts()
         listeners = (PipeLog(self._rejects), *((on_progress,) if callable(on_progress) else on_progress))
@@ -88,6 +97,7 @@ class Pipe:
             "error_output": error_output_adapter.uri if error_output_adapter else None,
             "schema_model": getattr(schema_model, "__qualname__", None),
             "max_errors": max_errors,
+            "shards": shards,
         }
         self._recorder = RunRecorder(
             "pipe", f"{input_adapter.uri} → {output_adapter.uri}", asked=asked, unit="rows", listeners=listeners
@@ -189,7 +199,7 @@ class Pipe:
     def _work(self) -> None:
         try:
             self._recorder.start()
-            Flow(self._request, self._recorder, self._rejects, self._stop, self._metered).run()
+            run_rows(self._request, self._recorder, self._rejects, self._stop, self._metered)
             self.report.receipt = self._publish_receipt()
             self.report.status = "completed"
         except BaseException as error:  # noqa: BLE001 - carried to whoever asks, in their thread
@@ -215,4 +225,12 @@ def _as_limit(max_errors: float | None) -> float | None:
     raise BadOptionError(
         f"max_errors={max_errors!r} is neither a count nor a share from 0.0 to 1.0",
         remedy="Pass max_errors=100 for a hundred rows, max_errors=0.01 for one in a hundred",
+    )
+
+
+def _as_shards(shards: int | Literal["auto"] | None) -> int | Literal["auto"] | None:
+    if shards is None or shards == "auto" or (type(shards) is int and shards > 0):
+        return shards
+    raise BadOptionError(
+        f"shards={shards!r} is neither a number of parts nor 'auto'", remedy="Pass shards=8, or leave it out"
     )

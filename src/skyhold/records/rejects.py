@@ -182,6 +182,21 @@ class RejectCounts:
             self._groups[group.field, group.type] = _Group(group.message, group.count, list(group.sample_rows))
             self.total += group.count
 
+    def merge(self, groups: Iterable[RejectGroup], rows_before: int | None = 0) -> None:
+        """Count what was counted elsewhere, of rows that come after those that are counted here.
+
+        Args:
+            groups: The reasons.
+            rows_before: What their row numbers are to be raised by; None where that is not known, and none is told.
+        """
+        for each in groups:
+            group = self._groups.setdefault((each.field, each.type), _Group(each.message, 0, []))
+            group.count += each.count
+            if rows_before is not None:
+                room = _SAMPLES - len(group.samples)
+                group.samples.extend(row + rows_before for row in each.sample_rows[:room])
+            self.total += each.count
+
     def groups(self) -> tuple[RejectGroup, ...]:
         """Return the reasons, the most frequent first."""
         found = [

@@ -7,6 +7,7 @@ from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from typing import Any
 
 from skyhold.errors import BadOptionError
+from skyhold.execution.elsewhere import is_here, result_of
 from skyhold.execution.waiting import completed
 from skyhold.runs.receipt import Receipt
 from skyhold.runs.recording import RunRecorder
@@ -42,16 +43,13 @@ def run_workers(
         cache: Results that the machines of the workers know already.
 
     Raises:
-        BadOptionError: There are none.
+        BadOptionError: There are none, or they would not see the campaign's store.
+        ExecutorError: The executor gave one up.
     """
     if workers < 1:
         raise BadOptionError(f"workers={workers} is less than 1")
     if executor is not None:
-        futures = [
-            executor.submit(work, store, simulator=simulator, shard=shard, among=workers, cache=cache)
-            for shard in range(workers)
-        ]
-        return list(_reports(futures, lambda report: run.progress.advance(report.done + report.failed)))
+        return _run_elsewhere(store, executor, workers, simulator, run, cache)
 
     def note(outcome: Outcome) -> None:
         run.progress.advance(1, **({"cases_failed": 1} if outcome.failure else {"cases_done": 1}))
@@ -77,9 +75,33 @@ def run_workers(
             raise
 
 
+def _run_elsewhere(
+    store: Store,
+    executor: Executor,
+    workers: int,
+    simulator: Simulator,
+    run: RunRecorder,
+    cache: ResultCache | bool | None,
+) -> list[WorkReport]:
+    if not is_here(executor) and not store.is_shared:
+        raise BadOptionError(
+            f"other processes do not see what lies in {store.uri!r}",
+            remedy="Keep the campaign in a bucket or a folder, or let threads work on it",
+        )
+    futures = [
+        executor.submit(work, store, simulator=simulator, shard=shard, among=workers, cache=cache)
+        for shard in range(workers)
+    ]
+    try:
+        return list(_reports(futures, lambda report: run.progress.advance(report.done + report.failed)))
+    finally:
+        for future in futures:
+            future.cancel()  # of those that have not begun; the others give back what they have, or lose their lease
+
+
 def _reports(futures: Iterable[Future[WorkReport]], told: Callable[[WorkReport], None]) -> Iterable[WorkReport]:
     for future in completed(futures):
-        report = future.result()
+        report = result_of(future)
         told(report)
         yield report
 

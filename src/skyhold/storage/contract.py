@@ -109,12 +109,14 @@ class Store(ABC):
         uri: Where the store's root is, without credentials.
         identity: Where its credentials came from, in words; empty where there are none.
         concurrency: How many requests may usefully be in flight for small objects.
+        is_shared: Whether other processes see the same objects under the same URI.
         has_cheap_ranges: Whether reading a part of an object costs no more than that part; some web servers send all.
     """
 
     uri: str
     identity: str = ""
     concurrency: int = 128
+    is_shared: bool = True
     has_cheap_ranges: bool = True
 
     @abstractmethod

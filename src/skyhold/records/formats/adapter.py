@@ -5,7 +5,6 @@
 # pyright: reportUnknownArgumentType=false, reportAttributeAccessIssue=false
 
 from abc import ABC, abstractmethod
-from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor
 from contextlib import AbstractContextManager
@@ -15,7 +14,8 @@ from typing import NamedTuple, overload
 
 import pyarrow as pa
 
-from skyhold.errors import MalformedInputError
+from skyhold.errors import MalformedInputError, UnsupportedError
+from skyhold.records.formats.batch import Batch, MalformedRow
 from skyhold.records.validation.inference import InferredPlan
 from skyhold.records.validation.outcome import RowKind
 from skyhold.storage.contract import Store
@@ -32,6 +32,8 @@ __all__ = [
     "OutputAdapter",
     "OutputStream",
     "Passed",
+    "Piece",
+    "PieceForm",
     "RowKind",
     "Shards",
     "Source",
@@ -43,81 +45,6 @@ LEAST_SHARD_BYTES = 8 * 1024 * 1024
 
 OpenStore = Callable[[Store], Store]
 """What a pipe puts around each store it opens, to count requests."""
-
-
-@dataclass(frozen=True, slots=True)
-class MalformedRow:
-    """A row that the format itself cannot read.
-
-    Attributes:
-        row: 1 for the first row of data.
-        error_type: Stable name of the fault.
-        message: What was expected and found.
-        original: The row's text, as far as it can be told.
-        line: Where it begins in the file, 1 being the first line; None where that is not known.
-    """
-
-    row: int
-    error_type: str
-    message: str
-    original: str
-    line: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """Some rows in input order.
-
-    Attributes:
-        data: The rows that could be read, in the stream's schema.
-        source: Which object or table they are from; every source counts its rows from 1.
-        first_row: The number of the first, counting from 1 and counting malformed rows too.
-        skipped: Numbers, ascending and from ``first_row`` on, that are not in ``data``.
-        malformed: The rows that could not be read, as far as they are known by now.
-        lines: The line in the file where each row of ``data`` begins, 1 being the first: an int64 array, or the first
-            number where they follow each other; None where that is not known.
-    """
-
-    data: pa.RecordBatch
-    source: str = ""
-    first_row: int = 1
-    skipped: tuple[int, ...] = ()
-    malformed: tuple[MalformedRow, ...] = ()
-    lines: int | pa.Array | None = None
-
-    def slice(self, start: int, rows: int, *, with_malformed: bool) -> "Batch":
-        """Return some of its rows, with all of its malformed ones or none."""
-        first = self.row_number(start)
-        lines = self.lines
-        return Batch(
-            self.data.slice(start, rows),
-            self.source,
-            first,
-            tuple(number for number in self.skipped if number > first),
-            self.malformed if with_malformed else (),
-            lines + start if isinstance(lines, int) else lines if lines is None else lines.slice(start, rows),
-        )
-
-    def line_number(self, index: int) -> int | None:
-        """Return the line where the row at ``index`` of ``data`` begins, if it is known."""
-        if self.lines is None:
-            return None
-        return self.lines + index if isinstance(self.lines, int) else self.lines[index].as_py()
-
-    def row_number(self, index: int) -> int:
-        """Return the number in the input of the row at ``index`` of ``data``.
-
-        Example:
-            >>> batch = Batch(pa.RecordBatch.from_pylist([{"a": 1}] * 3), "x.csv", first_row=5, skipped=(6,))
-            >>> [batch.row_number(index) for index in range(3)]
-            [5, 7, 8]
-        """
-        if not self.skipped:
-            return self.first_row + index
-        before = bisect_right(
-            range(len(self.skipped)), index, key=lambda place: self.skipped[place] - self.first_row - place
-        )
-        return self.first_row + index + before
 
 
 @dataclass(frozen=True, slots=True)
@@ -353,6 +280,14 @@ class OutputStream(ABC):
     def write(self, batch: pa.RecordBatch) -> None:
         """Add rows."""
 
+    def append(self, piece: "Piece") -> None:
+        """Add rows that are written already, in the form of `OutputAdapter.piece_form`.
+
+        Raises:
+            UnsupportedError: The output has no such form.
+        """
+        raise UnsupportedError("this output takes rows that are not written yet", operation="append", uri=piece.key)
+
     @abstractmethod
     def close(self) -> "list[Written]":
         """Publish, and return what was written."""
@@ -393,6 +328,41 @@ class OutputAdapter(ABC):
         """Return where the run's receipt goes; None where nothing can lie beside the output."""
         del wrap
 
+    def pieces_place(self, wrap: OpenStore) -> tuple[Store, str] | None:
+        """Return the store and the prefix of what is kept while the output is made of pieces; None as above."""
+        del wrap
+
+    def piece_form(self, *, beside: bool) -> "PieceForm | None":
+        """Return what writes rows in a form that `OutputStream.append` takes as it is.
+
+        It can be pickled, and holds no secrets. None where rows must come as rows.
+
+        Args:
+            beside: Whether pieces lie in the store of the output.
+        """
+        del beside
+
     def __repr__(self) -> str:
         """Show what it is, without secrets."""
         return f"{type(self).__name__}({self.uri!r})"
+
+
+PieceForm = Callable[[Store, str, pa.Schema], OutputStream]
+"""Begins to write an object of a store with rows of a schema."""
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Rows in an object, in the form of an output.
+
+    Attributes:
+        key: The object.
+        rows: How many they are.
+        sha256: Of its bytes.
+        blocks: Reads them, once.
+    """
+
+    key: str
+    rows: int
+    sha256: str
+    blocks: Iterator[bytes]

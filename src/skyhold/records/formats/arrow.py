@@ -375,6 +375,8 @@ class _ArrowSink(ObjectSink):
     def _let_go(self) -> None:
         with contextlib.suppress(ValueError, OSError, pa.ArrowException):
             self._arrow.close()  # its footer meets a closed writer
+        with contextlib.suppress(ValueError, OSError, pa.ArrowException):
+            self._file.close()  # else it says on stderr that it could not write what it holds
 
 
 def _without_empty_dictionaries(batch: pa.RecordBatch) -> pa.RecordBatch:

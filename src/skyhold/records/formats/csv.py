@@ -8,11 +8,20 @@ import functools
 import os
 from collections.abc import Sequence
 from concurrent.futures import Executor
+from dataclasses import replace
 from typing import Any
 
 import pyarrow as pa
 
-from skyhold.records.formats.adapter import LEAST_SHARD_BYTES, InputStream, OpenStore, OutputStream, Shards
+from skyhold.records.formats.adapter import (
+    LEAST_SHARD_BYTES,
+    InputStream,
+    OpenStore,
+    OutputStream,
+    Piece,
+    PieceForm,
+    Shards,
+)
 from skyhold.records.formats.compression import codec_of_name
 from skyhold.records.formats.csv_dialect import CSVCut, CSVDialect, CSVLayout
 from skyhold.records.formats.csv_shards import divide_csv
@@ -25,6 +34,7 @@ from skyhold.records.formats.text_types import TypedStream, check_sample_rows
 from skyhold.records.formats.text_units import blank_lines
 from skyhold.records.formats.utf8 import check_encoding
 from skyhold.records.formats.window import SelectedStream, Selection
+from skyhold.storage.contract import Store
 
 __all__ = ["CSVInputAdapter", "CSVOutputAdapter"]
 
@@ -184,6 +194,13 @@ class CSVOutputAdapter(ObjectOutputAdapter):
     def _open_one(self, place: ObjectPlace, schema: pa.Schema) -> OutputStream:
         return _CSVSink(place, CSVText(schema, self._style))
 
+    def piece_form(self, *, beside: bool) -> PieceForm:  # noqa: ARG002 - it is copied wherever it lies
+        return functools.partial(_open_piece, replace(self._style, header=False, bom=False))
+
+
+def _open_piece(style: CSVStyle, store: Store, key: str, schema: pa.Schema) -> OutputStream:
+    return _CSVSink(ObjectPlace(store, key), CSVText(schema, style))
+
 
 class _CSVSink(ObjectSink):
     def __init__(self, place: ObjectPlace, text: CSVText) -> None:
@@ -195,6 +212,12 @@ class _CSVSink(ObjectSink):
         self._begin()
         for part in self._text.encode(batch):
             self._writer.write(part)
+
+    def append(self, piece: Piece) -> None:
+        self._begin()
+        for block in piece.blocks:
+            self._writer.write(block)
+        self._rows += piece.rows
 
     def _finish(self) -> None:
         self._begin()

@@ -7,17 +7,26 @@
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal
 
 import pyarrow as pa
 
 from skyhold.errors import BadOptionError, ConflictError, SchemaError
-from skyhold.records.formats.adapter import Checkpoint, OpenStore, OutputAdapter, OutputStream, Written
+from skyhold.records.formats.adapter import (
+    Checkpoint,
+    OpenStore,
+    OutputAdapter,
+    OutputStream,
+    Piece,
+    PieceForm,
+    Written,
+)
 from skyhold.records.formats.arrow import ArrowOutputAdapter
 from skyhold.records.formats.csv import CSVOutputAdapter
 from skyhold.records.formats.dataset_parts import RECEIPT_KEY, PartLog, PartRecord, part_number
 from skyhold.records.formats.json import JSONOutputAdapter
-from skyhold.records.formats.objects import ObjectOutputAdapter, ObjectPlace
+from skyhold.records.formats.objects import PIECES_SUFFIX, ObjectOutputAdapter, ObjectPlace
 from skyhold.records.formats.parquet import ParquetOutputAdapter
 from skyhold.records.formats.partitioning import Rechunker, partition_folder, split_by
 from skyhold.storage.contract import Store
@@ -105,9 +114,22 @@ class DatasetOutputAdapter(OutputAdapter):
         place = self._place(wrap)
         return place.store, f"{place.key}/{RECEIPT_KEY}"
 
+    def pieces_place(self, wrap: OpenStore) -> tuple[Store, str] | None:
+        place = self._place(wrap)
+        return place.store, place.key + PIECES_SUFFIX
+
+    def piece_form(self, *, beside: bool) -> PieceForm | None:
+        if self._partition_by or not beside:
+            return None
+        return partial(_open_piece, _ADAPTERS[self._format]("", **self._file_options))
+
     def _place(self, wrap: OpenStore) -> ObjectPlace:
         store, key = open_object(self._uri, **self._storage_options)
         return ObjectPlace(wrap(store), key)
+
+
+def _open_piece(adapter: ObjectOutputAdapter, store: Store, key: str, schema: pa.Schema) -> OutputStream:
+    return Rechunker(adapter.open_place(ObjectPlace(store, key), schema), schema)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +157,7 @@ class _DatasetStream(OutputStream):
         self._part = 0
         self._files: dict[str, Rechunker] = {}
         self._written: list[Written] = []
+        self._appended: list[Written] = []  # since the last checkpoint
 
     def resume(self, fingerprint: str) -> list[Checkpoint]:
         self._fingerprint = f"{fingerprint} {self._layout.fingerprint}"
@@ -165,6 +188,15 @@ class _DatasetStream(OutputStream):
                 file = self._files[key] = self._open(key)
             file.write(rows)
 
+    def append(self, piece: Piece) -> None:
+        """Make a piece a file of this part; its bytes do not come here."""
+        if not piece.rows:
+            return
+        key = f"{self._place.key}/part-{part_number(self._part)}.{self._layout.suffix}"
+        store = self._place.store
+        store.copy(piece.key, key)
+        self._appended.append(Written(store.uri_of(key), piece.rows, store.info(key), piece.sha256))
+
     def checkpoint(self, reached: Checkpoint) -> None:
         written = self._close_files()
         self._log.add(PartRecord.of(self._part, self._fingerprint, reached, written, self._place))
@@ -193,7 +225,7 @@ class _DatasetStream(OutputStream):
         return Rechunker(self._adapter.open_place(place, self._layout.schema), self._layout.schema)
 
     def _close_files(self) -> list[Written]:
-        written: list[Written] = []
+        written, self._appended = self._appended, []
         for key in sorted(self._files):
             written += self._files.pop(key).close()
         self._written += written

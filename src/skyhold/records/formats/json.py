@@ -4,6 +4,7 @@ r"""JSON: lines of objects, or one array of them."""
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownParameterType=false
 # pyright: reportUnknownArgumentType=false, reportAttributeAccessIssue=false
 
+import functools
 import itertools
 import os
 import re
@@ -16,8 +17,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from skyhold.errors import BadOptionError, MalformedInputError
-from skyhold.records.formats.adapter import Batch, InputStream, OutputStream, Passed, Source
-from skyhold.records.formats.compression import ByteStream, codec_of_name, is_plain
+from skyhold.records.formats.adapter import Batch, InputStream, OutputStream, Passed, Piece, PieceForm, Source
+from skyhold.records.formats.compression import ByteStream, Codec, codec_of_name, is_plain
 from skyhold.records.formats.json_array import elements
 from skyhold.records.formats.json_text import JsonEncoder, NonFinite
 from skyhold.records.formats.line_ends import find_line_ends
@@ -27,6 +28,7 @@ from skyhold.records.formats.part_reader import PartReader
 from skyhold.records.formats.text_units import TextUnits
 from skyhold.records.formats.utf8 import read_fully
 from skyhold.records.validation.inference import infer_schema
+from skyhold.storage.contract import Store
 
 __all__ = ["JSONInputAdapter", "JSONOutputAdapter", "JsonFormat"]
 
@@ -251,31 +253,63 @@ class JSONOutputAdapter(ObjectOutputAdapter):
         self._non_finite: NonFinite = non_finite
 
     def _open_one(self, place: ObjectPlace, schema: pa.Schema) -> OutputStream:
-        codec = codec_of_name(place.key)
-        name = place.key.rpartition(".")[0] if codec else place.key
-        is_array = self._format == "array" or (self._format == "auto" and name.lower().endswith(".json"))
+        is_array = self._is_array(place.key)
         if self._indent and not is_array:
             raise BadOptionError("indent=2 needs format='array': a line of its own is what makes an object in JSONL")
-        return _JsonSink(place, codec, JsonEncoder(schema, self._non_finite, indent=bool(self._indent)), is_array)
+        encoder = JsonEncoder(schema, self._non_finite, indent=bool(self._indent))
+        return _JsonSink(place, codec_of_name(place.key), encoder, _ARRAY if is_array else _LINES_OF_JSON)
+
+    def piece_form(self, *, beside: bool) -> PieceForm:  # noqa: ARG002 - it is copied wherever it lies
+        form = _ARRAY if self._is_array(self._place(lambda store: store).key) else _LINES_OF_JSON
+        bare = _Form(b"", form.between, b"", b"")
+        return functools.partial(_open_piece, bare, self._non_finite, self._indent)
+
+    def _is_array(self, key: str) -> bool:
+        name = key.rpartition(".")[0] if codec_of_name(key) else key
+        return self._format == "array" or (self._format == "auto" and name.lower().endswith(".json"))
+
+
+class _Form(NamedTuple):
+    """What stands before, between and after objects, and where there are none."""
+
+    head: bytes
+    between: bytes
+    end: bytes
+    empty: bytes
+
+
+_LINES_OF_JSON = _Form(b"", b"\n", b"\n", b"")
+_ARRAY = _Form(b"[\n", b",\n", b"\n]\n", b"[]\n")
+
+
+def _open_piece(
+    form: _Form, non_finite: NonFinite, indent: int | None, store: Store, key: str, schema: pa.Schema
+) -> OutputStream:
+    return _JsonSink(ObjectPlace(store, key), None, JsonEncoder(schema, non_finite, indent=bool(indent)), form)
 
 
 class _JsonSink(ObjectSink):
-    def __init__(self, place: ObjectPlace, codec: Any, encoder: JsonEncoder, is_array: bool) -> None:
+    def __init__(self, place: ObjectPlace, codec: Codec | None, encoder: JsonEncoder, form: _Form) -> None:
         super().__init__(place, codec)
         self._encoder = encoder
-        self._is_array = is_array
+        self._form = form
         self._is_first = True
+
+    def append(self, piece: Piece) -> None:
+        if not piece.rows:
+            return
+        self._writer.write(self._form.head if self._is_first else self._form.between)
+        self._is_first = False
+        for block in piece.blocks:
+            self._writer.write(block)
+        self._rows += piece.rows
 
     def _encode(self, batch: pa.RecordBatch) -> None:
         objects = self._encoder.encode(batch)
-        if not objects:
-            return
-        if not self._is_array:
-            self._writer.write(b"\n".join(objects) + b"\n")
-            return
-        self._writer.write((b"[\n" if self._is_first else b",\n") + b",\n".join(objects))
-        self._is_first = False
+        if objects:
+            form = self._form
+            self._writer.write((form.head if self._is_first else form.between) + form.between.join(objects))
+            self._is_first = False
 
     def _finish(self) -> None:
-        if self._is_array:
-            self._writer.write(b"[]\n" if self._is_first else b"\n]\n")
+        self._writer.write(self._form.empty if self._is_first else self._form.end)

@@ -47,6 +47,7 @@ from skyhold.storage.opening import open_object, open_pattern
 from skyhold.storage.reader import ObjectReader
 
 __all__ = [
+    "PIECES_SUFFIX",
     "ObjectInputAdapter",
     "ObjectOutputAdapter",
     "ObjectPlace",
@@ -56,6 +57,9 @@ __all__ = [
     "list_uris",
 ]
 
+
+PIECES_SUFFIX = ".pieces/"
+"""Pieces of an output that is being made lie beside it, under its key with this added."""
 
 _SHOWN_URIS = 3
 _LEAST_SHARDS = 2
@@ -308,6 +312,10 @@ class ObjectOutputAdapter(OutputAdapter):
     def receipt_place(self, wrap: OpenStore) -> tuple[Store, str] | None:
         place = self._place(wrap)
         return place.store, place.key + RECEIPT_SUFFIX
+
+    def pieces_place(self, wrap: OpenStore) -> tuple[Store, str] | None:
+        place = self._place(wrap)
+        return place.store, place.key + PIECES_SUFFIX
 
     def _place(self, wrap: OpenStore) -> ObjectPlace:
         store, key = open_object(self._uri, **self._storage_options)

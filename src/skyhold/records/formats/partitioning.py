@@ -75,7 +75,7 @@ def _has_plain_text(kind: pa.DataType) -> bool:
     return is_text or types.is_integer(kind) or types.is_boolean(kind) or types.is_date(kind)
 
 
-class Rechunker:
+class Rechunker(OutputStream):
     """Hands rows on in pieces of one size, so that files are the same however the rows came.
 
     Args:
@@ -90,7 +90,6 @@ class Rechunker:
         self._rows = 0
 
     def write(self, batch: pa.RecordBatch) -> None:
-        """Add rows."""
         while batch.num_rows:
             room = _CHUNK_ROWS - self._rows
             self._held.append(batch.slice(0, room))
@@ -100,12 +99,10 @@ class Rechunker:
                 self._flush()
 
     def close(self) -> list[Written]:
-        """Write what is left, and publish."""
         self._flush()
         return self._inner.close()
 
     def abort(self) -> None:
-        """Throw it away."""
         self._held.clear()
         self._inner.abort()
 

@@ -64,6 +64,7 @@ class MemoryBackend(Backend):
     """A dict with a lock, behind the contract."""
 
     answers_can_be_lost: ClassVar[bool] = False
+    is_shared = False
     _named: ClassVar[dict[str, _Shelf]] = {}
     _naming: ClassVar[threading.Lock] = threading.Lock()
 

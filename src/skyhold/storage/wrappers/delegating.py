@@ -22,6 +22,7 @@ class DelegatingStore(Store):
         self.uri = inner.uri
         self.identity = inner.identity
         self.concurrency = inner.concurrency
+        self.is_shared = inner.is_shared
         self.has_cheap_ranges = inner.has_cheap_ranges
 
     @property
