@@ -222,12 +222,12 @@ def test_no_secret_is_seen_on_the_way_to_a_cluster(
 
     with Client(dask_cluster, set_as_default=False) as client:
         client.wait_for_workers(2)
-        client.run(os.environ.update, keys)
+        client.run(lambda: os.environ.update(keys))
         try:
             report = pipe(place).run()
             told = [client.get_worker_logs(), client.get_scheduler_logs(), client.story(), client.get_task_stream()]
         finally:
-            client.run(lambda: [os.environ.pop(name) for name in keys])
+            client.run(lambda: [os.environ.pop(name, None) for name in keys])
     assert (report.total_processed, report.error_count) == (8, 4)
     assert report.requests["write"] >= 8
     assert SECRET not in repr(told)
