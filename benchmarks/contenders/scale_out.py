@@ -1,6 +1,7 @@
 """Rows through a validator in Python: by one thread, by two processes, by a Dask cluster of two processes."""
 
 from concurrent.futures import Executor, wait
+from importlib import import_module
 from typing import Any
 
 from contenders.schemas import SCHEMAS
@@ -40,7 +41,6 @@ def _open(who: str) -> Executor:
 def _load(number: int) -> int:
     import time
 
-    import skyhold.records.pipe  # noqa: F401 - a worker that has run before has it
-
+    import_module("skyhold.records.pipe")  # a worker that has run before has it
     time.sleep(0.1)  # so that every worker gets one
     return number
