@@ -1,6 +1,8 @@
 """Search, meshes, folders and imports in a real Chromium; one dashboard for all of them."""
 
+import contextlib
 import json
+import socket
 from collections.abc import Generator
 from pathlib import Path
 
@@ -174,3 +176,45 @@ def test_a_configuration_is_imported_from_a_file_of_the_computer(page: Page, bas
     assert (desk.folder / "cloud_storage_mock_config.json").is_file()
     page.goto(f"{base}/connections")
     expect(page.get_by_text("nobody in particular").first).to_be_visible()
+
+
+def test_a_drawing_opened_alone_runs_no_script(page: Page, base: str, folder: Path, place: Place):
+    script = "<script>document.documentElement.setAttribute('data-owned', '1')</script>"
+    (folder / "evil.svg").write_text(f"<svg xmlns='http://www.w3.org/2000/svg'>{script}</svg>")
+    alone = page.context.new_page()
+    said: list[str] = []
+    alone.on("console", lambda message: said.append(message.text))
+    answer = alone.goto(f"{base}/storage/{place.name}/picture?key=evil.svg")
+    assert answer is not None
+    assert answer.headers["content-type"] == "image/svg+xml"
+    expect(alone.locator("svg")).to_have_count(1)
+    expect(alone.locator("[data-owned]")).to_have_count(0)
+    assert any("Blocked script execution" in words for words in said)
+    alone.close()
+    page.goto(f"{base}/storage/{place.name}/object?key=evil.svg")
+    expect(page.get_by_role("img", name="evil.svg")).to_be_attached()
+
+
+def test_headers_that_are_too_large_or_odd_end_their_connection_alone(base: str):
+    where = base.removeprefix("http://")
+    odd = [
+        f"GET / HTTP/1.1\r\nHost: {where}\r\nCookie: {'x' * 2_000_000}\r\n\r\n",
+        f"GET / HTTP/1.1\r\nHost: {where}\r\nHost: evil.example\r\n\r\n",
+        f"GET /{'x' * 2_000_000} HTTP/1.1\r\nHost: {where}\r\n\r\n",
+        "GET / HTTP/1.1\r\n\r\n",
+        f"POST /enter HTTP/1.1\r\nHost: {where}\r\nContent-Length: -1\r\n\r\n",
+        f"POST /enter HTTP/1.1\r\nHost: {where}\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        f"GET http://evil.example/runs HTTP/1.1\r\nHost: {where}\r\n\r\n",
+        f"GET /runs HTTP/1.1\r\nHost: {where}\r\nX-Forwarded-Host: evil.example\r\nCookie: \xff\xfe=\x01\r\n\r\n",
+        "\x16\x03\x01 no HTTP at all\r\n\r\n",
+    ]
+    host, _, port = where.partition(":")
+    for request in odd:
+        # A connection may be cut off before all of it was sent.
+        with socket.create_connection((host, int(port)), timeout=20) as link, contextlib.suppress(ConnectionError):
+            link.sendall(request.encode("latin-1"))
+            status = link.recv(64).split(b" ")[1:2]
+            assert status in ([], [b"400"], [b"401"], [b"403"], [b"421"], [b"431"]), (request[:80], status)
+    with socket.create_connection((host, int(port)), timeout=20) as connection:
+        connection.sendall(f"GET /enter HTTP/1.1\r\nHost: {where}\r\n\r\n".encode())
+        assert connection.recv(64).startswith(b"HTTP/1.1 200")

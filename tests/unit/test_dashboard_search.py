@@ -17,8 +17,9 @@ from dashboard_client import OWN, entered
 from mesh_samples import as_binary_stl, box
 from skyhold.dashboard.desk import Desk, Place, make_place
 from skyhold.runs.journal import Journal
+from skyhold.storage.browsing import browse_folder
 from skyhold.storage.contract import Store
-from skyhold.storage.objects import ListPage
+from skyhold.storage.objects import ListPage, Operation
 
 
 @pytest.fixture
@@ -80,6 +81,23 @@ def test_names_are_found_as_of_when_the_index_was_made(user: TestClient, desk: D
     assert ">left.stl<" in below
     assert "&lt;b&gt;&amp;.txt" in user.get(_page(place, "/search", q="<b>")).text
     assert "Nothing found" in user.get(_page(place, "/search", q="zebra")).text
+
+
+def test_what_one_identity_has_seen_is_not_shown_to_another(desk: Desk, user: TestClient, tmp_path: Path):
+    keys = {"access_key_id": "me", "secret_access_key": "x"}
+    ways: list[dict[str, Any]] = [
+        {"anonymous": True},
+        keys,
+        {"anonymous": True, "endpoint": "http://127.0.0.1:9"},
+        {**keys, "endpoint": "http://127.0.0.1:9"},
+    ]
+    connections = [make_place("s3://b", "", options).connection() for options in ways]
+    connections += [make_place("s3://b/a", "", keys).connection()]
+    assert len(set(connections)) == 5
+    assert connections[1] == make_place("s3://b", "", keys).connection()
+    half = make_place("s3://b", "", {"access_key_id": "me"})
+    desk.add([half])
+    assert user.get(_page(half, "/search")).status_code == 400
 
 
 def test_an_index_is_listed_as_a_run_and_tells_what_fails(user: TestClient, desk: Desk, place: Place):
@@ -201,3 +219,23 @@ def test_the_first_page_of_20_000_objects_is_less_than_200_kb_over_the_wire(
     assert len(needed) >= 4
     weight = len(page.content) + sum(len(user.get(each).content) for each in needed)
     assert weight < 200_000
+
+
+@pytest.mark.slow
+def test_any_screen_of_100_000_objects_takes_as_few_requests(place: Place, store: Store):
+    for number in range(100_000):
+        store.write(f"{number:06d}", b"")
+    requests: list[int] = []
+    for after in (None, "050000", "099700"):
+        seen: list[Operation] = []
+        view = browse_folder(store.observed(seen.append), after=after)
+        assert len(view.entries) == 200
+        assert view.entries[0].key == ("000000" if after is None else f"{int(after) + 1:06d}")
+        requests.append(sum(each.requests for each in seen))
+    assert requests == [1, 1, 1]
+    keys: list[str] = []
+    while after is not None:
+        view = browse_folder(store, after=after)
+        keys += [entry.key for entry in view.entries]
+        after = view.after
+    assert keys == [f"{number:06d}" for number in range(99_701, 100_000)]
