@@ -19,6 +19,7 @@ from skyhold.dashboard.charts import find_scale
 from skyhold.dashboard.desk import desk_of, place_of
 from skyhold.dashboard.parallel import Axis, find_axes, lines_across, within
 from skyhold.dashboard.rendering import show
+from skyhold.dashboard.versions import read_count
 from skyhold.simulation.scales import scale_of
 
 __all__ = ["chart_routes"]
@@ -50,7 +51,7 @@ def _show_energy(request: Request) -> Response:
     if order:
         rows.sort(key=lambda row: sum(row[1]), reverse=order == "most")
     pages = max(1, -(-len(rows) // _BARS))
-    page = min(pages, max(1, int(asked["page"]))) if asked.get("page", "").isdecimal() else 1
+    page = min(pages, read_count(asked.get("page", "")) or 1)
     shown = rows[(page - 1) * _BARS : page * _BARS]
     highest = max((sum(numbers) for _, numbers in rows), default=0.0)
     factor, unit = scale_of(highest, _unit_of_uses(table))

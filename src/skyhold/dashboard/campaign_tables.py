@@ -17,6 +17,7 @@ from starlette.routing import Route
 from skyhold.dashboard.campaign_place import campaign_address, campaign_trail
 from skyhold.dashboard.desk import desk_of, place_of
 from skyhold.dashboard.rendering import show
+from skyhold.dashboard.versions import read_count
 from skyhold.errors import BadOptionError
 from skyhold.simulation.scales import scale_of
 
@@ -68,7 +69,7 @@ class _Asked:
             compare if compare in {"delta", "change"} else "",
             asked.get("baseline", ""),
             asked.get("gate") == "1",
-            max(1, int(asked["page"])) if asked.get("page", "").isdecimal() else 1,
+            read_count(asked.get("page", "")) or 1,
         )
 
     def query(self, **changes: Any) -> str:

@@ -14,6 +14,7 @@ from skyhold.dashboard.desk import Place, desk_of, place_of
 from skyhold.dashboard.forms import Form, answering
 from skyhold.dashboard.live import Part, stream_part
 from skyhold.dashboard.rendering import error_words, render, show
+from skyhold.dashboard.versions import read_count
 from skyhold.errors import BadOptionError, KeyNotFoundError, SkyholdError
 from skyhold.runs.journal import JournalEntry
 from skyhold.simulation.message_groups import group_messages
@@ -94,7 +95,7 @@ def _standing(request: Request, place: Place) -> dict[str, Any]:
     state = asked.get("state", "") if asked.get("state", "") in _STATES else ""
     cases = [view for view in look.cases.values() if state in {"", view.state}]
     pages = max(1, -(-len(cases) // _CELLS))
-    page = min(pages, max(1, int(asked["page"]))) if asked.get("page", "").isdecimal() else 1
+    page = min(pages, read_count(asked.get("page", "")) or 1)
     failed = [view for view in look.cases.values() if view.state == "failed"]
     return {
         "place": place,
@@ -198,9 +199,9 @@ def _cancel(request: Request, form: Form) -> Response:
 
 def _work(request: Request, form: Form) -> Response:
     text = form.text("workers")
-    workers = int(text) if text.isascii() and text.isdecimal() else 0
+    workers = read_count(text) or 0
     if not 1 <= workers <= _MOST_WORKERS:
-        raise BadOptionError(f"workers={text!r} is not a number from 1 to {_MOST_WORKERS}")
+        raise BadOptionError(f"workers={text[:20]!r} is not a number from 1 to {_MOST_WORKERS}")
     desk, place = desk_of(request), place_of(request)
     desk.campaigns.work(place, workers, desk.closing)
     return RedirectResponse(campaign_address(place), 303)

@@ -14,6 +14,7 @@ from skyhold.dashboard.desk import desk_of
 from skyhold.dashboard.live import Part, stream_part
 from skyhold.dashboard.rendering import render, show
 from skyhold.dashboard.trail import Crumb
+from skyhold.dashboard.versions import read_count
 from skyhold.errors import KeyNotFoundError
 from skyhold.runs.journal import JournalEntry, JournalState
 from skyhold.runs.stopping import can_stop, stop_run
@@ -90,7 +91,7 @@ def _stop(request: Request) -> Response:
 def _listed(request: Request) -> dict[str, Any]:
     asked = request.query_params
     state = asked.get("state", "")
-    limit = min(_MOST, max(1, int(asked["limit"]))) if asked.get("limit", "").isdecimal() else _SHOWN
+    limit = min(_MOST, read_count(asked.get("limit", "")) or _SHOWN)
     chosen = cast("JournalState", state) if state in _STATES else None
     desk = desk_of(request)
     campaigns = desk.campaigns.listed(desk.places.values(), wait_s=_FIRST_WAIT_S)
