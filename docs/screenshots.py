@@ -75,7 +75,7 @@ def list_shots(store: str, library: str) -> list[Shot]:
     here, shelf = f"/storage/{store}", f"/components/{library}"
     return [
         Shot("compare", f"{shelf}/compare?id=warehouse.stl", prepare=_wait_for_mesh),
-        Shot("component", f"{shelf}/component?id=warehouse.idf", size=(1200, 1080), prepare=_wait_for_parts),
+        Shot("component", f"{shelf}/component?id=chicago.epw", size=(1200, 1080), prepare=_wait_for_parts),
         Shot("components-dark", shelf, "dark", (1200, 560), _wait_for_parts),
         Shot("parquet", f"{here}/object?key=results/glass%3Dbetter/part-00000.parquet", size=(1200, 900)),
         Shot("search", f"{here}/search", size=(1200, 460), prepare=_make_index),
@@ -114,7 +114,8 @@ def open_dashboard(server: LocalServer, folder: Path) -> Generator[tuple[str, li
     source, target = open_store(folder / "bucket"), open_store(_BUCKET, **server.options)
     transfer_all([Transfer(source, info.key, target, info.key, info) for info in source.list()])
     _add_a_version(Library(open_store(f"{_BUCKET}/library", **server.options), author="ann@desk"))
-    places = [make_place(uri, "", server.options) for uri in (_BUCKET, f"{_BUCKET}/library")]
+    uris = (_BUCKET, f"{_BUCKET}/library", f"{_BUCKET}/week")
+    places = [make_place(uri, "", server.options) for uri in uris]
     desk = Desk(default_journal(), {place.name: place for place in places}, folder=folder)
     links = Queue[str]()
     thread = threading.Thread(target=partial(serve, desk, Address(), started=links.put))

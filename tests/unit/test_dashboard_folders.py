@@ -13,6 +13,10 @@ from dashboard_client import OWN, entered
 from skyhold.components.library import Library
 from skyhold.dashboard.desk import Desk, Place, make_place
 from skyhold.runs.journal import default_journal
+from skyhold.simulation.campaign import Campaign
+from skyhold.simulation.case import Case
+from tiny_model import InstantSimulator, TinyPlan
+from weather_files import hourly_rows, make_epw
 
 
 @pytest.fixture
@@ -107,3 +111,22 @@ def test_a_body_that_is_not_what_its_head_says_publishes_nothing(
     assert answer.status_code in {400, 500}, answer.text
     assert answer.json()["cause"]
     assert not list(library.list())
+
+
+def test_a_campaign_that_holds_the_weather_of_a_component_is_told(tmp_path: Path, place: Place, library: Library):
+    mild, cold, other = (make_epw(hourly_rows(2026), comment=city) for city in ("Mild", "Cold", "Other"))
+    for content in (mild, cold):
+        library.publish("city.epw", content)
+    (tmp_path / "copy.epw").write_bytes(mild)
+    (tmp_path / "other.epw").write_bytes(other)
+    places = [place]
+    for name, weather in (("study", "copy.epw"), ("elsewhere", "other.epw")):
+        case = Case("x=1", {"x": 1}, "tiny", [[["x"], 1]], "here")
+        plan = TinyPlan([case], {"tiny": b'{"x": 0}'}, {"here": str(tmp_path / weather)})
+        Campaign.create(str(tmp_path / name), plan, simulator=InstantSimulator())
+        places.append(make_place(str(tmp_path / name)))
+    user = entered(Desk(default_journal(), {each.name: each for each in places}))
+    text = user.get(f"/components/{place.name}/related?id=city.epw").text
+    assert f'href="/campaigns/{places[1].name}"' in text
+    assert "version 1</span>" in text
+    assert f'href="/campaigns/{places[2].name}"' not in text

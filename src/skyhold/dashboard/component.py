@@ -13,6 +13,7 @@ from skyhold.components.library import Library
 from skyhold.components.previews import load_preview
 from skyhold.components.shown_files import MESHES, choose_shown, ending_of
 from skyhold.components.usage import find_component_readers
+from skyhold.dashboard.campaign_uses import find_campaign_uses
 from skyhold.dashboard.desk import desk_of
 from skyhold.dashboard.forms import Form, answering
 from skyhold.dashboard.libraries import Shelf, shelf_of
@@ -101,6 +102,7 @@ def _show_related(request: Request) -> Response:
         ),
         needed_by=needed_by,
         readers=find_component_readers(library, desk_of(request).journal, component_id, versions, limit=_RUNS),
+        campaigns=find_campaign_uses(desk_of(request), versions),
         looked_at=len(versions),
     )
 
