@@ -44,6 +44,11 @@ class Attributes:
     storage_class: str = ""
     tags: Mapping[str, str] = field(default_factory=dict[str, str])
 
+    @property
+    def say_something(self) -> bool:
+        """Whether there is anything that a store must be told of."""
+        return bool(self.metadata or self.content_type or self.storage_class or self.tags)
+
 
 @dataclass(frozen=True, slots=True)
 class ObjectInfo:

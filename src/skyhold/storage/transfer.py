@@ -2,14 +2,14 @@
 
 import hashlib
 import threading
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from queue import SimpleQueue
 
 from skyhold.errors import ConflictError, IntegrityError, SkyholdError, StoppedError, TransferError
 from skyhold.execution.waiting import wait_until
+from skyhold.storage.budget import Budget
 from skyhold.storage.contract import Store
 from skyhold.storage.location import is_same_place
 from skyhold.storage.objects import Attributes, ByteRange, ObjectInfo
@@ -54,34 +54,11 @@ class Transferred:
     sha256: str | None
 
 
-class _Budget:
-    """Bytes that may be in flight."""
-
-    def __init__(self, size_bytes: int) -> None:
-        self._free = size_bytes
-        self._most = size_bytes
-        self._changed = threading.Condition()
-
-    @contextmanager
-    def of(self, size_bytes: int) -> Generator[None]:
-        """Wait for room, and hold it; what is larger than all there is waits for all."""
-        size_bytes = min(size_bytes, self._most)
-        with self._changed:
-            self._changed.wait_for(lambda: self._free >= size_bytes)
-            self._free -= size_bytes
-        try:
-            yield
-        finally:
-            with self._changed:
-                self._free += size_bytes
-                self._changed.notify_all()
-
-
 @dataclass(frozen=True, slots=True)
 class _Mover:
     """What the workers of one call share."""
 
-    budget: _Budget
+    budget: Budget
     verify: bool
     told: Moved
     stopped: threading.Event = field(default_factory=threading.Event)
@@ -104,9 +81,12 @@ class _Mover:
         moved = None
         known = transfer.info.size_bytes if transfer.info else None
         if known is None or known <= _SMALL_BYTES:
-            with self.budget.of(_SMALL_BYTES if known is None else known):
+            taken = self.budget.take(_SMALL_BYTES if known is None else known)
+            try:
                 self.go_on(transfer)
                 moved = self._move_small(transfer)
+            finally:
+                self.budget.give(taken)
         if moved is None:
             with self.budget.of(min(known or _STREAM_BYTES, _STREAM_BYTES)):
                 self.go_on(transfer)
@@ -327,7 +307,7 @@ def transfer_all(
         >>> [moved.sha256[:8] for moved in transfer_all([Transfer(source, "a", target, "b")])]
         ['ed7002b4']
     """
-    mover = _Mover(_Budget(budget_bytes), verify, on_moved or _nothing)
+    mover = _Mover(Budget(budget_bytes), verify, on_moved or _nothing)
     places = _Places()
     with ThreadPoolExecutor(jobs or _MOST_THREADS, thread_name_prefix="skyhold-transfer") as pool:
         crew = _Crew(mover, pool)

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from functools import cache, partial
-from typing import Any, ClassVar, Literal, cast
+from typing import Any, ClassVar, Literal, NoReturn, cast
 from urllib.parse import quote
 from uuid import uuid4
 
@@ -138,11 +138,7 @@ class CloudBackend(Backend):
         if byte_range is not None and self._ignores_ranges:
             return self._read_whole(key, byte_range, if_match)
         try:
-            with self._translated("read", key):
-                if byte_range is not None:
-                    options["range"] = _range_of(byte_range)
-                result = obstore.get(self._client, key, options=cast("Any", options))
-                return self._seen(_info_of(key, result)), result.bytes().to_bytes()
+            return self._get(key, byte_range, options)
         except InvalidRangeError:
             if byte_range is None or byte_range.start:
                 raise
@@ -150,6 +146,15 @@ class CloudBackend(Backend):
         except _RangeIgnoredError:
             self._ignores_ranges = True
             return self._read_whole(key, byte_range or ByteRange(), if_match)
+
+    def _get(self, key: str, byte_range: ByteRange | None, options: dict[str, Any]) -> tuple[ObjectInfo, bytes]:
+        try:
+            if byte_range is not None:
+                options["range"] = _range_of(byte_range)
+            result = obstore.get(self._client, key, options=cast("Any", options))
+            return self._seen(_info_of(key, result)), result.bytes().to_bytes()
+        except BaseException as error:  # noqa: BLE001 - `_fail` raises it
+            self._fail(error, "read", key)
 
     def _read_whole(self, key: str, byte_range: ByteRange, if_match: str | None) -> tuple[ObjectInfo, bytes]:
         """Serve a range from servers that cannot: empty objects, and those that ignore ranges."""
@@ -177,9 +182,11 @@ class CloudBackend(Backend):
         mode: Any = "create" if if_absent else "overwrite"
         if if_match is not None:
             mode = {"version": self._generation(key, if_match)} if self._scheme == "gs" else {"e_tag": if_match}
-        with self._translated("write", key, if_absent=if_absent, if_match=if_match is not None):
+        try:
             encoded = encode_attributes(attributes, scheme=self._scheme, uri=self.uri_of(key))
             put = obstore.put(self._client, key, cast("bytes", data), mode=mode, use_multipart=False, **encoded)
+        except BaseException as error:  # noqa: BLE001 - `_fail` raises it
+            self._fail(error, "write", key, if_absent=if_absent, if_match=if_match is not None)
         self._bucket_seen = True
         size_bytes = memoryview(data).nbytes
         return ObjectInfo(key, size_bytes, datetime.now(UTC), quote_e_tag(put["e_tag"]), attributes)
@@ -330,28 +337,34 @@ class CloudBackend(Backend):
     def _translated(self, verb: str, key: str, *, if_absent: bool = False, if_match: bool = False) -> Generator[None]:
         try:
             yield
-        except StorageError:
-            raise
-        except BaseException as error:
-            if "non-partial response when range requested" in str(error):
-                raise _RangeIgnoredError from error
-            context = Context(
-                verb=verb,
-                uri=self.uri_of(key),
-                container=self.uri,
-                identity=self.identity,
-                region=self._region,
-                endpoint=self._endpoint,
-                if_absent=if_absent,
-                if_match=if_match,
-            )
-            translated = translate(error, context)
-            if translated is None:
-                raise
-            reason = getattr(self._provider, "last_error", None)
-            if isinstance(translated, BadCredentialsError) and isinstance(reason, SkyholdError):
-                raise reason from error  # it knows what was searched, and why nothing was found
-            raise translated from error
+        except BaseException as error:  # noqa: BLE001 - `_fail` raises it
+            self._fail(error, verb, key, if_absent=if_absent, if_match=if_match)
+
+    def _fail(
+        self, error: BaseException, verb: str, key: str, *, if_absent: bool = False, if_match: bool = False
+    ) -> NoReturn:
+        """Raise the error of ours that one of the client's stands for; any other as it is."""
+        if isinstance(error, StorageError):
+            raise error
+        if "non-partial response when range requested" in str(error):
+            raise _RangeIgnoredError from error
+        context = Context(
+            verb=verb,
+            uri=self.uri_of(key),
+            container=self.uri,
+            identity=self.identity,
+            region=self._region,
+            endpoint=self._endpoint,
+            if_absent=if_absent,
+            if_match=if_match,
+        )
+        translated = translate(error, context)
+        if translated is None:
+            raise error
+        reason = getattr(self._provider, "last_error", None)
+        if isinstance(translated, BadCredentialsError) and isinstance(reason, SkyholdError):
+            raise reason from error  # it knows what was searched, and why nothing was found
+        raise translated from error
 
 
 class _RangeIgnoredError(Exception):

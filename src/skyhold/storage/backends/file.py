@@ -36,7 +36,6 @@ __all__ = ["FileBackend"]
 
 _PAGE = 1000
 _MAX_NAME_BYTES = 255
-_PLAIN = Attributes()
 
 
 class FileBackend(Backend):
@@ -73,7 +72,7 @@ class FileBackend(Backend):
         return self._described(key, found)
 
     def _read(self, key: str, byte_range: ByteRange | None, if_match: str | None) -> tuple[ObjectInfo, bytes]:
-        with self._translated("read", key):
+        try:
             # A file object would ask the system twice as often, which is what many small files cost.
             file = os.open(self.path_of(key), os.O_RDONLY | os.O_CLOEXEC)
             try:
@@ -86,12 +85,14 @@ class FileBackend(Backend):
                 return info, _read_exactly(file, start, end - start)
             finally:
                 os.close(file)
+        except OSError as error:
+            self._fail(error, "read", key)
 
     def _put(
         self, key: str, data: Buffer, attributes: Attributes, *, if_absent: bool, if_match: str | None
     ) -> ObjectInfo:
         target = self.path_of(key)
-        with self._translated("write", key):
+        try:
             part, found = write_beside(target, data)
             try:
                 return self.publish(part, found, key, attributes, if_absent=if_absent, if_match=if_match)
@@ -99,6 +100,8 @@ class FileBackend(Backend):
                 with suppress(FileNotFoundError):
                     os.unlink(part)
                 raise
+        except OSError as error:
+            self._fail(error, "write", key)
 
     def publish(
         self,
@@ -111,9 +114,10 @@ class FileBackend(Backend):
         if_match: str | None = None,
     ) -> ObjectInfo:
         """Give a file that was written beside its place that place; conditions are checked under the key's lock."""
-        info = _info_of(key, found, attributes)
+        e_tag = _e_tag_of(found)
+        info = _info_of(key, found, e_tag, attributes)
         conditional = if_absent or if_match is not None
-        if not conditional and attributes == _PLAIN and not self._notes.are_kept():
+        if not conditional and not attributes.say_something and not self._notes.are_kept():
             os.replace(part, self._base + key)
             return info
         with self._notes.locked(key, conditional=conditional):
@@ -121,7 +125,7 @@ class FileBackend(Backend):
                 raise IsADirectoryError(errno.EISDIR, "is a folder")
             previous = self._found(key)
             check_conditions(previous, if_absent=if_absent, if_match=if_match, uri=self.uri_of(key))
-            self._notes.keep(key, info.e_tag, attributes)
+            self._notes.keep(key, e_tag, attributes)
             os.replace(part, self._base + key)
             if previous is not None:
                 self._notes.forget(key, previous.e_tag)
@@ -182,7 +186,7 @@ class FileBackend(Backend):
     def _copy(self, source: str, target: str) -> None:
         with self._translated("copy", source), open(self.path_of(source), "rb") as file:
             info = self._described(source, os.fstat(file.fileno()))
-            with self._open_plainly(target, info.attributes or _PLAIN) as upload:
+            with self._open_plainly(target, info.attributes or Attributes()) as upload:
                 while block := file.read(1 << 20):
                     upload.write(block)
 
@@ -204,7 +208,8 @@ class FileBackend(Backend):
         return self._base + key
 
     def _described(self, key: str, found: os.stat_result) -> ObjectInfo:
-        return _info_of(key, found, self._notes.attributes_of(key, _e_tag_of(found)))
+        e_tag = _e_tag_of(found)
+        return _info_of(key, found, e_tag, self._notes.attributes_of(key, e_tag))
 
     def _found(self, key: str) -> ObjectInfo | None:
         try:
@@ -239,13 +244,13 @@ class FileBackend(Backend):
     def _translated(self, verb: str, key: str) -> Generator[None]:
         try:
             yield
-        except StorageError:
-            raise
         except OSError as error:
-            self.translate(error, verb, key)
+            self._fail(error, verb, key)
 
-    def translate(self, error: OSError, verb: str, key: str) -> NoReturn:
+    def _fail(self, error: OSError, verb: str, key: str) -> NoReturn:
         """Raise the error of ours that an error of the operating system stands for."""
+        if isinstance(error, StorageError):
+            raise error
         uri = self.uri_of(key)
         if isinstance(error, FileNotFoundError | NotADirectoryError | IsADirectoryError) and verb != "write":
             if not self._root.is_dir():
@@ -279,8 +284,9 @@ def _e_tag_of(found: os.stat_result) -> str:
     return f'"{found.st_mtime_ns:x}-{found.st_size:x}-{found.st_ino:x}"'
 
 
-def _info_of(key: str, found: os.stat_result, attributes: Attributes | None = None) -> ObjectInfo:
-    return ObjectInfo(key, found.st_size, datetime.fromtimestamp(found.st_mtime, UTC), _e_tag_of(found), attributes)
+def _info_of(key: str, found: os.stat_result, e_tag: str = "", attributes: Attributes | None = None) -> ObjectInfo:
+    modified = datetime.fromtimestamp(found.st_mtime, UTC)
+    return ObjectInfo(key, found.st_size, modified, e_tag or _e_tag_of(found), attributes)
 
 
 def _hidden(key: str) -> bool:

@@ -16,7 +16,6 @@ from skyhold.storage.objects import Attributes
 __all__ = ["RESERVED", "FileNotes"]
 
 RESERVED = ".skyhold-store"
-_PLAIN = Attributes()
 
 
 class FileNotes:
@@ -31,22 +30,22 @@ class FileNotes:
 
     def are_kept(self) -> bool:
         """Return whether there is anything: most folders have none, and then one look tells it all."""
-        return os.path.isdir(self._top)
+        return os.access(self._top, os.F_OK)  # unlike `isdir`, without an exception where there is none
 
     def attributes_of(self, key: str, e_tag: str) -> Attributes:
         """Return what was kept with this version of a file."""
         if not self.are_kept():
-            return _PLAIN
+            return Attributes()
         try:
             with open(self._sidecar(key, e_tag), "rb") as file:
                 stored = json.load(file)
         except (FileNotFoundError, NotADirectoryError):
-            return _PLAIN
+            return Attributes()
         return Attributes(stored["metadata"], stored["content_type"], stored["storage_class"], stored.get("tags", {}))
 
     def keep(self, key: str, e_tag: str | None, attributes: Attributes) -> None:
         """Write the sidecar of a version that is about to appear."""
-        if attributes == _PLAIN:
+        if not attributes.say_something:
             return
         sidecar = self._sidecar(key, e_tag)
         folder = os.path.dirname(sidecar)

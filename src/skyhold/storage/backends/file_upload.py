@@ -34,20 +34,21 @@ def write_beside(target: str, data: Buffer) -> tuple[str, os.stat_result]:
 
 
 def _open_beside(target: str) -> tuple[str, int]:
-    folder = os.path.dirname(target)
+    folder = target.rpartition("/")[0]
     # Two processes, or two machines with one folder, never hit upon one name.
     part = f"{folder}/.skyhold-{_RUN}-{os.getpid():x}-{next(_NUMBERS):x}.tmp"
     for _ in range(_FOLDER_ATTEMPTS):
-        with suppress(FileNotFoundError):  # the folder is not there yet, or a deletion has taken it away again
+        try:
             return part, os.open(part, _NEW, 0o666)
-        os.makedirs(folder, exist_ok=True)
+        except FileNotFoundError:  # the folder is not there yet, or a deletion has taken it away again
+            os.makedirs(folder, exist_ok=True)
     raise FileNotFoundError(errno.ENOENT, f"the folder vanished {_FOLDER_ATTEMPTS} times")
 
 
 def _write_all(file: int, data: Buffer) -> None:
     view = memoryview(data)
-    while view:
-        view = view[os.write(file, view) :]
+    while (written := os.write(file, view)) < len(view):
+        view = view[written:]
 
 
 class FileUpload(ObjectWriter):

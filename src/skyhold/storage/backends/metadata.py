@@ -15,6 +15,8 @@ _KNOWN = {"Content-Disposition", "Content-Encoding", "Content-Language", "Cache-
 
 def encode_attributes(attributes: Attributes, *, scheme: str, uri: str) -> dict[str, Any]:
     """Return the arguments by which obstore takes attributes, and tags beside them."""
+    if not attributes.say_something:
+        return {"attributes": {}, "tags": {}}
     if scheme == "gs" and attributes.tags:
         raise UnsupportedError(
             f"Google Cloud Storage has no tags on objects, and {dict(attributes.tags)!r} were given",

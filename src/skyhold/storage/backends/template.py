@@ -103,10 +103,10 @@ class Backend(Store):
             return won
 
     def _put_again(
-        self, key: str, data: Buffer, attributes: Attributes, *, if_absent: bool, if_match: str | None
+        self, key: str, data: memoryview, attributes: Attributes, *, if_absent: bool, if_match: str | None
     ) -> ObjectInfo:
         def attempt(result: Result) -> ObjectInfo:
-            result.bytes_out = memoryview(data).nbytes
+            result.bytes_out = data.nbytes
             return without_write_id(self._put(key, data, attributes, if_absent=if_absent, if_match=if_match))
 
         return self._run("write", key, attempt, "write")
