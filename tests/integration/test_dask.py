@@ -15,10 +15,11 @@ import pytest
 from distributed import Client, LocalCluster
 
 from skyhold import CSVInputAdapter, DaskExecutor, ParquetOutputAdapter, Pipe, open_store
+from skyhold.cli.application import run
 from skyhold.errors import BadOptionError, ExecutorError
 from skyhold.simulation.campaign import Campaign
 from skyhold.simulation.campaign_record import Rules
-from slow_rows import Person
+from slow_rows import Person, WhoWorks
 from tiny_model import tiny_plan, tiny_simulator
 
 
@@ -112,6 +113,38 @@ def test_a_pipe_whose_input_is_small_is_read_here_and_judged_there(executor: Das
     ).run()
     assert (report.total_processed, report.error_count) == (500, 50)
     assert pq.read_table(tmp_path / "out.parquet")["id"].to_pylist() == [n for n in range(500) if n % 10 != 7]
+
+
+def test_a_pipe_whose_input_is_large_is_read_there_by_itself(executor: DaskExecutor, tmp_path: Path):
+    line = f"{{}},{'x' * 200}\n"
+    (tmp_path / "in.csv").write_text("id,name\n" + "".join(line.format(n) for n in range(90_000)))
+    receipt = (
+        Pipe(
+            input_adapter=CSVInputAdapter(tmp_path / "in.csv"),
+            output_adapter=ParquetOutputAdapter(tmp_path / "out.parquet"),
+            schema_model=Person,
+            after_validation=WhoWorks(),
+            executor=executor,
+        )
+        .run()
+        .receipt
+    )
+    found = pq.read_table(tmp_path / "out.parquet")
+    assert found["id"].to_pylist() == list(range(90_000))
+    assert os.getpid() not in set(found["process"].to_pylist())
+    assert receipt is not None
+    assert (receipt.inputs[0].rows, receipt.inputs[0].size_bytes) == (90_000, (tmp_path / "in.csv").stat().st_size)
+
+
+def test_the_command_line_names_a_cluster(dask_cluster: LocalCluster, tmp_path: Path, capsys: Any):
+    (tmp_path / "in.jsonl").write_text("".join(f'{{"id": {n}, "name": "a{n}"}}\n' for n in range(300)))
+    address = dask_cluster.scheduler_address.replace("tcp", "dask")
+    words = ["convert", f"{tmp_path}/in.jsonl", f"{tmp_path}/out.csv", "--schema", "slow_rows:Person"]
+    assert run([*words, "--executor", address, "--shards", "3", "--json"]) == 0
+    assert (tmp_path / "out.csv").read_text() == "id,name\n" + "".join(f"{n},a{n}\n" for n in range(300))
+    assert run([*words, "--executor", "dusk://here", "--json"]) == 8
+    assert run([*words, "--executor", address, "--workers", "3", "--json"]) == 8
+    assert "a cluster has the workers that it has" in capsys.readouterr().err
 
 
 def test_a_campaign_goes_on_when_a_worker_is_killed(executor: DaskExecutor, dask_cluster: LocalCluster, tmp_path: Path):

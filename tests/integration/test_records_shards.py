@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import loky
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -143,6 +144,17 @@ def test_processes_read_and_write_their_shards_themselves(tmp_path: Path, hooks:
         found = seen(base, input_adapter=adapter, schema_model=Person, executor=executor, shards=4, **hooks)
     assert found == whole
     assert whole.counts["rows_rejected"] > 0
+
+
+def test_executors_of_other_libraries_do_too(tmp_path: Path):
+    write_people(open_store(tmp_path))
+    base, adapter = tmp_path.as_posix(), CSVInputAdapter(tmp_path / "in" / "*.csv")
+    whole = seen(base, input_adapter=adapter, schema_model=Person)
+    executor: Any = loky.get_reusable_executor(max_workers=2)
+    try:
+        assert seen(base, input_adapter=adapter, schema_model=Person, executor=executor, shards=3) == whole
+    finally:
+        executor.shutdown()
 
 
 def test_workers_have_the_rows_and_the_driver_has_the_sum(tmp_path: Path):
