@@ -93,6 +93,7 @@ def test_nobody_at_an_address_is_told_as_such():
         DaskExecutor("tcp://127.0.0.1:9")
 
 
+@pytest.mark.slow
 def test_work_that_kills_its_workers_is_given_up_by_name():
     with (
         dask.config.set({"distributed.scheduler.allowed-failures": 0}),

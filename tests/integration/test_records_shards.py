@@ -1,9 +1,12 @@
 """Pipes in shards: the same comes out as from one reader, whoever reads, and whoever dies on the way."""
 
+import gzip
 import os
+import sqlite3
 import time
 from collections.abc import Callable
 from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +20,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skyhold import (
+    ArrowInputAdapter,
     CSVInputAdapter,
     CSVOutputAdapter,
     DatasetOutputAdapter,
@@ -25,10 +29,12 @@ from skyhold import (
     JSONOutputAdapter,
     MultiProcessExecutor,
     MultiThreadExecutor,
+    ParquetInputAdapter,
     ParquetOutputAdapter,
     Pipe,
     RowHook,
     SingleThreadExecutor,
+    SQLInputAdapter,
     SQLOutputAdapter,
     open_store,
 )
@@ -133,6 +139,47 @@ def test_lines_of_json_keep_their_numbers(files: list[list[str]], shards: int):
     whole = seen(base, input_adapter=adapter, schema_model=Person)
     with MultiThreadExecutor(2) as executor:
         assert seen(base, input_adapter=adapter, schema_model=Person, executor=executor, shards=shards) == whole
+
+
+def write_parquet(path: Path, rows: pa.Table) -> None:
+    pq.write_table(rows, path, row_group_size=40)
+
+
+def write_arrow(path: Path, rows: pa.Table) -> None:
+    with pa.ipc.new_file(path, rows.schema) as writer:
+        writer.write_table(rows, max_chunksize=40)
+
+
+def write_sqlite(path: Path, rows: pa.Table) -> None:
+    with closing(sqlite3.connect(path)) as database, database:
+        database.execute("CREATE TABLE people (id INTEGER, name TEXT)")
+        database.executemany("INSERT INTO people VALUES (?, ?)", [tuple(row.values()) for row in rows.to_pylist()])
+
+
+def write_gzip(path: Path, rows: pa.Table) -> None:
+    lines = "".join(f"{row['id']},{row['name']}\n" for row in rows.to_pylist())
+    path.write_bytes(gzip.compress(f"id,name\n{lines}".encode()))
+
+
+INPUTS: dict[str, tuple[Callable[[Path, pa.Table], None], Callable[[Path], Any]]] = {
+    "parquet": (write_parquet, ParquetInputAdapter),
+    "arrow": (write_arrow, ArrowInputAdapter),
+    "sqlite": (write_sqlite, lambda path: SQLInputAdapter(f"sqlite:///{path}", table_name="people")),
+    "one gzip, which is read whole": (write_gzip, CSVInputAdapter),
+}
+
+
+@pytest.mark.parametrize(("write", "read"), INPUTS.values(), ids=INPUTS)
+def test_every_format_has_the_row_numbers_of_the_whole(
+    tmp_path: Path, write: Callable[[Path, pa.Table], None], read: Callable[[Path], Any]
+):
+    write(tmp_path / "in", pa.table({"id": [n if n % 9 else -n for n in range(1, 201)], "name": ["a"] * 200}))
+    adapter = read(tmp_path / "in")
+    whole = seen(tmp_path.as_posix(), input_adapter=adapter, schema_model=Person)
+    assert [row["row_number"] for row in whole.refused] == list(range(9, 201, 9))
+    with MultiThreadExecutor(2) as executor:
+        found = seen(tmp_path.as_posix(), input_adapter=adapter, schema_model=Person, executor=executor, shards=4)
+    assert found == whole
 
 
 @pytest.mark.parametrize("hooks", [{}, {"before_validation": double_ones}, {"after_validation": Shout()}], ids=str)

@@ -9,6 +9,7 @@ import pickle
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
+from uuid import uuid4
 
 import pyarrow as pa
 
@@ -108,6 +109,7 @@ def _plan(request: Request, wrap: OpenStore) -> ShardPlan | None:
         schema = after_columns(request.after, plan.output_schema)
         columns = reject_schema(stream.schema, stream.kind)
         fingerprint = _fingerprint(request, stream, schema)
+        can_change_unseen = not all(source.info and source.info.e_tag for source in stream.sources)
     if not is_here(request.executor):
         _check_travel(request, opened)
     pieces = PieceFolder(wrap(store), prefix, fingerprint)
@@ -122,7 +124,9 @@ def _plan(request: Request, wrap: OpenStore) -> ShardPlan | None:
             pieces.leave()
             shards.close()
             return None
-        finished = pieces.begin(asked, division_of(shards), len(shards))
+        # Of what has no e-tag, such as a database, nobody knows later whether it is still the same.
+        division = uuid4().hex if can_change_unseen else division_of(shards)
+        finished = pieces.begin(asked, division, len(shards))
     except BaseException:
         shards.close()
         raise
