@@ -157,7 +157,7 @@ class Breaking(SingleThreadExecutor):
 def stop_short(folder: Path) -> None:
     """Leave a run that was not brought to an end."""
     with pytest.raises(ExecutorError, match="all workers are gone"):
-        pipe_of(folder, executor=Breaking()).run()
+        pipe_of(folder, executor=Breaking(), schema_model=Person).run()
     assert len(records(folder)) == 2
 
 
@@ -165,7 +165,7 @@ def test_the_next_run_does_what_is_missing_alone(tmp_path: Path):
     accepted = write_people(tmp_path)
     stop_short(tmp_path)
     executor = Counting()
-    assert pipe_of(tmp_path, executor=executor).run().total_processed == FILES * ROWS
+    assert pipe_of(tmp_path, executor=executor, schema_model=Person).run().total_processed == FILES * ROWS
     assert executor.shards == FILES - 2
     assert_whole(tmp_path, accepted)
 
@@ -176,7 +176,7 @@ def test_an_input_that_has_changed_meanwhile_is_read_anew(tmp_path: Path):
     first = tmp_path / "in" / "0.csv"
     first.write_text(first.read_text().replace("0,0\n", "5000,z\n", 1))
     executor = Counting()
-    assert pipe_of(tmp_path, executor=executor).run().total_processed == FILES * ROWS
+    assert pipe_of(tmp_path, executor=executor, schema_model=Person).run().total_processed == FILES * ROWS
     assert executor.shards == FILES
     assert_whole(tmp_path, [5000, *accepted[1:]])
 
@@ -185,7 +185,7 @@ def test_another_model_begins_anew_too(tmp_path: Path):
     accepted = write_people(tmp_path)
     stop_short(tmp_path)
     executor = Counting()
-    pipe_of(tmp_path, executor=executor, schema_model=Person).run()
+    pipe_of(tmp_path, executor=executor, schema_model=SlowPerson).run()
     assert executor.shards == FILES
     assert_whole(tmp_path, accepted)
 
