@@ -156,6 +156,7 @@ def main() -> None:
     """Run the demo in a folder of its own, and take the pictures of it."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--folder", type=Path, default=_IMAGES, help="where the pictures go")
+    parser.add_argument("--only", default="", help="those pictures whose name has this in it")
     parser.add_argument("--demo", type=Path, help="keep the demo's results here, and use those that are there")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
@@ -166,7 +167,7 @@ def main() -> None:
             tell_story(folder, print, s3=True, quick=True)
         (Path(scratch) / "moto").mkdir()
         with start_moto(Path(scratch) / "moto") as server, open_dashboard(server, folder) as (link, shots):
-            take_shots(link, shots, asked.folder)
+            take_shots(link, [shot for shot in shots if asked.only in shot.name], asked.folder)
 
 
 if __name__ == "__main__":
