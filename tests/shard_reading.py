@@ -7,7 +7,7 @@ from concurrent.futures import Executor
 from typing import Any
 
 from skyhold.execution.threads import SingleThreadExecutor
-from skyhold.records.formats.adapter import InputAdapter, InputStream
+from skyhold.records.formats.adapter import InputAdapter, InputStream, Shards
 
 Told = tuple[Any, ...]
 """Source, row, line, and the cells or what is wrong with them."""
@@ -64,15 +64,18 @@ def read_shards(shards: Iterable[InputAdapter], like: InputStream) -> tuple[list
     return good, bad
 
 
-def divide(
-    adapter: InputAdapter, count: int, *, least_bytes: int = 1, executor: Executor | None = None
-) -> list[InputAdapter]:
-    return list(adapter.shards(count, no_wrap, executor or SingleThreadExecutor(), least_bytes=least_bytes))
+def divide(adapter: InputAdapter, count: int, *, least_bytes: int = 1, executor: Executor | None = None) -> Shards:
+    return adapter.shards(count, no_wrap, executor or SingleThreadExecutor(), least_bytes=least_bytes)
+
+
+def is_whole(adapter: InputAdapter, count: int = 5) -> bool:
+    """Whether it cannot be divided."""
+    with divide(adapter, count) as shards:
+        return list(shards) == [adapter]
 
 
 def check_shards(adapter: InputAdapter, count: int) -> int:
     """See that shards give what one reader gives, and return how many there are."""
-    shards = divide(adapter, count)
-    with adapter.open(no_wrap) as like:
+    with divide(adapter, count) as shards, adapter.open(no_wrap) as like:
         assert read_shards(shards, like) == read_whole(adapter)
-    return len(shards)
+        return len(shards)

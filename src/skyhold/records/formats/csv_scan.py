@@ -1,9 +1,9 @@
 r"""Where the rows of a CSV begin, found in many of its parts at once.
 
 A part begins behind a line end. There a row begins, or a quoted cell goes on; which of the two, nobody knows who has
-not read all that comes before. So each part is looked through for both cases, and once all have been, it is plain from
-the first part on which case is which. Regular expressions do the work, a block at a time: 1,000 MB/s where quotes are
-rare, and as many as the part has cells where each is quoted.
+not read all that comes before. So each part is looked through for both cases, and once all have been, it is plain
+from the first part on which case is which. Regular expressions do the work, a block at a time. One core looks through
+600 MB/s where no cell is quoted, 230 where one in a row is, and 100 where each is, which Arrow parses at 120.
 """
 
 import re
@@ -17,7 +17,7 @@ from skyhold.records.formats.utf8 import Readable, read_fully
 
 __all__ = ["Scanned", "line_end_pattern", "scan_part"]
 
-_BLOCK_BYTES = 4 * 1024 * 1024
+_BLOCK_BYTES = 4 * 1024 * 1024  # whole units of any encoding
 
 
 class Scanned(NamedTuple):
@@ -60,10 +60,12 @@ class _Patterns:
         plain = b"[^" + quote + escape + b"]"
         closed = plain + b"*+" + (b"(?:(?:" + pair + b")" + plain + b"*+)*+" if pair else b"") + quote
         # A quote opens a cell where the cell begins; elsewhere it is a letter like any other.
-        cell = b"(?<![^" + between + b"])" + quote + closed
+        opened = quote + closed
+        cell = b"(?<![^" + between + b"])" + opened
+        cells = cell + b"(?:[" + between + b"]++" + opened + b")*+"
         letter = b"(?<=[^" + between + b"])" + quote
         escaped = [escape + b"." + quote + b"*+"] * bool(escape)
-        pieces = b"|".join([plain + b"++", cell, letter, *escaped])
+        pieces = b"|".join([plain + b"++", cells, letter, *escaped])
         in_row = b"|".join([b"[^" + quote + escape + rb"\r\n]++", cell, letter, *escaped])
         self.rows = re.compile(b"(?:" + pieces + b")*+", re.DOTALL)
         self.rest = re.compile(closed + b"(?:" + in_row + rb")*+(?:\r\n?|\n)", re.DOTALL)

@@ -19,7 +19,7 @@ from skyhold.records.formats.text_units import TextUnits, find_units
 from skyhold.storage.contract import Store
 from skyhold.storage.wrappers.metered import Meter, MeteredStore, Usage
 
-__all__ = ["PartOpener", "divide_csv"]
+__all__ = ["PartOpener", "divide_csv", "row_begins"]
 
 _SCAN_FETCH_BYTES = 4 * 1024 * 1024
 _HEAD_BYTES = 64
@@ -86,7 +86,7 @@ def divide_csv(
     begins = [start, *find_line_ends(store, part, places, line_end_pattern(dialect), units)]
     if dialect.quotechar is not None and len(begins) > 1:
         tasks = [_Task(part, *span, dialect, units) for span in pairwise([*begins, size])]
-        begins = _row_begins(begins, _run(tasks, store, division.executor, reopen), size)
+        begins = row_begins(begins, _run(tasks, store, division.executor, reopen), size)
     return [CSVCut(*span, head.names, units.codec) for span in pairwise([*begins, size])]
 
 
@@ -129,7 +129,7 @@ def _results(futures: Sequence[Future[T]]) -> list[T]:
             future.cancel()
 
 
-def _row_begins(begins: Sequence[int], scanned: Sequence[Scanned], size_bytes: int) -> list[int]:
+def row_begins(begins: Sequence[int], scanned: Sequence[Scanned], size_bytes: int) -> list[int]:
     """Return where rows begin, given where lines do; only the first if a quote is never closed."""
     found: dict[int, None] = {}
     at_row = True

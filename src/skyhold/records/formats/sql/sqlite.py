@@ -80,9 +80,6 @@ def _row_id(connection: sqlite3.Connection, request: ReadRequest) -> str | None:
     ).fetchall()
     if found != [("table", 0)]:
         return None
-    steps = connection.execute(f"EXPLAIN QUERY PLAN {request.as_select()}").fetchall()
-    if any("COVERING INDEX" in step[3] for step in steps):
-        return None
     cursor = connection.execute(f"SELECT * FROM {request.as_relation()} LIMIT 0")  # noqa: S608 - names are quoted
     taken = {column[0].lower() for column in cursor.description}
     return next((name for name in _ROW_IDS if name not in taken), None)
