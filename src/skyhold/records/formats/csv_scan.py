@@ -130,8 +130,8 @@ def scan_part(source: Readable, dialect: CSVDialect, units: TextUnits, *, is_las
 
     Example:
         >>> import io
-        >>> scan_part(io.BytesIO(b'b\n","c"\n'), CSVDialect(), TextUnits("utf-8"), is_last=False)
-        Scanned(is_row_end=False, first_row=8, is_row_end_within=True)
+        >>> scan_part(io.BytesIO(b'b\n"\nc\n'), CSVDialect(), TextUnits("utf-8"), is_last=False)
+        Scanned(is_row_end=False, first_row=4, is_row_end_within=True)
     """
     scan = _Scan(dialect)
     ends = line_end_pattern(dialect)

@@ -90,7 +90,7 @@ class SQLInputAdapter(InputAdapter):
         table_name: ``table`` or ``schema.table``, its letters exactly as the database has them.
         query: Or a query; its text is not changed.
         partition_on: A column by whose ranges PostgreSQL is read over several connections, all of one moment. Rows
-            come range by range. Elsewhere it changes nothing.
+            come range by range. Elsewhere it changes nothing, except that `shards` are its ranges.
         partitions: How many ranges.
         batch_size: Most rows of a batch.
         limit: Most rows to read.
