@@ -326,3 +326,13 @@ def test_the_page_of_a_run_leads_to_its_campaign(user: TestClient, finished: Pla
     link = runs.partition(f'<a href="/campaigns/{finished.name}/runs/')[2].partition('"')[0]
     text = user.get(f"/campaigns/{finished.name}/runs/{link}").text
     assert f'name="uri" value="file://{finished.uri}"' in text
+    assert "Retry failed" in text
+
+
+def test_failed_cases_are_retried_from_the_page_of_a_run(user: TestClient, desk: Desk, tmp_path: Path):
+    simulator = YearSimulator()
+    make_campaign(str(tmp_path / "run"), simulator, refuse=2, insulations=1).run(simulator=simulator)
+    answer = user.post("/campaigns", data={"uri": str(tmp_path / "run"), "then": "retry"}, headers=OWN)
+    assert answer.status_code == 303
+    assert Campaign.open(str(tmp_path / "run")).status().waiting == 1
+    assert "skyhold sim work" in user.get(answer.headers["location"]).text

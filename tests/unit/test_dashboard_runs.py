@@ -13,7 +13,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from dashboard_client import OWN, entered
-from skyhold.dashboard.desk import Desk
+from skyhold.dashboard.desk import Desk, make_place
 from skyhold.errors import ConflictError
 from skyhold.runs.event import Event
 from skyhold.runs.journal import Journal
@@ -126,6 +126,26 @@ def test_a_run_that_has_ended_shows_what_it_did_and_gives_its_receipt(user: Test
     answer = user.get(f"/runs/{receipt.run_id}/receipt.json")
     assert "attachment" in answer.headers["content-disposition"]
     assert Receipt.from_json(answer.content) == receipt
+
+
+def test_what_a_run_wrote_and_rejected_is_one_step_away(journal: Journal, tmp_path: Path):
+    (tmp_path / "out").mkdir()
+    place = make_place(str(tmp_path / "out"))
+    (tmp_path / "out" / "bad rows.parquet").write_text("x")
+    receipt = _receipt(
+        rejects=(RejectGroup("$.price", "float_parsing", 2, "no number", (4, 9)),),
+        outputs=(
+            Artifact(f"file://{tmp_path}/out/a&b.csv"),
+            Artifact("s3://elsewhere/c.csv"),
+            Artifact("not a place:"),
+        ),
+        asked={"error_output": f"file://{tmp_path}/out/bad rows.parquet"},
+    )
+    journal.finish(receipt)
+    text = entered(Desk(journal, {place.name: place})).get(f"/runs/{receipt.run_id}").text
+    assert f'<a href="/storage/{place.name}/object?key=bad+rows.parquet">' in text
+    assert f'<a href="/storage/{place.name}/object?key=a%26b.csv">' in text
+    assert "<code>s3://elsewhere/c.csv</code>" in text
 
 
 def test_a_failure_is_shown_with_its_remedy(user: TestClient, journal: Journal):

@@ -4,12 +4,12 @@ from dataclasses import replace
 
 from starlette.requests import Request
 
-from skyhold.dashboard.desk import Desk, Place, desk_of, make_place, place_of
+from skyhold.dashboard.desk import Place, desk_of, make_place
+from skyhold.dashboard.links import find_place
 from skyhold.dashboard.trail import Crumb
 from skyhold.errors import AccessDeniedError
-from skyhold.storage.location import parse_location
 
-__all__ = ["HOME", "campaign_address", "campaign_trail", "open_campaign", "place_below", "place_of"]
+__all__ = ["HOME", "campaign_address", "campaign_trail", "open_campaign", "place_below"]
 
 HOME = Crumb("Campaigns", "/campaigns")
 
@@ -45,30 +45,13 @@ def open_campaign(request: Request, uri: str) -> Place:
         BadUriError: The URI cannot be read.
     """
     desk = desk_of(request)
-    place = _known(desk, uri)
-    if place is None:
-        if not desk.may_open:
-            raise AccessDeniedError(
-                "pages of a dashboard that other machines reach open no further places",
-                operation="open",
-                remedy="Start skyhold ui with the campaign's URI",
-            )
-        place = make_place(uri)
+    found = find_place(desk, uri)
+    if found is None and not desk.may_open:
+        raise AccessDeniedError(
+            "pages of a dashboard that other machines reach open no further places",
+            operation="open",
+            remedy="Start skyhold ui with the campaign's URI",
+        )
+    place = place_below(*found) if found else make_place(uri)
     desk.add([place])
     return place
-
-
-def _known(desk: Desk, uri: str) -> Place | None:
-    wanted = _whole(uri)
-    for place in sorted(desk.places.values(), key=lambda each: -len(each.uri)):
-        whole = _whole(place.uri)
-        if wanted == whole:
-            return place
-        if wanted.startswith(f"{whole}/"):
-            return place_below(place, wanted.removeprefix(f"{whole}/"))
-    return None
-
-
-def _whole(uri: str) -> str:
-    location = parse_location(uri)
-    return f"{location.scheme}:{location.container}/{location.key}".rstrip("/")

@@ -1,5 +1,6 @@
 """The pages of campaigns: all of them, how one stands, its cases, and what its engine said."""
 
+from functools import partial
 from typing import Any, get_args
 from urllib.parse import quote, urlencode
 
@@ -12,6 +13,7 @@ from skyhold.dashboard.campaign_place import campaign_address, campaign_trail, o
 from skyhold.dashboard.campaign_tables import table_routes
 from skyhold.dashboard.desk import Place, desk_of, place_of
 from skyhold.dashboard.forms import Form, answering
+from skyhold.dashboard.links import object_link
 from skyhold.dashboard.live import Part, stream_part
 from skyhold.dashboard.rendering import error_words, render, show
 from skyhold.dashboard.versions import read_count
@@ -65,6 +67,9 @@ def _open(request: Request, form: Form) -> Response:
         desk.add([place])
     else:
         place = open_campaign(request, form.text("uri").strip())
+    if form.text("then") == "retry":
+        with desk_of(request).campaigns.changing(place) as campaign:
+            campaign.retry()
     return RedirectResponse(campaign_address(place), 303)
 
 
@@ -228,7 +233,8 @@ def _show_run(request: Request) -> Response:
         usage=entry.receipt,
         cost=dict(entry.receipt.cost or {}) if entry.receipt else {},
         stops=False,
-        address=f"{campaign_address(place)}/runs/{entry.run_id}",
+        address=f"{campaign_address(place)}/runs/{quote(entry.run_id, safe='')}",
+        link=partial(object_link, desk_of(request)),
         trail=campaign_trail(place, entry.run_id),
     )
 

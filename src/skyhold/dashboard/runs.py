@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, cast, get_args
 from urllib.parse import quote
 
@@ -11,6 +12,7 @@ from starlette.routing import Route
 
 from skyhold.dashboard.campaign_desk import Listed
 from skyhold.dashboard.desk import desk_of
+from skyhold.dashboard.links import object_link
 from skyhold.dashboard.live import Part, stream_part
 from skyhold.dashboard.rendering import render, show
 from skyhold.dashboard.trail import Crumb
@@ -138,6 +140,7 @@ def _shown(request: Request) -> dict[str, Any]:
         "cost": cost,
         "stops": can_stop(entry),
         "address": f"/runs/{entry.run_id}",
+        "link": partial(object_link, desk_of(request)),
         "trail": [Crumb("Runs", "/runs"), Crumb(entry.run_id)],
     }
 
