@@ -70,15 +70,19 @@ def _make_index(page: Page) -> None:
     expect(page.get_by_text("What was written")).to_be_visible()
 
 
-def list_shots(store: str, library: str) -> list[Shot]:
-    """Return the pictures, of a place and a library by their names."""
-    here, shelf = f"/storage/{store}", f"/components/{library}"
+def list_shots(store: str, library: str, campaign: str) -> list[Shot]:
+    """Return the pictures, of a place, a library and a campaign by their names."""
+    here, shelf, study = f"/storage/{store}", f"/components/{library}", f"/campaigns/{campaign}"
     return [
         Shot("compare", f"{shelf}/compare?id=warehouse.stl", prepare=_wait_for_mesh),
         Shot("component", f"{shelf}/component?id=chicago.epw", size=(1200, 1080), prepare=_wait_for_parts),
         Shot("components-dark", shelf, "dark", (1200, 560), _wait_for_parts),
         Shot("parquet", f"{here}/object?key=results/glass%3Dbetter/part-00000.parquet", size=(1200, 900)),
         Shot("search", f"{here}/search", size=(1200, 460), prepare=_make_index),
+        Shot("campaign", study, size=(1200, 560)),
+        Shot("campaign-series-dark", f"{study}/series", "dark", (1200, 900)),
+        Shot("campaign-parallel", f"{study}/parallel?colour=site_energy", size=(1200, 780)),
+        Shot("campaign-phone", f"{study}/energy", size=PHONE),
         Shot("phone", f"{shelf}/component?id=warehouse.stl", size=PHONE, prepare=_wait_for_parts),
         Shot("phone-dark", here, "dark", PHONE),
     ]
@@ -121,7 +125,7 @@ def open_dashboard(server: LocalServer, folder: Path) -> Generator[tuple[str, li
     thread = threading.Thread(target=partial(serve, desk, Address(), started=links.put))
     thread.start()
     try:
-        yield links.get(timeout=60), list_shots(places[0].name, places[1].name)
+        yield links.get(timeout=60), list_shots(*(place.name for place in places))
     finally:
         desk.closing.set()
         thread.join()

@@ -32,6 +32,9 @@ _WIDTH = 1000
 _HEIGHT = 240
 _CASES = 400
 _FIRST_CASES = 2
+_FIRST = "Electricity:Facility"
+_FEW = 60
+"""Fewer values are not shown by the month."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,9 +161,20 @@ def _show_series(request: Request) -> Response:
 
 def _complete(request: Request, look: Look, asked: _Asked, done: Sequence[str]) -> tuple[_Asked, list[Any], list[str]]:
     """Return what is to be shown, with something where nothing was chosen, and what there is to choose from."""
+    from skyhold.simulation.series import FREQUENCIES  # noqa: PLC0415 - pyarrow, for charts alone
+
     cases = asked.cases or tuple(done[:_FIRST_CASES])
     kept = desk_of(request).campaigns.kept(place_of(request), look.named(cases[0]))
-    variables = sorted(kept.list_variables(), key=lambda each: (not each.is_meter, each.name, each.key))
+    variables = sorted(
+        kept.list_variables(),
+        key=lambda each: (
+            FREQUENCIES.index(each.frequency),
+            each.name != _FIRST,
+            not each.is_meter,
+            each.name,
+            each.key,
+        ),
+    )
     chosen = asked.variables or tuple(_name_of(each) for each in variables[:1])
     environments = [each.name for each in kept.list_environments()]
     return _Asked(cases, chosen, asked.environment, asked.start, asked.end), variables, environments
@@ -247,10 +261,10 @@ def _chart(unit: str, curves: Sequence[_Curve]) -> _Chart:
 
 def _months(curves: Sequence[_Curve]) -> list[tuple[str, int, int]]:
     """Return the months of the longest curve: name, first value from 1, and last."""
-    if not curves:
+    moments = max((each.moments for each in curves), key=len, default=())
+    if len(moments) < _FEW:
         return []
-    moments = max(curves, key=lambda each: len(each.moments)).moments
-    interval = moments[1] - moments[0] if len(moments) > 1 else timedelta(0)
+    interval = moments[1] - moments[0]
     names = [f"{moment - interval:%b}" for moment in moments]
     firsts = [place for place, name in enumerate(names) if place == 0 or name != names[place - 1]]
     found = [(names[first], first + 1, end) for first, end in zip(firsts, [*firsts[1:], len(names)], strict=True)]

@@ -5,6 +5,7 @@
 # pyright: reportUnknownArgumentType=false, reportAttributeAccessIssue=false
 
 import io
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -28,7 +29,8 @@ _VALUES = 8
 _MAIN = ("site_energy", "source_energy", "eui", "cost", "fuel.", "peak.", "unmet_hours.")
 _ENDS = ("state", "failure", "detail", "warning_messages", "severe_messages", "fatal_messages", "seconds")
 _BASELINES = 200
-_ROUNDING = 1e-13
+_SMALL, _LARGE = 1e-4, 1e9
+"""Between them numbers are read without powers of ten."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,24 +120,28 @@ def column_of(table: Any, name: str, first: int = 0, count: int | None = None) -
     cells: list[Any] = table[name].to_pylist()[rows]
     if numbers is None or all(each is None for each in numbers):
         return Column(name, unit, False, [None if each is None else _word(each) for each in cells])
-    highest = max((abs(each) for each in numbers if each is not None), default=0.0)
-    factor, unit = scale_of(highest, unit)
-    if factor == 1.0:
-        return Column(name, unit, True, [None if each is None else _digits(each, highest) for each in cells])
-    return Column(
-        name, unit, True, [None if each is None else _digits(each / factor, highest / factor) for each in numbers[rows]]
-    )
+    factor, unit = scale_of(max((abs(each) for each in numbers if each is not None), default=0.0), unit)
+    if factor != 1.0:
+        cells = [None if each is None else each / factor for each in numbers[rows]]
+    return Column(name, unit, True, _aligned(cells))
 
 
 def _word(value: Any) -> str:
     return ("yes" if value else "no") if isinstance(value, bool) else str(value)
 
 
-def _digits(number: float, highest: float) -> str:
-    """Return a number that is read beside others; what is left of rounding is zero."""
-    if isinstance(number, int):
-        return f"{number:,}"
-    return "0" if abs(number) <= highest * _ROUNDING else f"{number:,.5g}"
+def _aligned(cells: Sequence[float | None]) -> list[str | None]:
+    """Return numbers with as many decimals as the highest needs for five digits, but none that all would end in."""
+    known = [each for each in cells if each is not None and math.isfinite(each)]
+    highest = max(map(abs, known), default=0.0)
+    if all(isinstance(each, int) for each in known):
+        return [None if each is None else f"{each:,}" for each in cells]
+    if highest and not _SMALL <= highest < _LARGE:
+        return [None if each is None else f"{each:,.5g}" for each in cells]
+    decimals = max(0, 4 - math.floor(math.log10(highest))) if highest else 0
+    while decimals and all(f"{each:.{decimals}f}"[-1] == "0" for each in known):
+        decimals -= 1
+    return [None if each is None else f"{round(each, decimals) + 0.0:,.{decimals}f}" for each in cells]
 
 
 def _show_table(request: Request) -> Response:
@@ -165,6 +171,7 @@ def _show_table(request: Request) -> Response:
         chosen=values,
         choices=[*columns_of(whole, "value"), *(name for name in _ENDS if name != "state")],
         baselines=list(look.cases)[:_BASELINES],
+        has_own=_has_baselines(whole),
         page=page,
         pages=pages,
         first=(page - 1) * _ROWS + 1,
@@ -190,8 +197,17 @@ def _compared(table: Any, asked: _Asked, values: Sequence[str]) -> Any:
     names = [name for name in values if name in known]
     deltas = names if asked.compare == "delta" else False
     changes = names if asked.compare == "change" else False
-    baseline = asked.baseline or None if asked.compare else None
+    baseline = (asked.baseline or _common_baseline(table)) if asked.compare else None
     return _sorted(compare(table, {}, deltas, changes, baseline, asked.gate), asked)
+
+
+def _common_baseline(table: Any) -> str | None:
+    """Return what all are compared with where nobody has chosen: the first case, if none has a baseline of its own."""
+    return None if _has_baselines(table) or not len(table) else table["label"][0].as_py()
+
+
+def _has_baselines(table: Any) -> bool:
+    return table["baseline"].null_count < len(table)
 
 
 def _sorted(table: Any, asked: _Asked) -> Any:
