@@ -31,7 +31,6 @@ _LINES = 8
 _WIDTH = 1000
 _HEIGHT = 240
 _CASES = 400
-_FIRST_CASES = 2
 _FIRST = "Electricity:Facility"
 _FEW = 60
 """Fewer values are not shown by the month."""
@@ -163,7 +162,7 @@ def _complete(request: Request, look: Look, asked: _Asked, done: Sequence[str]) 
     """Return what is to be shown, with something where nothing was chosen, and what there is to choose from."""
     from skyhold.simulation.series import FREQUENCIES  # noqa: PLC0415 - pyarrow, for charts alone
 
-    cases = asked.cases or tuple(done[:_FIRST_CASES])
+    cases = asked.cases or tuple(dict.fromkeys((done[0], done[-1])))
     kept = desk_of(request).campaigns.kept(place_of(request), look.named(cases[0]))
     variables = sorted(
         kept.list_variables(),
