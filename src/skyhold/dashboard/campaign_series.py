@@ -260,7 +260,9 @@ def _chart(unit: str, curves: Sequence[_Curve]) -> _Chart:
 
 def _months(curves: Sequence[_Curve]) -> list[tuple[str, int, int]]:
     """Return the months of the longest curve: name, first value from 1, and last."""
-    moments = max((each.moments for each in curves), key=len, default=())
+    if not curves:
+        return []
+    moments = max((each.moments for each in curves), key=len)
     if len(moments) < _FEW:
         return []
     interval = moments[1] - moments[0]
