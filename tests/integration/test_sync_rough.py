@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -161,6 +162,45 @@ def test_a_name_that_is_no_text_is_a_problem_and_no_crash(tmp_path: Path):
         )
         assert done.returncode == (0 if "--dry-run" in more else 1), done.stderr
         assert b"bad\\udcff.stl" in done.stdout
+
+
+@pytest.mark.parametrize("library", ["memory"], indirect=True)
+@pytest.mark.parametrize(("size_bytes", "has_links"), [(10, True), (10, False), (9_000_000, True)])
+@pytest.mark.parametrize("how", ["new", "edited", "in conflict", "by itself"])
+def test_content_is_on_the_disk_before_it_gets_its_name(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch, how: str, size_bytes: int, has_links: bool
+):
+    if how != "new":
+        machine.write(a="before")
+        machine.sync()
+    if how == "in conflict":
+        machine.write(a="mine")
+    machine.library.publish("a", b"x" * size_bytes)
+    on_disk: set[int] = set()
+    named: list[bool] = []
+    fsync, replace, link = os.fsync, os.replace, os.link
+
+    def force(handle: int) -> None:
+        fsync(handle)
+        on_disk.add(os.fstat(handle).st_ino)
+
+    def name(real: Callable[..., None], source: Any, target: Any) -> None:
+        if Path(target) == machine.folder / "a":
+            named.append(os.stat(source).st_ino in on_disk)
+        if real is link and not has_links:
+            raise OSError(errno.EPERM, "no links here")
+        real(source, target)
+
+    monkeypatch.setattr(os, "fsync", force)
+    monkeypatch.setattr(os, "replace", lambda source, target: name(replace, source, target))
+    monkeypatch.setattr(os, "link", lambda source, target, **_: name(link, source, target))
+    if how == "by itself":
+        machine.library.get("a", machine.folder / "a")
+    else:
+        machine.sync()
+    assert (machine.folder / "a").stat().st_size == size_bytes
+    assert named
+    assert all(named)
 
 
 def _full(state: SyncState) -> None:
