@@ -186,7 +186,7 @@ def test_content_is_on_the_disk_before_it_gets_its_name(
 
     def name(real: Callable[..., None], source: Any, target: Any) -> None:
         if Path(target) == machine.folder / "a":
-            named.append(os.stat(source).st_ino in on_disk)
+            named.append(Path(source).stat().st_ino in on_disk)
         if real is link and not has_links:
             raise OSError(errno.EPERM, "no links here")
         real(source, target)
