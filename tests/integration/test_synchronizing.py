@@ -11,7 +11,7 @@ from uuid import uuid4
 import pytest
 
 from conftest import make_bucket, make_container
-from skyhold.components import conditions, folder_scan, sync_locks, sync_session, sync_view, synchronizing
+from skyhold.components import conditions, folder_scan, sync_files, sync_locks, sync_session, sync_view, synchronizing
 from skyhold.components.layout import head_key
 from skyhold.components.library import Library
 from skyhold.components.sync_config import SyncConfig
@@ -242,6 +242,20 @@ def test_an_edit_on_both_sides_keeps_both_contents_on_both_sides(machine: Machin
     assert machine.local == machine.remote == {"a.stl": "theirs", kept: "mine", "b": "x"}
     assert kept in result.get_summary_string()
     assert machine.sync().done == []
+
+
+def test_two_machines_of_one_name_that_put_the_same_content_aside_in_one_second_agree(
+    machine: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(sync_files, "conflict_name", lambda path, host, moment: f"{path}.conflict")
+    other = Machine(tmp_path / "other", machine.library)
+    for each in (machine, other):
+        each.write(a="the same on both machines")
+    machine.library.publish("a", b"theirs")
+    results = [each.sync() for each in (machine, other, machine, other)]
+    assert all(result.success for result in results)
+    assert machine.local == other.local == machine.remote
+    assert machine.remote == {"a": "theirs", "a.conflict": "the same on both machines"}
 
 
 def test_the_same_edit_on_both_sides_is_no_conflict(machine: Machine):

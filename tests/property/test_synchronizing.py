@@ -25,6 +25,7 @@ from skyhold.storage.opening import open_store
 from skyhold.storage.wrappers.delegating import DelegatingStore
 from sync_sides import Machine
 
+_MEMORY = Path("/dev/shm")  # noqa: S108 - folders of its own, which are made safely
 _PATHS = st.sampled_from(["a.stl", "b.stl", "c", "sub/d", "sub/e"])
 _WHO = st.integers(0, 1)
 
@@ -112,7 +113,7 @@ class Synchronizing(RuleBasedStateMachine):
 
     @initialize()
     def begin(self) -> None:
-        self.root = Path(tempfile.mkdtemp())
+        self.root = Path(tempfile.mkdtemp(dir=_MEMORY if _MEMORY.is_dir() else None))
         self.inner = open_store(f"memory://sync-{uuid4().hex}")
         self.stores = [_Watched(self.inner), _Watched(self.inner)]
         self.machines = [

@@ -95,6 +95,8 @@ class Session:
             )
         for _ in range(_ROUNDS):
             actions = self._choose(plan)
+            if not actions:
+                self._suspects = {}  # what somebody else did has settled them
             if not actions or self._stop.is_set():
                 break
             if not self._config.confirmed:
