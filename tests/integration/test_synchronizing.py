@@ -738,7 +738,7 @@ def test_a_lock_that_is_taken_while_others_go_up_is_kept(
     bob = Library(machine.library.store, author="bob")
     store = _Meddled(machine.library.store, head_key("a"), lambda: bob.locks.take("b"))
     machine.write(a="goes up first")
-    monkeypatch.setattr(sync_session, "_MOST_JOBS", 1)
+    monkeypatch.setattr(sync_session, "_LANES", ((10**6, 1),))
     before = machine.remote
     with pytest.raises(TransferError, match="held by 'bob'"):
         Machine(machine.folder, Library(store, author="ann")).sync(conflict="local")
@@ -748,7 +748,7 @@ def test_a_lock_that_is_taken_while_others_go_up_is_kept(
 def test_a_long_upload_asks_for_its_lock_however_new_the_list_is(machine: Machine, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(sync_locks, "_KNOWN_FOR_S", 1e9)
     monkeypatch.setattr(sync_locks, "_LONG_BYTES", 4)
-    monkeypatch.setattr(sync_session, "_MOST_JOBS", 1)
+    monkeypatch.setattr(sync_session, "_LANES", ((10**6, 1),))
     bob = Library(machine.library.store, author="bob")
 
     def take() -> None:

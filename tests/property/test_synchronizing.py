@@ -25,7 +25,7 @@ from skyhold.storage.opening import open_store
 from skyhold.storage.wrappers.delegating import DelegatingStore
 from sync_sides import Machine
 
-_MEMORY = Path("/dev/shm")  # noqa: S108 - folders of its own, which are made safely
+_MEMORY = Path("/dev/shm")
 _PATHS = st.sampled_from(["a.stl", "b.stl", "c", "sub/d", "sub/e"])
 _WHO = st.integers(0, 1)
 

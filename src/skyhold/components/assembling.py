@@ -12,6 +12,7 @@ from skyhold.components.hashing import HashingBehind
 from skyhold.components.layout import blob_key
 from skyhold.components.part_file import PartFile
 from skyhold.errors import IntegrityError, KeyNotFoundError
+from skyhold.execution.memory import return_large_blocks
 from skyhold.storage.contract import Store
 from skyhold.storage.objects import ByteRange
 from skyhold.storage.reader import ObjectReader
@@ -36,6 +37,7 @@ class Assembler:
         if size_bytes <= _BLOCK_BYTES:
             self._fetch_small(sha256, target, size_bytes, told)
             return
+        return_large_blocks()
         with _part_of(target) as part:
             try:
                 self._bring_whole(blob_key(sha256), sha256, part, told, size_bytes)

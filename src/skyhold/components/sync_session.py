@@ -24,6 +24,7 @@ from skyhold.errors import (
     SkyholdError,
     StorageError,
 )
+from skyhold.execution.memory import return_large_blocks
 from skyhold.runs.recording import RunRecorder
 from skyhold.runs.wording import human_size
 from skyhold.storage.sync import ConflictChoice, SyncAction, SyncPlan, deletions_first
@@ -31,9 +32,10 @@ from skyhold.storage.sync import ConflictChoice, SyncAction, SyncPlan, deletions
 __all__ = ["Ask", "Session", "first_result"]
 
 _ROUNDS = 6
-_MOST_JOBS = 64
-_FEW_JOBS = 6
-_TINY_BYTES = 256 * 1024
+_LANES = ((256 * 1024, 64), (2 * 1024 * 1024, 8), (SMALL_BYTES, 3))
+"""Up to which size how many are moved at a time: each is held in memory, twice for a moment. What is larger, alone."""
+
+_LARGE_BYTES = 1024 * 1024
 _SPARE_BYTES = 16 * 1024 * 1024
 _LONG_DAYS = 30
 
@@ -166,7 +168,7 @@ class Session:
             self._tell(f"warning: {note}")
 
     def _carry_out(self, view: View, actions: Sequence[SyncAction]) -> None:
-        """Do what is small many at a time, then what is large one by one; deletions when all else is done.
+        """Do what is small many at a time, then what is larger fewer at a time; deletions when all else is done.
 
         Only a deletion without which something else has no place comes before.
         """
@@ -175,10 +177,13 @@ class Session:
         progress = self._run.progress
         progress.step("moving")
         progress.advance(0, total=progress.done + len(actions))
-        most = min(self._library.store.concurrency, _MOST_JOBS)
+        if any(action.size_bytes > _LARGE_BYTES for action in actions):
+            return_large_blocks()
+        most = _LANES[0][1]
         first = deletions_first(actions)
-        for lane, jobs in enumerate((most, most, min(most, _FEW_JOBS), 1, most)):
-            self._do(work, [action for action in actions if _lane(action, first) == lane], jobs)
+        for lane, jobs in enumerate((most, *(jobs for _, jobs in _LANES), 1, most)):
+            limit = min(jobs, self._library.store.concurrency)
+            self._do(work, [action for action in actions if _lane(action, first) == lane], limit)
 
     def _do(self, work: SyncWork, actions: Sequence[SyncAction], jobs: int) -> None:
         for action, error in _each(work.do, actions, jobs, self._stop):
@@ -245,8 +250,8 @@ def first_result(plan: SyncPlan) -> SyncResult:
 def _lane(action: SyncAction, first: set[str]) -> int:
     """Return which group an action is done with: small files, which fill no memory, many at a time; deletions last."""
     if action.kind in {"delete_local", "delete_remote"}:
-        return 0 if action.path in first else 4
-    return 1 + (action.size_bytes > _TINY_BYTES) + (action.size_bytes > SMALL_BYTES)
+        return 0 if action.path in first else len(_LANES) + 2
+    return 1 + sum(action.size_bytes > largest for largest, _ in _LANES)
 
 
 def _is_passing(error: Exception) -> bool:

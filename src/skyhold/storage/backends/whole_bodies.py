@@ -8,7 +8,9 @@ from skyhold.storage.objects import Buffer, ObjectInfo
 
 __all__ = ["WholeBodies", "WholeBody"]
 
-_KEPT_BYTES = 32 * 1024 * 1024
+_KEPT_BYTES = 24 * 1024 * 1024
+"""As much as a reader of usual blocks has in flight, which are asked for in any order."""
+
 _KEPT_BODIES = 4
 
 
