@@ -248,6 +248,7 @@ def test_two_machines_of_one_name_that_put_the_same_content_aside_in_one_second_
     machine: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(sync_files, "conflict_name", lambda path, host, moment: f"{path}.conflict")
+    monkeypatch.setattr(sync_session, "_LANES", ((10**6, 1),))
     other = Machine(tmp_path / "other", machine.library)
     for each in (machine, other):
         each.write(a="the same on both machines")
