@@ -4,7 +4,7 @@ import gzip
 import os
 import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
@@ -54,6 +54,12 @@ HERE: dict[str, Callable[[], Executor]] = {
     "threads": lambda: MultiThreadExecutor(2),
     "any threads": lambda: ThreadPoolExecutor(3),
 }
+
+
+@pytest.fixture(scope="module")
+def pool() -> Generator[MultiProcessExecutor]:
+    with MultiProcessExecutor(2) as executor:
+        yield executor
 
 
 @dataclass(frozen=True)
@@ -183,13 +189,11 @@ def test_every_format_has_the_row_numbers_of_the_whole(
 
 
 @pytest.mark.parametrize("hooks", [{}, {"before_validation": double_ones}, {"after_validation": Shout()}], ids=str)
-def test_processes_read_and_write_their_shards_themselves(tmp_path: Path, hooks: dict[str, Any]):
+def test_processes_read_and_write_their_shards_themselves(tmp_path: Path, pool: Executor, hooks: dict[str, Any]):
     write_people(open_store(tmp_path))
     base, adapter = tmp_path.as_posix(), CSVInputAdapter(tmp_path / "in" / "*.csv")
     whole = seen(base, input_adapter=adapter, schema_model=Person, **hooks)
-    with MultiProcessExecutor(2) as executor:
-        found = seen(base, input_adapter=adapter, schema_model=Person, executor=executor, shards=4, **hooks)
-    assert found == whole
+    assert seen(base, input_adapter=adapter, schema_model=Person, executor=pool, shards=4, **hooks) == whole
     assert whole.counts["rows_rejected"] > 0
 
 
@@ -204,17 +208,16 @@ def test_executors_of_other_libraries_do_too(tmp_path: Path):
         executor.shutdown()
 
 
-def test_workers_have_the_rows_and_the_driver_has_the_sum(tmp_path: Path):
+def test_workers_have_the_rows_and_the_driver_has_the_sum(tmp_path: Path, pool: Executor):
     write_people(open_store(tmp_path))
-    with MultiProcessExecutor(2) as executor:
-        found = seen(
-            tmp_path.as_posix(),
-            input_adapter=CSVInputAdapter(tmp_path / "in" / "*.csv"),
-            schema_model=Person,
-            after_validation=WhoWorks(),
-            executor=executor,
-            shards=4,
-        )
+    found = seen(
+        tmp_path.as_posix(),
+        input_adapter=CSVInputAdapter(tmp_path / "in" / "*.csv"),
+        schema_model=Person,
+        after_validation=WhoWorks(),
+        executor=pool,
+        shards=4,
+    )
     assert os.getpid() not in {row["process"] for row in found.rows}
     assert found.counts["rows_read"] == 200
 
@@ -285,7 +288,7 @@ class Remembers(RowHook):
         return row
 
 
-def test_what_stands_in_the_way_of_shards_is_said(tmp_path: Path):
+def test_what_stands_in_the_way_of_shards_is_said(tmp_path: Path, pool: Executor):
     class Local(Person):
         pass
 
@@ -301,13 +304,12 @@ def test_what_stands_in_the_way_of_shards_is_said(tmp_path: Path):
             **options,
         ).run()
 
-    with MultiProcessExecutor(1) as executor:
-        with pytest.raises(BadOptionError, match="memory://shards-in-the-way"):
-            run("memory://shards-in-the-way", executor=executor)
-        with pytest.raises(BadOptionError, match="Remembers may remember rows"):
-            run(tmp_path.as_posix(), executor=executor, before_validation=Remembers())
-        with pytest.raises(ConfigError, match="Local"):
-            run(tmp_path.as_posix(), executor=executor, schema_model=Local)
+    with pytest.raises(BadOptionError, match="memory://shards-in-the-way"):
+        run("memory://shards-in-the-way", executor=pool)
+    with pytest.raises(BadOptionError, match="Remembers may remember rows"):
+        run(tmp_path.as_posix(), executor=pool, before_validation=Remembers())
+    with pytest.raises(ConfigError, match="Local"):
+        run(tmp_path.as_posix(), executor=pool, schema_model=Local)
     with pytest.raises(BadOptionError, match="shards=0"):
         Pipe(
             input_adapter=CSVInputAdapter(tmp_path / "in" / "*.csv"),
@@ -338,53 +340,50 @@ def test_the_limit_of_rejected_rows_is_that_of_all_shards_together(limit: float,
     assert [info.key for info in store.list() if info.key.startswith("out")] == []
 
 
-def test_progress_comes_while_workers_work(tmp_path: Path):
+def test_progress_comes_while_workers_work(tmp_path: Path, pool: Executor):
     write_people(open_store(tmp_path), files=6)
     told: list[Event] = []
-    with MultiProcessExecutor(1) as executor:
-        Pipe(
-            input_adapter=CSVInputAdapter(tmp_path / "in" / "*.csv"),
-            output_adapter=ParquetOutputAdapter(tmp_path / "out.parquet"),
-            schema_model=SlowPerson,
-            executor=executor,
-            shards=6,
-            on_progress=told.append,
-        ).run()
+    Pipe(
+        input_adapter=CSVInputAdapter(tmp_path / "in" / "*.csv"),
+        output_adapter=ParquetOutputAdapter(tmp_path / "out.parquet"),
+        schema_model=SlowPerson,
+        executor=pool,
+        shards=6,
+        on_progress=told.append,
+    ).run()
     assert len({event.done for event in told if event.state == "running"} - {0, 300}) >= 2
 
 
-@pytest.mark.parametrize(
-    "maker", [SingleThreadExecutor, lambda: MultiThreadExecutor(2), lambda: MultiProcessExecutor(2)]
-)
-def test_a_shutdown_leaves_nothing(tmp_path: Path, maker: Callable[[], Executor]):
+@pytest.mark.parametrize("who", ["one thread", "threads", "processes"])
+def test_a_shutdown_leaves_nothing(tmp_path: Path, pool: Executor, who: str):
     write_people(open_store(tmp_path), files=4, rows=2000)
-    with maker() as executor:
-        pipe = Pipe(
-            input_adapter=CSVInputAdapter(tmp_path / "in" / "*.csv"),
-            output_adapter=ParquetOutputAdapter(tmp_path / "out.parquet"),
-            schema_model=SlowPerson,
-            executor=executor,
-            shards=4,
-        )
-        pipe.start()
-        while not (tmp_path / "out.parquet.pieces").exists():
-            time.sleep(0.01)
-        time.sleep(0.5)
-        pipe.shutdown()
+    executor = pool if who == "processes" else HERE[who]()
+    pipe = Pipe(
+        input_adapter=CSVInputAdapter(tmp_path / "in" / "*.csv"),
+        output_adapter=ParquetOutputAdapter(tmp_path / "out.parquet"),
+        schema_model=SlowPerson,
+        executor=executor,
+        shards=4,
+    )
+    pipe.start()
+    while not (tmp_path / "out.parquet.pieces").exists():
+        time.sleep(0.01)
+    time.sleep(0.5)
+    pipe.shutdown()
     assert pipe.report.status == "stopped"
     assert isinstance(pipe.report.error, StoppedError)
     assert files_in(tmp_path) == {"in"}
 
 
-def test_an_error_of_one_shard_ends_the_run_and_leaves_nothing(tmp_path: Path):
+def test_an_error_of_one_shard_ends_the_run_and_leaves_nothing(tmp_path: Path, pool: Executor):
     write_people(open_store(tmp_path))
     (tmp_path / "in" / "2.csv").write_text('id,name\n1,"never closed\n')
-    with MultiProcessExecutor(1) as executor, pytest.raises(MalformedInputError, match=r"2\.csv"):
+    with pytest.raises(MalformedInputError, match=r"2\.csv"):
         Pipe(
             input_adapter=CSVInputAdapter(tmp_path / "in" / "*.csv"),
             output_adapter=ParquetOutputAdapter(tmp_path / "out.parquet"),
             schema_model=Person,
-            executor=executor,
+            executor=pool,
             shards=4,
         ).run()
     assert files_in(tmp_path) == {"in"}
