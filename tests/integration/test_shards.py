@@ -3,9 +3,11 @@
 import gzip
 import multiprocessing
 import pickle
+import threading
 from collections.abc import Callable
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -58,14 +60,14 @@ def base(request: pytest.FixtureRequest) -> str:
     return f"memory://shards-{request.node.name}".replace("[", "-").replace("]", "")
 
 
-@pytest.mark.parametrize("suffix", ["csv", "jsonl", "json", "parquet", "arrow", "arrows", "csv.gz"])
-@pytest.mark.parametrize("count", [2, 3, 7, 40])
+@pytest.mark.parametrize("suffix", ["csv", "jsonl", "json", "parquet", "arrow", "arrows", "csv.gz", "xlsx"])
+@pytest.mark.parametrize("count", [2, 7, 40])
 def test_many_objects_are_divided_by_object_and_large_ones_further(base: str, suffix: str, count: int):
     options: dict[str, Any] = {"row_group_rows": 10} if suffix == "parquet" else {}
-    for name, rows in (("a", 30), ("b", 0), ("c", 500), ("d", 40), ("e", 41)):
+    for name, rows in (("a", 30), ("b", 5 * (suffix == "xlsx")), ("c", 500), ("d", 40), ("e", 41)):
         write(f"{base}/{name}.{suffix}", TABLE.slice(0, rows), **options)
     found = check_shards(open_input(f"{base}/*.{suffix}"), count)
-    whole = suffix in {"json", "arrows", "csv.gz"}
+    whole = suffix in {"json", "arrows", "csv.gz", "xlsx"}
     assert 2 <= found <= (5 if whole else count + 5)
 
 
@@ -263,3 +265,17 @@ def test_nothing_but_columns_is_read_whole(base: str, writer: Any):
     write(uri, TABLE.slice(0, 0))
     adapter = open_input(uri)
     assert is_whole(adapter)
+
+
+def test_web_servers_send_objects_whole_and_several_by_object(tmp_path: Path):
+    for name in ("a", "b"):
+        write(f"{tmp_path}/{name}.csv", TABLE)
+    handler = partial(SimpleHTTPRequestHandler, directory=str(tmp_path))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        base = f"http://127.0.0.1:{server.server_port}"
+        try:
+            assert is_whole(CSVInputAdapter(f"{base}/a.csv"))
+            assert check_shards(CSVInputAdapter([f"{base}/a.csv", f"{base}/b.csv"]), 6) == 2
+        finally:
+            server.shutdown()

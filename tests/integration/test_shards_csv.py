@@ -2,15 +2,22 @@
 
 import codecs
 import io
+import threading
+from collections.abc import Callable
+from concurrent.futures import Executor, ThreadPoolExecutor
 from typing import Any
 
 import pytest
 
 from shard_reading import check_shards, divide, is_whole, no_wrap, read_shards, read_whole
 from skyhold import CSVInputAdapter
-from skyhold.errors import MalformedInputError
+from skyhold.errors import MalformedInputError, StoppedError
+from skyhold.execution.threads import SingleThreadExecutor
+from skyhold.records.formats import csv_scan
 from skyhold.records.formats.text_units import find_units
 from skyhold.records.formats.utf8 import Utf8Source
+from skyhold.records.stopping import stoppable
+from skyhold.storage.contract import Store
 from skyhold.storage.opening import open_store
 
 BASE = "memory://shards-csv"
@@ -128,3 +135,30 @@ def test_a_shard_counts_rows_in_its_errors_from_where_it_begins(monkeypatch: pyt
 @pytest.mark.parametrize("options", [{}, {"null_values": ["", "a"], "quoted_nulls": False}, {"batch_size": 3}])
 def test_options_hold_in_every_shard(options: dict[str, Any]):
     assert check_shards(adapter_of(("x,y\n" + ROWS).encode(), **options), 4) == 4
+
+
+def test_a_line_that_is_too_long_to_look_through_keeps_a_file_whole(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(csv_scan, "_BLOCK_BYTES", 64)
+    adapter = adapter_of(b"x\n" + b'"1"\n' * 300 + b'"' + b"2" * 1000 + b'"\n' + b'"1"\n' * 300)
+    assert check_shards(adapter, 3) == 3
+    monkeypatch.setattr(csv_scan, "_LONGEST_LINE_BYTES", 500)
+    assert is_whole(adapter, 3)
+
+
+@pytest.mark.parametrize("make", [SingleThreadExecutor, lambda: ThreadPoolExecutor(2)], ids=["here", "threads"])
+def test_looking_through_ends_when_the_run_is_to_stop(make: Callable[[], Executor], monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(csv_scan, "_BLOCK_BYTES", 64)
+    adapter = adapter_of(b"x\n" + b'"1"\n' * 30_000)
+    stop = threading.Event()
+    reads: list[Any] = []
+
+    def watch(store: Store) -> Store:
+        def see(operation: Any) -> None:
+            reads.append(operation)
+            if len(reads) > 8:  # by then it looks through the first parts
+                stop.set()
+
+        return store.observed(see)
+
+    with make() as executor, stoppable(stop), pytest.raises(StoppedError):
+        adapter.shards(50, watch, executor, least_bytes=1)

@@ -94,6 +94,9 @@ def test_units_of_several_bytes_change_places_alone(text: str, dialect: CSVDiale
     units = TextUnits(codec, len("a".encode(codec)))
     plain = scan_part(io.BytesIO(text.encode()), dialect, TextUnits("utf-8"), is_last=True)
     wide = scan_part(io.BytesIO(text.encode(codec)), dialect, units, is_last=True)
+    if plain is None or wide is None:
+        assert plain == wide
+        return
     assert (wide.is_row_end, wide.is_row_end_within) == (plain.is_row_end, plain.is_row_end_within)
     places = [wide.first_row and wide.first_row // units.size_bytes]
     assert rows_at(text.encode(), places) == rows_at(text.encode(), [plain.first_row])

@@ -35,6 +35,7 @@ from skyhold.records.pieces import read_blocks, read_piece, shift_lines
 from skyhold.records.rejects import RejectCounts
 from skyhold.records.shard_plan import ShardPlan, plan_shards, task_of
 from skyhold.records.shard_work import ShardResult, run_shard
+from skyhold.records.stopping import stoppable
 from skyhold.runs.receipt import Artifact, check_balance
 from skyhold.runs.recording import RunRecorder
 
@@ -68,7 +69,8 @@ def run_rows(
         Exception: Whatever else made it fail.
     """
     recorder.progress.step("opening")
-    plan = plan_shards(request, wrap)
+    with stoppable(stop):
+        plan = plan_shards(request, wrap)
     if plan is None:
         Flow(request, recorder, rejects, stop, wrap).run()
         return

@@ -14,10 +14,12 @@ from typing import NamedTuple
 from skyhold.records.formats.csv_dialect import CSVDialect
 from skyhold.records.formats.text_units import TextUnits
 from skyhold.records.formats.utf8 import Readable, read_fully
+from skyhold.records.stopping import check_stop
 
 __all__ = ["Scanned", "line_end_pattern", "scan_part"]
 
 _BLOCK_BYTES = 4 * 1024 * 1024  # whole units of any encoding
+_LONGEST_LINE_BYTES = 128 * 1024 * 1024
 
 
 class Scanned(NamedTuple):
@@ -119,8 +121,10 @@ class _Scan:
         return rows is not None and rows.end() == len(block), start
 
 
-def scan_part(source: Readable, dialect: CSVDialect, units: TextUnits, *, is_last: bool) -> Scanned:
+def scan_part(source: Readable, dialect: CSVDialect, units: TextUnits, *, is_last: bool) -> Scanned | None:
     r"""Look through a part that begins behind a line end, and ends behind one if it is not the last.
+
+    None where it cannot be told, since a line is longer than any reader takes, or ends the text with an escape.
 
     Args:
         source: Gives the part.
@@ -137,16 +141,18 @@ def scan_part(source: Readable, dialect: CSVDialect, units: TextUnits, *, is_las
     ends = line_end_pattern(dialect)
     held = b""
     while raw := read_fully(source, _BLOCK_BYTES):
+        check_stop()
         held += units.as_bytes(raw)
         cut = _last_end(held, ends)
         if cut:
             scan.feed(held[:cut])
             held = held[cut:]
+        elif len(held) > _LONGEST_LINE_BYTES:
+            return None
     if is_last and held:
-        # An escape at the very end would take the meaning from what ends the text.
-        scan.feed(held + b"\n")
         if dialect.escapechar and held.endswith(dialect.escapechar.encode()):
-            return Scanned(is_row_end=False, first_row=None, is_row_end_within=False)
+            return None
+        scan.feed(held + b"\n")
     first = None if scan.first_row is None else scan.first_row * units.size_bytes
     return Scanned(scan.is_row_end, first, scan.is_row_end_within)
 

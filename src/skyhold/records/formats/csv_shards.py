@@ -2,13 +2,13 @@
 
 import re
 from collections.abc import Callable, Sequence
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
+from contextvars import copy_context
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TypeVar
 
-from skyhold.execution.threads import SingleThreadExecutor
-from skyhold.execution.waiting import wait_for
+from skyhold.execution.elsewhere import is_here, result_of
 from skyhold.records.formats.adapter import OpenStore
 from skyhold.records.formats.csv_dialect import CSVCut, CSVDialect, CSVHead
 from skyhold.records.formats.csv_scan import Scanned, line_end_pattern, scan_part
@@ -16,6 +16,7 @@ from skyhold.records.formats.line_ends import LOOK_BYTES, StoredText, find_line_
 from skyhold.records.formats.object_shards import Division, ObjectPart
 from skyhold.records.formats.part_reader import PartReader, read_part
 from skyhold.records.formats.text_units import TextUnits, find_units
+from skyhold.records.stopping import check_stop
 from skyhold.storage.contract import Store
 from skyhold.storage.wrappers.metered import Meter, MeteredStore, Usage
 
@@ -23,6 +24,7 @@ __all__ = ["PartOpener", "divide_csv", "row_begins"]
 
 _SCAN_FETCH_BYTES = 4 * 1024 * 1024
 _HEAD_BYTES = 64
+_LOOK_S = 0.5
 
 T = TypeVar("T")
 
@@ -40,7 +42,7 @@ class _Task:
     dialect: CSVDialect
     units: TextUnits
 
-    def run(self, store: Store) -> Scanned:
+    def run(self, store: Store) -> Scanned | None:
         source = PartReader(store, self.part.key, self.part.info, self.start, self.end, _SCAN_FETCH_BYTES)
         try:
             is_last = self.end == self.part.info.size_bytes
@@ -48,7 +50,7 @@ class _Task:
         finally:
             source.close()
 
-    def run_elsewhere(self, reopen: PartOpener) -> tuple[Scanned, Usage]:
+    def run_elsewhere(self, reopen: PartOpener) -> tuple[Scanned | None, Usage]:
         """Do it in another process, and return what it took, too."""
         meter = Meter()
         return self.run(reopen(self.part, lambda store: MeteredStore(store, meter))), meter.usage
@@ -107,10 +109,11 @@ def _first_row(text: StoredText, head: CSVHead) -> int | None:
     return start if start < text.size_bytes else None
 
 
-def _run(tasks: Sequence[_Task], store: Store, executor: Executor, reopen: PartOpener) -> list[Scanned]:
+def _run(tasks: Sequence[_Task], store: Store, executor: Executor, reopen: PartOpener) -> list[Scanned | None]:
     """Look through all parts; requests made in other processes are counted as if they had been made here."""
-    if isinstance(executor, SingleThreadExecutor | ThreadPoolExecutor):
-        here = [executor.submit(task.run, store) for task in tasks]
+    if is_here(executor):
+        # Each in a context of its own, in which it finds out that the run is to stop.
+        here = [executor.submit(copy_context().run, task.run, store) for task in tasks]
         return _results(here)
     elsewhere = [executor.submit(task.run_elsewhere, reopen) for task in tasks]
     found = _results(elsewhere)
@@ -121,19 +124,26 @@ def _run(tasks: Sequence[_Task], store: Store, executor: Executor, reopen: PartO
 
 
 def _results(futures: Sequence[Future[T]]) -> list[T]:
+    left = set(futures)
     try:
-        wait_for(futures)
-        return [future.result() for future in futures]
+        while left:
+            done, left = wait(left, timeout=_LOOK_S, return_when=FIRST_COMPLETED)
+            for future in done:
+                result_of(future)
+            check_stop()
+        return [result_of(future) for future in futures]
     finally:
-        for future in futures:
+        for future in left:
             future.cancel()
 
 
-def row_begins(begins: Sequence[int], scanned: Sequence[Scanned], size_bytes: int) -> list[int]:
-    """Return where rows begin, given where lines do; only the first if a quote is never closed."""
+def row_begins(begins: Sequence[int], scanned: Sequence[Scanned | None], size_bytes: int) -> list[int]:
+    """Return where rows begin, given where lines do; only the first if that cannot be told, or a quote stays open."""
     found: dict[int, None] = {}
     at_row = True
     for start, part in zip(begins, scanned, strict=True):
+        if part is None:
+            return [begins[0]]
         if at_row:
             found[start] = None
             at_row = part.is_row_end
