@@ -3,6 +3,8 @@
 import json
 import re
 import stat
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,7 @@ from dashboard_client import OWN, entered
 from skyhold.components.config import CloudStorageConfig, config_file
 from skyhold.dashboard.desk import Desk, make_place
 from skyhold.runs.journal import Journal
+from skyhold.storage.diagnosis import open_diagnosis
 
 _PAGE = "/connections/import"
 _S3 = {
@@ -162,3 +165,17 @@ def test_connections_lead_to_the_forms_of_providers_and_say_who_asks(user: TestC
     desk.add([half])
     assert "failed" in user.get(f"/connections/{half.name}/identity").text
     assert user.get("/connections/none-000000/identity").status_code == 404
+
+
+def test_credentials_that_have_ended_are_told_as_such(user: TestClient, desk: Desk, monkeypatch: pytest.MonkeyPatch):
+    place = make_place("memory://expiry")
+    desk.add([place])
+    whole = open_diagnosis(place.uri)
+    for hours, words in ((-1, "ended"), (1, "until")):
+        until = datetime.now(UTC) + timedelta(hours=hours)
+        found = replace(whole, identity="session of <ann>", expires_at=until)
+        monkeypatch.setattr("skyhold.dashboard.connections.open_diagnosis", lambda uri, found=found, **_: found)
+        text = user.get(f"/connections/{place.name}/identity").text
+        assert "session of &lt;ann&gt;" in text
+        assert words in text
+        assert until.isoformat(timespec="seconds") in text

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from skyhold.components.manifest import Version
+from skyhold.components.shown_files import ending_of
 from skyhold.dashboard.campaign_desk import Listed
 from skyhold.dashboard.desk import Desk
 from skyhold.errors import SkyholdError
@@ -16,6 +17,7 @@ from skyhold.simulation.layout import blob_key
 
 __all__ = ["CampaignUse", "find_campaign_uses"]
 
+_WEATHER = ".epw"
 _MOST_ASKED = 50
 _WAIT_S = 2.0
 
@@ -34,7 +36,7 @@ class CampaignUse:
 
 
 def find_campaign_uses(desk: Desk, versions: Sequence[Version]) -> list[CampaignUse]:
-    """Return the campaigns that hold content of some versions; a campaign that does not answer is passed over.
+    """Return the campaigns that hold weather of some versions; a campaign that does not answer is passed over.
 
     Args:
         desk: Whose places are looked into: the campaigns that it knows of.
@@ -43,7 +45,8 @@ def find_campaign_uses(desk: Desk, versions: Sequence[Version]) -> list[Campaign
     numbers: dict[str, set[int]] = {}
     for version in versions:
         for entry in version.files:
-            if entry.size_bytes and (entry.sha256 in numbers or len(numbers) < _MOST_ASKED):
+            is_weather = ending_of(entry.name or version.component) == _WEATHER
+            if is_weather and (entry.sha256 in numbers or len(numbers) < _MOST_ASKED):
                 numbers.setdefault(entry.sha256, set()).add(version.number)
     found: list[CampaignUse] = []
     for campaign in desk.campaigns.listed(desk.places.values(), wait_s=_WAIT_S) if numbers else ():
