@@ -199,3 +199,17 @@ def test_a_link_that_leads_out_of_a_redirect_stays_here(desk: Desk):
         answer = user.get(HERE + path)
         assert answer.status_code in {404, 307}
         assert "evil.example" not in answer.headers.get("location", "").partition(HERE)[0]
+
+
+def test_an_address_writes_no_controls_to_the_terminal(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    def fail(*_: object) -> None:
+        raise RuntimeError("\x1b[31m secret_access_key=hunter2")
+
+    monkeypatch.setattr(desk.journal, "read_run", fail)
+    answer = entered(desk).get("/runs/%1b%5d0;owned%07%0aforged")
+    assert answer.status_code == 500
+    assert "hunter2" not in answer.text + caplog.text
+    (record,) = caplog.records
+    assert record.getMessage().isprintable()

@@ -1,6 +1,8 @@
 """Indexes of names: what is found, as of when, and what becomes of those that are damaged, stopped or another's."""
 
+import os
 import sqlite3
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,7 +10,7 @@ import pytest
 
 from skyhold.errors import AccessDeniedError, BadOptionError, InvalidKeyError, StoppedError
 from skyhold.storage.contract import Store
-from skyhold.storage.key_index import KeyIndex, Order, find_index, index_file, open_index, take_index
+from skyhold.storage.key_index import KeyIndex, Order, find_index, index_file, open_index, prune_indexes, take_index
 from skyhold.storage.opening import open_store
 
 _ODD = ["%", "_", "'", '"', "x' OR 1=1 --", "\\", "[a-z]", "{}", "😀", "é", "\u202e", ";DROP TABLE objects"]
@@ -149,6 +151,32 @@ def test_what_cannot_be_is_refused(store: Store, tmp_path: Path):
     with pytest.raises(InvalidKeyError):
         take_index(store, "a//b/", tmp_path / "a.sqlite")
     assert not list(tmp_path.glob("*.part"))
+
+
+def test_only_the_newest_indexes_are_kept_and_nothing_else_goes(store: Store, tmp_path: Path):
+    store.write("a", b"")
+    for number in range(4):
+        file = index_file(tmp_path, "me", f"{number}/")
+        take_index(store, "", file)
+        os.utime(file, (number, number))
+    others = [tmp_path / "notes.sqlite", tmp_path / "mine.part"]
+    for other in others:
+        other.touch()
+        os.utime(other, (0, 0))
+    prune_indexes(tmp_path, keep=2)
+    take_index(store, "", index_file(tmp_path, "me", "3/"))
+    kept = [index_file(tmp_path, "me", f"{number}/") for number in (2, 3)]
+    assert sorted(tmp_path.iterdir()) == sorted([*kept, *others])
+
+
+def test_a_part_that_a_kill_has_left_goes_after_a_day(store: Store, tmp_path: Path):
+    file = index_file(tmp_path, "me", "")
+    old, new = (tmp_path / f"{file.stem}{name}.part" for name in ("old", "new"))
+    for part, age_s in ((old, 100_000), (new, 100)):
+        part.touch()
+        os.utime(part, (time.time() - age_s,) * 2)
+    take_index(store, "", file)
+    assert sorted(tmp_path.iterdir()) == sorted([file, new])
 
 
 def test_a_listing_takes_one_request_for_a_thousand_objects(store: Store, tmp_path: Path):

@@ -91,6 +91,6 @@ async def _tell_http(request: Request, error: Exception) -> Response:
 
 
 async def _tell_unexpected(request: Request, error: Exception) -> Response:
-    _LOG.error("%s %s failed: %s", request.method, request.url.path, redact_text(repr(error)))
+    _LOG.error("%s %r failed: %s", request.method, request.url.path, redact_text(repr(error)))
     remedy = "Report it with what the terminal says; the other pages go on working"
     return show_error(request, SkyholdError(f"{type(error).__name__} in the dashboard itself", remedy=remedy))

@@ -11,7 +11,7 @@ from skyhold.runs.asked import redact_text
 from skyhold.runs.journal import Journal
 from skyhold.runs.recording import record_run
 from skyhold.storage.contract import Store
-from skyhold.storage.key_index import take_index
+from skyhold.storage.key_index import prune_indexes, take_index
 
 __all__ = ["IndexTask", "IndexTasks", "IndexWork"]
 
@@ -91,6 +91,7 @@ class IndexTask:
                     raise StoppedError("the index was stopped before it was whole; the one before it stays")
 
             take_index(run.metered(store), work.prefix, work.file, on_page=note)
+            prune_indexes(work.file.parent)
 
 
 @dataclass

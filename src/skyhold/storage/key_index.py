@@ -6,8 +6,10 @@ knows sums. It is never live. What was written or deleted since it was taken is 
 An index belongs to a connection, since two identities may see two things under one name, and to a prefix.
 """
 
+import glob
 import hashlib
 import os
+import re
 import sqlite3
 import tempfile
 import time
@@ -22,7 +24,17 @@ from skyhold.errors import AccessDeniedError, BadOptionError
 from skyhold.storage.contract import Store
 from skyhold.storage.objects import ObjectInfo
 
-__all__ = ["Found", "IndexedObject", "KeyIndex", "Order", "find_index", "index_file", "open_index", "take_index"]
+__all__ = [
+    "Found",
+    "IndexedObject",
+    "KeyIndex",
+    "Order",
+    "find_index",
+    "index_file",
+    "open_index",
+    "prune_indexes",
+    "take_index",
+]
 
 Order = Literal["name", "largest", "newest", "oldest"]
 
@@ -42,7 +54,9 @@ _TABLES = """
 _MOST_OBJECTS = 2_000_000
 _MOST_WORDS = 20
 _MOST_LETTERS = 1024
+_MOST_KEPT = 100
 _STALE_S = 86_400
+_NAME = re.compile(r"[0-9a-f]{16}-[0-9a-f]{16}\.sqlite")
 _PART = ".part"
 
 
@@ -222,6 +236,22 @@ def index_file(folder: Path, connection: str, prefix: str) -> Path:
     return folder / f"{_digest(connection)}-{_digest(prefix)}.sqlite"
 
 
+def prune_indexes(folder: Path, keep: int = _MOST_KEPT) -> None:
+    """Delete the oldest indexes of a folder, of those that `index_file` names; other files stay.
+
+    Args:
+        folder: Where indexes are kept.
+        keep: How many stay.
+    """
+    files: list[tuple[float, Path]] = []
+    for path in folder.glob("*.sqlite"):
+        with suppress(FileNotFoundError):  # another process prunes too
+            if _NAME.fullmatch(path.name):
+                files.append((path.stat().st_mtime, path))
+    for _, path in sorted(files, reverse=True)[keep:]:
+        path.unlink(missing_ok=True)
+
+
 def _fill(
     database: sqlite3.Connection, store: Store, prefix: str, on_page: Callable[[int], None], most_objects: int
 ) -> tuple[int, int, bool]:
@@ -269,7 +299,7 @@ def _new_part(file: Path) -> Path:
     """Return a new file for what is not finished yet; those that a kill has left go after a day."""
     try:
         file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        for old in file.parent.glob(f"*{_PART}"):
+        for old in file.parent.glob(f"{glob.escape(file.stem)}*{_PART}"):
             with suppress(FileNotFoundError):
                 if time.time() - old.stat().st_mtime > _STALE_S:
                     old.unlink()
