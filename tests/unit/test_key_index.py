@@ -174,7 +174,8 @@ def test_a_part_that_a_kill_has_left_goes_after_a_day(store: Store, tmp_path: Pa
     old, new = (tmp_path / f"{file.stem}{name}.part" for name in ("old", "new"))
     for part, age_s in ((old, 100_000), (new, 100)):
         part.touch()
-        os.utime(part, (time.time() - age_s,) * 2)
+        then = time.time() - age_s
+        os.utime(part, (then, then))
     take_index(store, "", file)
     assert sorted(tmp_path.iterdir()) == sorted([file, new])
 
