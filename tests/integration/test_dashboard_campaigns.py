@@ -1,5 +1,8 @@
 """Campaigns in a real Chromium: watched while they go on, read by keys, by day and by night, on a phone."""
 
+import re
+import subprocess
+import sys
 from collections.abc import Generator
 from pathlib import Path
 from urllib.parse import quote
@@ -9,9 +12,13 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from browser import faults_in_both_schemes, opened, scrolls_sideways_on_a_phone, served
 from campaign_samples import ATTACK, YearSimulator, make_campaign
+from conftest import make_bucket
+from dashboard_client import OWN, entered
 from skyhold.dashboard.campaign_desk import CampaignDesk
 from skyhold.dashboard.desk import Desk, Place, make_place
-from skyhold.runs.journal import default_journal
+from skyhold.runs.journal import Journal, default_journal
+from skyhold.storage.opening import open_store
+from skyhold.testing.servers import LocalServer
 
 _PAGES = ("", "/table?gate=1&compare=change", "/messages", "/energy", "/series", "/parallel")
 
@@ -113,10 +120,12 @@ def test_a_campaign_is_started_watched_to_its_end_and_nothing_is_reloaded(
     expect(cells.first).to_have_class("cell running")
     assert simulator.reached.wait(30)
     page.evaluate("window.stayed = true")
+    cells.nth(2).focus()
     simulator.go_on.set()
     expect(page.locator(".state.completed").first).to_be_visible(timeout=30_000)
     expect(page.locator(".cell.done")).to_have_count(4)
     assert page.evaluate("window.stayed")
+    expect(cells.nth(2)).to_be_focused()
     expect(page.get_by_role("button", name="Start here")).to_have_count(0)
 
 
@@ -194,3 +203,38 @@ def test_campaigns_are_on_the_first_page_live(page: Page, places: dict[str, Plac
     expect(row).to_contain_text("12 of 12 cases")
     row.get_by_role("link").click()
     expect(page.get_by_role("heading", level=1)).to_have_text(places["ended"].uri)
+
+
+def test_a_campaign_in_a_bucket_is_opened_with_the_options_of_its_place_and_says_its_cost(moto: LocalServer):
+    simulator = YearSimulator()
+    uri = f"s3://{make_bucket(moto)}"
+    campaign = make_campaign(open_store(f"{uri}/studies/one", **moto.options), simulator, lights=2, insulations=1)
+    campaign.run(simulator=simulator)
+    place = make_place(uri, "", moto.options)
+    user = entered(Desk(Journal(None), {place.name: place}, may_open=False))
+    assert "Open as campaign" in user.get(f"/storage/{place.name}?prefix=studies/one/").text
+    answer = user.post("/campaigns", data={"uri": f"{uri}/studies/one"}, headers=OWN)
+    text = user.get(answer.headers["location"]).text
+    assert text.count('class="cell done"') == 2
+    assert " USD" in text
+    assert str(moto.options["secret_access_key"]) not in text
+    runs = user.get("/runs").text
+    assert "2 of 2 cases" in runs
+    assert "/runs/20" in runs, "what its worker left is listed"
+
+
+def test_the_command_opens_a_campaign_at_once(browser: Browser, places: dict[str, Place]):
+    command = [sys.executable, "-m", "skyhold.cli", "ui", "--no-browser", places["ended"].uri]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            found = re.search(r"http://\S+", process.stdout.readline())
+            assert found is not None
+            page = browser.new_page()
+            page.goto(found[0])
+            page.wait_for_url(f"**/campaigns/{places['ended'].name}")
+            expect(page.get_by_role("heading", level=1)).to_have_text(places["ended"].uri)
+            page.close()
+        finally:
+            process.terminate()
+            process.communicate()
