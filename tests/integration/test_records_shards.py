@@ -16,7 +16,7 @@ import loky
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skyhold import (
@@ -116,6 +116,7 @@ LINES = st.lists(
 )
 
 
+@settings(max_examples=40)
 @given(files=st.lists(LINES, min_size=1, max_size=4), shards=st.integers(1, 9), maker=st.sampled_from(sorted(HERE)))
 def test_a_run_in_shards_leaves_what_a_run_without_leaves(files: list[list[str]], shards: int, maker: str):
     base = f"memory://shards-{uuid4().hex}"
@@ -134,6 +135,7 @@ OBJECTS = st.lists(
 )
 
 
+@settings(max_examples=30)
 @given(files=st.lists(OBJECTS, min_size=1, max_size=4), shards=st.integers(1, 9))
 def test_lines_of_json_keep_their_numbers(files: list[list[str]], shards: int):
     base = f"memory://shards-{uuid4().hex}"

@@ -184,8 +184,8 @@ class _ShardRun:
         """Write the rows of the next shard, under the numbers that they have in the whole input."""
         is_new = result.number >= self._parts_before
         if is_new and self._plan.form is not None:
-            written = result.counts["rows_written"]
-            output.append(Piece(result.rows_key, written, result.rows_sha256, self._copy(result.rows_key)))
+            key, written = result.rows_key, result.counts["rows_written"]
+            output.append(Piece(self._pieces, key, written, result.rows_sha256, self._copy(key)))
         elif is_new:
             for batch in self._read(result.rows_key, self._plan.schema):
                 output.write(batch)

@@ -356,12 +356,14 @@ class Piece:
     """Rows in an object, in the form of an output.
 
     Attributes:
+        store: Where it is.
         key: The object.
         rows: How many they are.
         sha256: Of its bytes.
         blocks: Reads them, once.
     """
 
+    store: Store
     key: str
     rows: int
     sha256: str

@@ -4,7 +4,7 @@
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownParameterType=false
 # pyright: reportUnknownArgumentType=false, reportAttributeAccessIssue=false
 
-import contextlib
+import functools
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -15,26 +15,26 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from skyhold.errors import BadOptionError, MalformedInputError, SchemaError
-from skyhold.records.formats.adapter import Batch, InputStream, OutputStream, Passed, Source
+from skyhold.records.formats.adapter import (
+    Batch,
+    InputStream,
+    OutputStream,
+    Passed,
+    PieceForm,
+    Source,
+)
 from skyhold.records.formats.object_shards import Division, Likeness, ObjectPart
 from skyhold.records.formats.objects import (
     ObjectInputAdapter,
     ObjectOutputAdapter,
     ObjectPlace,
-    ObjectSink,
     ObjectUris,
-)
-from skyhold.records.formats.parquet_dictionaries import (
-    choose_dictionaries,
-    has_room_for_dictionaries,
-    plain_dictionaries,
 )
 from skyhold.records.formats.parquet_plan import AHEAD_BYTES, MOST_ROWS, fitting_rows, plan_reads
 from skyhold.records.formats.parquet_shards import ParquetCut, cut_row_groups, read_layouts, read_tail
+from skyhold.records.formats.parquet_sink import open_sink
 from skyhold.records.formats.parquet_types import (
-    check_parquet_holds,
     exact_schema,
-    leaf_names,
     restore_types,
     unite_leaves,
 )
@@ -50,8 +50,6 @@ __all__ = ["ParquetInputAdapter", "ParquetOutputAdapter"]
 Compression = Literal["zstd", "snappy", "gzip", "lz4", "none"]
 
 _STREAM_BUFFER_BYTES = 64 * 1024
-_WRITE_BYTES = 1024 * 1024
-_GROUP_BYTES = 16 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -307,73 +305,7 @@ class ParquetOutputAdapter(ObjectOutputAdapter):
         }
 
     def _open_one(self, place: ObjectPlace, schema: pa.Schema) -> OutputStream:
-        check_parquet_holds(schema, place.uri)
-        return _ParquetSink(place, schema, self._options, self._row_group_rows)
+        return open_sink(self._options, self._row_group_rows, place.store, place.key, schema)
 
-
-class _ParquetSink(ObjectSink):
-    def __init__(self, place: ObjectPlace, schema: pa.Schema, options: dict[str, Any], row_group_rows: int) -> None:
-        super().__init__(place)
-        self._schema = schema
-        self._row_group_rows = row_group_rows
-        self._waiting: list[pa.RecordBatch] = []
-        self._waiting_rows = 0
-        self._waiting_bytes = 0
-        self._file = pa.BufferedOutputStream(pa.PythonFile(self._writer, mode="w"), _WRITE_BYTES)
-        self._options = options
-        self._leaves = leaf_names(schema, options)
-        self._parquet: pq.ParquetWriter | None = None
-
-    def _encode(self, batch: pa.RecordBatch) -> None:
-        while batch.num_rows:
-            room = self._row_group_rows - self._waiting_rows
-            self._keep(batch.slice(0, room))
-            batch = batch.slice(room)
-
-    def _keep(self, batch: pa.RecordBatch) -> None:
-        self._waiting.append(plain_dictionaries(batch))
-        self._waiting_rows += batch.num_rows
-        self._waiting_bytes += batch.nbytes
-        if self._waiting_rows >= self._row_group_rows or self._waiting_bytes >= _GROUP_BYTES:
-            self._flush()
-
-    def _flush(self) -> None:
-        waiting, self._waiting = self._waiting, []
-        self._waiting_rows = self._waiting_bytes = 0
-        try:
-            self._write_group(waiting)
-        except pa.ArrowException as error:
-            raise SchemaError(f"{self._uri!r}: rows that Parquet cannot hold: {error}") from error
-        waiting.clear()
-        pa.default_memory_pool().release_unused()  # which else keeps a multiple of what is in use
-
-    def _write_group(self, batches: list[pa.RecordBatch]) -> None:
-        table = pa.Table.from_batches(batches, self._schema)
-        if len(batches) > 1 and not has_room_for_dictionaries(table):
-            # A row group has one dictionary, which readers could not number.
-            half = len(batches) // 2
-            self._write_group(batches[:half])
-            self._write_group(batches[half:])
-        else:
-            self._open_writer(table).write_table(table, row_group_size=self._row_group_rows)
-
-    def _open_writer(self, first_rows: pa.Table) -> pq.ParquetWriter:
-        if self._parquet is None:
-            options = dict(self._options)
-            if options["use_dictionary"] is None:
-                options["use_dictionary"] = choose_dictionaries(first_rows, self._leaves)
-            self._parquet = pq.ParquetWriter(self._file, self._schema, **options)
-        return self._parquet
-
-    def _finish(self) -> None:
-        if self._waiting_rows:
-            self._flush()
-        self._open_writer(self._schema.empty_table()).close()
-        self._file.flush()
-
-    def _let_go(self) -> None:
-        self._waiting = []
-        if self._parquet is None:
-            return
-        with contextlib.suppress(ValueError, OSError, pa.ArrowException):
-            self._parquet.close()  # its footer meets a closed writer
+    def piece_form(self, *, beside: bool) -> PieceForm:  # noqa: ARG002 - it is copied wherever it lies
+        return functools.partial(open_sink, self._options, self._row_group_rows)
