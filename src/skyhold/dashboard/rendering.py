@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from decimal import Decimal
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -67,6 +68,7 @@ _STATUS: tuple[tuple[type[SkyholdError], int], ...] = (
 )
 _HERE = Path(__file__).parent
 _DRAWN_AT_ONCE = 3
+_SMALLEST_PLAIN = 1e-9
 
 drawing_limiter = anyio.CapacityLimiter(_DRAWN_AT_ONCE)
 """So that pictures that were never made, and meshes, leave threads and processor to other pages."""
@@ -167,7 +169,16 @@ def _clock(at: datetime) -> str:
 
 
 def _number(number: float) -> str:
-    return f"{number:,}" if isinstance(number, int) else f"{number:,.4g}"
+    """Return a number as people read it; what requests cost is small, and no reason for exponents.
+
+    Example:
+        >>> _number(12345), _number(0.0000223456), _number(1234.567), _number(1e-30)
+        ('12,345', '0.00002235', '1,235', '1e-30')
+    """
+    if isinstance(number, int):
+        return f"{number:,}"
+    text = f"{number:,.4g}"
+    return format(Decimal(text), "f") if _SMALLEST_PLAIN <= abs(number) < 1 else text
 
 
 def _shown(text: str) -> str:
