@@ -121,6 +121,17 @@ def test_a_quote_that_is_never_closed_is_the_error_of_one_reader(data: bytes):
     assert str(found.value) == str(expected.value)
 
 
+@pytest.mark.parametrize("quotechar", ['"', None])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16-le"])
+def test_an_escape_at_the_very_end_is_the_error_of_one_reader(quotechar: str | None, encoding: str):
+    options: dict[str, Any] = {"escapechar": "\\", "quotechar": quotechar, "encoding": encoding}
+    adapter = adapter_of(("x\n" + "a\\\nb\n" * 100 + "c\\").encode(encoding), **options)
+    assert is_whole(adapter)
+    with pytest.raises(MalformedInputError, match="in row 101 "):
+        read_whole(adapter)
+    assert check_shards(adapter_of(("x\n" + "a\\\nb\n" * 100 + "c\\\\d").encode(encoding), **options), 4) == 4
+
+
 def test_a_shard_counts_rows_in_its_errors_from_where_it_begins(monkeypatch: pytest.MonkeyPatch):
     from skyhold.records.formats import csv_stream  # noqa: PLC0415 - one limit of it
 

@@ -68,7 +68,11 @@ def rows_at(text: bytes, places: Iterable[int | None]) -> list[int]:
     return [place for place in dict.fromkeys(behind) if place < len(text)]
 
 
-@given(st.lists(TOKENS, max_size=40).map("".join), DIALECTS, st.data())
+# Who divides a text looks at an escape at its very end before.
+TEXTS = st.lists(TOKENS, max_size=40).map(lambda tokens: "".join(tokens).rstrip("\\"))
+
+
+@given(TEXTS, DIALECTS, st.data())
 def test_parts_that_begin_at_any_line_ends_know_where_rows_begin(text: str, dialect: CSVDialect, data: st.DataObject):
     content = text.encode()
     ends = [found.end() for found in line_end_pattern(dialect).finditer(content) if found.end() < len(content)]
@@ -80,8 +84,7 @@ def test_parts_that_begin_at_any_line_ends_know_where_rows_begin(text: str, dial
     ]
     found = row_begins([start for start, _ in parts], scanned, len(content))
     slow = slow_row_begins(content, dialect)
-    # An escape at the very end may be one that is escaped itself; nobody looks.
-    if slow is None or (dialect.escapechar and text.endswith(dialect.escapechar)):
+    if slow is None:
         event("never closed")
         assert found == [0]
         return
@@ -89,7 +92,7 @@ def test_parts_that_begin_at_any_line_ends_know_where_rows_begin(text: str, dial
     assert rows_at(content, found) == rows_at(content, expected)
 
 
-@given(st.lists(TOKENS, max_size=40).map("".join), DIALECTS, st.sampled_from(["utf-16-le", "utf-16-be", "utf-32-le"]))
+@given(TEXTS, DIALECTS, st.sampled_from(["utf-16-le", "utf-16-be", "utf-32-le"]))
 def test_units_of_several_bytes_change_places_alone(text: str, dialect: CSVDialect, codec: str):
     units = TextUnits(codec, len("a".encode(codec)))
     plain = scan_part(io.BytesIO(text.encode()), dialect, TextUnits("utf-8"), is_last=True)

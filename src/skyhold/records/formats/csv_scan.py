@@ -124,7 +124,7 @@ class _Scan:
 def scan_part(source: Readable, dialect: CSVDialect, units: TextUnits, *, is_last: bool) -> Scanned | None:
     r"""Look through a part that begins behind a line end, and ends behind one if it is not the last.
 
-    None where it cannot be told, since a line is longer than any reader takes, or ends the text with an escape.
+    None where it cannot be told, since a line is longer than any reader takes.
 
     Args:
         source: Gives the part.
@@ -150,8 +150,6 @@ def scan_part(source: Readable, dialect: CSVDialect, units: TextUnits, *, is_las
         elif len(held) > _LONGEST_LINE_BYTES:
             return None
     if is_last and held:
-        if dialect.escapechar and held.endswith(dialect.escapechar.encode()):
-            return None
         scan.feed(held + b"\n")
     first = None if scan.first_row is None else scan.first_row * units.size_bytes
     return Scanned(scan.is_row_end, first, scan.is_row_end_within)

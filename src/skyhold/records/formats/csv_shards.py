@@ -80,8 +80,11 @@ def divide_csv(
     first_bytes = read_part(store, part.key, part.info, 0, min(size, _HEAD_BYTES))
     special = "".join(filter(None, (dialect.delimiter, dialect.quotechar, dialect.escapechar)))
     units = find_units(encoding, first_bytes, special)
-    start = units and _first_row(StoredText(store, part, units), head)
-    if not units or start is None:
+    if units is None:
+        return []
+    text = StoredText(store, part, units)
+    start = _first_row(text, head)
+    if start is None or (dialect.escapechar is not None and _ends_with(dialect.escapechar, text, start)):
         return []
     places = [start + (place - start) // units.size_bytes * units.size_bytes for place in division.places(start)]
     places = [place for place in places if place >= start + 2 * units.size_bytes]
@@ -107,6 +110,13 @@ def _first_row(text: StoredText, head: CSVHead) -> int | None:
             return None
         size *= 4
     return start if start < text.size_bytes else None
+
+
+def _ends_with(escape: str, text: StoredText, start: int) -> bool:
+    """Return whether a text ends with an escape, which takes the meaning from what a reader puts behind the text."""
+    width = text.units.size_bytes
+    last = start + ((text.size_bytes - start) // width - 1) * width
+    return last < start or text.read(last, text.size_bytes).endswith(escape.encode())
 
 
 def _run(tasks: Sequence[_Task], store: Store, executor: Executor, reopen: PartOpener) -> list[Scanned | None]:
