@@ -10,13 +10,16 @@ import pytest
 
 from campaign_samples import YearSimulator, make_campaign, year_plan
 from skyhold.errors import ResultError
+from skyhold.simulation import board, campaign_record
 from skyhold.simulation.campaign import Campaign
+from skyhold.simulation.campaign_record import Rules
 from skyhold.simulation.layout import done_key
 from skyhold.simulation.message_groups import group_messages
 from skyhold.simulation.outcome import Outcome, read_outcomes, write_outcomes
 from skyhold.simulation.simulator import EngineMessage
 from skyhold.simulation.survey import Survey, is_campaign
 from skyhold.storage.opening import open_store
+from skyhold.storage.wrappers.metered import MeteredStore
 
 
 def _place() -> str:
@@ -189,3 +192,32 @@ def test_the_time_that_is_left_is_shared_by_those_who_work():
         left = look.status.running + look.status.waiting
         assert look.eta_s is not None
         assert look.eta_s >= left * 1.5, "each took the engine 1.5 s, and there is one worker"
+
+
+def test_a_campaign_of_many_blocks_is_surveyed_as_a_small_one_and_nothing_is_read_twice(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    monkeypatch.setattr(campaign_record, "_BLOCK_CHUNKS", 2)
+    monkeypatch.setattr(board, "_SMALL_CHUNKS", 1)
+    simulator = YearSimulator()
+    store = open_store(_place())
+    rules = Rules(workers=1, chunk_s=4.0)
+    campaign = Campaign.create(store, year_plan(refuse=3, wait=4, insulations=2), simulator=simulator, rules=rules)
+    metered = MeteredStore(store)
+    survey = Survey(metered)
+    with _at_work(campaign, simulator):
+        look = survey.look()
+        assert look.state == "running"
+        first = metered.meter.usage.bytes_in
+        again = survey.look()
+        assert again.cases.keys() == look.cases.keys()
+        assert metered.meter.usage.bytes_in - first < first / 4, "claims alone are read again"
+    assert _states(survey) == {"done": 6, "failed": 2, "running": 0, "waiting": 0}
+    assert campaign.retry() == 2
+    assert _states(survey) == {"done": 6, "failed": 0, "running": 0, "waiting": 2}
+    campaign.run(simulator=simulator)
+    assert _states(survey) == {"done": 6, "failed": 2, "running": 0, "waiting": 0}
+    assert len(survey.story("lights=3, insulation=0.05").attempts) == 2
+    labels = survey.table().column("label").to_pylist()
+    assert sorted(labels) == sorted(campaign.labels)
+    assert _states(Survey(store)) == _states(survey)

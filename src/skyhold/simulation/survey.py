@@ -23,11 +23,12 @@ from skyhold.simulation.layout import (
     done_key,
     done_prefix,
     fail_prefix,
+    finished_key,
     out_key,
     piece_id,
 )
 from skyhold.simulation.outcome import Outcome, read_outcomes
-from skyhold.simulation.pieces import Left
+from skyhold.simulation.pieces import Left, counting
 from skyhold.simulation.spending import price_of, requests_in
 from skyhold.simulation.status import Status, find_status
 from skyhold.simulation.tasks import Label
@@ -151,6 +152,7 @@ class Survey:
         self._chunks_of: dict[str, list[str]] = {}
         self._read: set[str] = set()
         self._ended: dict[str, dict[str, Outcome]] = {}
+        self._told: dict[str, list[Outcome]] = {}
         self._results: dict[str, Outcome] = {}
         self._table: tuple[tuple[int, int, int], Any] | None = None
 
@@ -270,7 +272,7 @@ class Survey:
         found: dict[str, Outcome] = {}
         for block in self._board.blocks:
             if block not in self._ended:
-                told = {outcome.case: outcome for outcome in self._board.outcomes_of(block, standing)}
+                told = {outcome.case: outcome for outcome in self._outcomes_of(block, standing)}
                 if block not in standing.ended:
                     found |= told
                     continue
@@ -278,6 +280,21 @@ class Survey:
                 self._board.forget(block)
             found |= self._ended[block]
         return found
+
+    def _outcomes_of(self, block: str, standing: Standing) -> list[Outcome]:
+        """Return what came of the cases of a block; what the board does not keep of a large campaign is kept here."""
+        if self._board.is_small or block in standing.ended:
+            for name in [name for name in self._told if block_of(name) == block]:
+                del self._told[name]
+            return self._board.outcomes_of(block, standing)
+        names = counting(standing.finished.get(block, ()))
+        unread = [name for name in names if name not in self._told]
+        with ThreadPoolExecutor(_READS, thread_name_prefix="skyhold-read") as pool:
+            self._told.update(zip(unread, pool.map(self._read_told, unread), strict=True))
+        return [outcome for name in names for outcome in self._told[name]]
+
+    def _read_told(self, name: str) -> list[Outcome]:
+        return read_outcomes(self.store.read(finished_key(name)))
 
     def _states(self, standing: Standing, active: set[str], results: Mapping[str, Outcome]) -> dict[str, CaseState]:
         """Return the state of each case."""
