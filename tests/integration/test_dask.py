@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Generator
@@ -14,9 +15,9 @@ import pyarrow.parquet as pq
 import pytest
 from distributed import Client, LocalCluster
 
-from skyhold import CSVInputAdapter, DaskExecutor, ParquetOutputAdapter, Pipe, open_store
+from skyhold import CSVInputAdapter, DaskExecutor, ParquetOutputAdapter, Pipe, RayExecutor, open_store
 from skyhold.cli.application import run
-from skyhold.errors import BadOptionError, ExecutorError
+from skyhold.errors import BadOptionError, ExecutorError, MissingExtraError
 from skyhold.simulation.campaign import Campaign
 from skyhold.simulation.campaign_record import Rules
 from slow_rows import Person, WhoWorks
@@ -86,6 +87,14 @@ def test_a_client_of_ones_own_stays_open(dask_cluster: LocalCluster):
         with DaskExecutor(client=client) as executor:
             assert executor.submit(pow, 2, 3).result(30) == 8
         assert client.submit(pow, 2, 5, pure=False).result() == 32
+
+
+@pytest.mark.parametrize(("kind", "package"), [(DaskExecutor, "distributed"), (RayExecutor, "ray")])
+def test_a_library_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch, kind: Any, package: str):
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(MissingExtraError, match=kind.__name__) as caught:
+        kind()
+    assert f"skyhold[{kind.__name__.removesuffix('Executor').lower()}]" in caught.value.remedy
 
 
 def test_nobody_at_an_address_is_told_as_such():

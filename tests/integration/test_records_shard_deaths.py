@@ -267,6 +267,16 @@ def test_what_travels_shows_nothing_of_itself(tmp_path: Path):
     assert repr(pickle.loads(pickle.dumps(task))) == "<shard 3>"
 
 
+def test_a_cluster_hears_of_a_shutdown_and_leaves_nothing(tmp_path: Path, executor: DaskExecutor):
+    write_people(tmp_path)
+    pipe = pipe_of(tmp_path, executor=executor)
+    pipe.start()
+    wait_for_records(tmp_path, 1)
+    pipe.shutdown()
+    assert pipe.report.status == "stopped"
+    assert {info.key.partition("/")[0] for info in open_store(tmp_path).list()} == {"in"}
+
+
 def test_work_ends_when_the_run_was_stopped_from_another_process(tmp_path: Path):
     write_people(tmp_path)
     store = open_store(tmp_path)

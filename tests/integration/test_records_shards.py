@@ -188,7 +188,11 @@ def test_every_format_has_the_row_numbers_of_the_whole(
     assert found == whole
 
 
-@pytest.mark.parametrize("hooks", [{}, {"before_validation": double_ones}, {"after_validation": Shout()}], ids=str)
+@pytest.mark.parametrize(
+    "hooks",
+    [{}, {"before_validation": double_ones}, {"after_validation": Shout()}],
+    ids=["no hooks", "a function before", "a batch hook after"],
+)
 def test_processes_read_and_write_their_shards_themselves(tmp_path: Path, pool: Executor, hooks: dict[str, Any]):
     write_people(open_store(tmp_path))
     base, adapter = tmp_path.as_posix(), CSVInputAdapter(tmp_path / "in" / "*.csv")
@@ -352,6 +356,8 @@ def test_progress_comes_while_workers_work(tmp_path: Path, pool: Executor):
         on_progress=told.append,
     ).run()
     assert len({event.done for event in told if event.state == "running"} - {0, 300}) >= 2
+    assert {event.share for event in told} <= {None, *(done / 6 for done in range(6))}
+    assert len({event.share for event in told}) >= 3
 
 
 @pytest.mark.parametrize("who", ["one thread", "threads", "processes"])

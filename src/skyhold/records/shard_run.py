@@ -99,6 +99,7 @@ class _ShardRun:
         self._todo = iter([number for number in range(len(plan.shards)) if number not in plan.finished])
         self._waiting: dict[Future[ShardResult], int] = {}
         self._results: dict[int, ShardResult] = {}
+        self._done = 0
         self._rejected = 0
         self._parts_before = 0  # written by an earlier run
         self._next = 0
@@ -119,7 +120,7 @@ class _ShardRun:
                     outputs.append(errors)
                 if output.checkpoint_rows is not None:
                     self._parts_before = len(output.resume(f"{plan.fingerprint} {len(plan.shards)} shards"))
-                progress.step("validating")
+                progress.step("validating", measure_share=self._share_done)
                 for result in self._in_order():
                     self._append(result, output, errors)
                 self._check_end()
@@ -176,9 +177,14 @@ class _ShardRun:
         self._recorder.progress.advance(counts.get("rows_read", 0), **counts)
         self._rejected += counts.get("rows_rejected", 0)
         self._results[result.number] = result
+        self._done += 1
         limit = self._request.max_errors
         if isinstance(limit, int) and self._rejected > limit:
             raise self._too_many(f"max_errors={limit:,}")
+
+    def _share_done(self) -> float | None:
+        share = self._done / len(self._plan.shards)
+        return share if share < 1 else None  # what is left then, nobody knows
 
     def _append(self, result: ShardResult, output: OutputStream, errors: OutputStream | None) -> None:
         """Write the rows of the next shard, under the numbers that they have in the whole input."""
