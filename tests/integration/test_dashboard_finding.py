@@ -153,6 +153,26 @@ def test_a_folder_becomes_a_component_and_its_next_version(
     _check(page, "a component of several files")
 
 
+def test_a_folder_and_a_file_are_dropped(page: Page, base: str, shelf: Place, library: Library, tmp_path: Path):
+    (tmp_path / "hand" / "fingers").mkdir(parents=True)
+    (tmp_path / "hand" / "palm.stl").write_bytes(b"palm")
+    (tmp_path / "hand" / "fingers" / "left.stl").write_bytes(b"left")
+    (tmp_path / "nail.stl").write_bytes(b"nail")
+    page.goto(f"{base}/components/{shelf.name}")
+    place = page.locator(".drop").bounding_box()
+    assert place is not None
+    data = {"items": [], "files": [str(tmp_path / "hand"), str(tmp_path / "nail.stl")], "dragOperationsMask": 1}
+    where = {"x": place["x"] + 5, "y": place["y"] + 5, "data": data}
+    mouse = page.context.new_cdp_session(page)  # a script cannot make a drop that has a folder
+    for step in ("dragEnter", "dragOver", "drop"):
+        mouse.send("Input.dispatchDragEvent", {"type": step, **where})
+    expect(page.get_by_role("link", name="hand")).to_be_visible()
+    expect(page.get_by_role("link", name="nail.stl")).to_be_visible()
+    assert {entry.name for entry in library.info("hand").files} == {"palm.stl", "fingers/left.stl"}
+    assert library.read("hand", "fingers/left.stl") == b"left"
+    assert library.read("nail.stl") == b"nail"
+
+
 def test_the_drawing_of_what_needs_what_is_gone_through_by_keyboard(page: Page, base: str, shelf: Place):
     page.goto(f"{base}/components/{shelf.name}/component?id=parts/arm.stl")
     drawing = page.get_by_role("region", name="Drawing of what needs what")
