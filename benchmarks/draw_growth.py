@@ -11,7 +11,7 @@ mpl.use("svg")
 import matplotlib.pyplot as plt
 from matplotlib.ticker import FuncFormatter
 
-from measuring.growth import Line, Point, fit_line, read_points
+from measuring.growth import BEND, Point, describe_fit, fit_points, read_points
 
 _HERE = Path(__file__).parent
 _IMAGES = _HERE.parent / "docs" / "images"
@@ -30,16 +30,12 @@ def main() -> None:
     for steps, size in ((_LISTINGS, 100_000_000), ((*_CAMPAIGNS, "retry", "extend"), 10_000_000)):
         for step in steps:
             some = _of(points, step)
-            requests = _line(some, "total")
-            print(f"| {step} | {requests} | {requests.at(size):,.0f} | {_line(some, 'peak_mb')} |")
+            memory = fit_points(some, "peak_mb")[1]
+            print(f"| {step} | {describe_fit(some)} | {fit_points(some)[1].at(size):,.0f} | {memory} |")
 
 
 def _of(points: Sequence[Point], step: str) -> list[Point]:
     return sorted((point for point in points if point.step == step), key=lambda point: point.size)
-
-
-def _line(points: Sequence[Point], what: str) -> Line:
-    return fit_line([point.size for point in points], [getattr(point, what) for point in points])
 
 
 def _draw(points: Sequence[Point], steps: Sequence[str], unit: str, name: str) -> None:
@@ -49,19 +45,25 @@ def _draw(points: Sequence[Point], steps: Sequence[str], unit: str, name: str) -
         some = _of(points, step)
         look: dict[str, Any] = {"color": _COLOURS[number], "label": step.replace("`", "")}
         sizes = [point.size for point in some]
-        line = _line(some, "total")
-        ends = [sizes[0] * (sizes[-1] / sizes[0]) ** (k / 60) for k in range(61)]
-        requests.plot(ends, [max(line.at(end), 0.5) for end in ends], color=look["color"], linewidth=1)
+        below, above = fit_points(some)
+        along = [sizes[0] * (sizes[-1] / sizes[0]) ** (part / 200) for part in range(201)]
+        fitted = [max((below if size <= BEND else above).at(size), 0.5) for size in along]
+        requests.plot(along, fitted, color=look["color"], linewidth=1)
         requests.plot(sizes, [point.total for point in some], _MARKERS[number], markersize=5, **look)
         memory.plot(sizes, [point.peak_mb for point in some], f"{_MARKERS[number]}-", markersize=5, linewidth=1, **look)
+
+    def spell(value: float, place: int) -> str:
+        del place
+        return f"{value:,.0f}"
+
     for axes, title in ((requests, "requests, and the fitted lines"), (memory, "highest memory of the process, MB")):
         axes.set_xscale("log")
         axes.set_xlabel(unit)
         axes.set_title(title, loc="left", fontsize=10)
         axes.spines[["top", "right"]].set_visible(False)
-        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+        axes.xaxis.set_major_formatter(FuncFormatter(spell))
     requests.set_yscale("log")
-    requests.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+    requests.yaxis.set_major_formatter(FuncFormatter(spell))
     memory.set_ylim(bottom=0)
     requests.legend(frameon=False, fontsize=8)
     figure.savefig(_IMAGES / f"{name}.svg", metadata={"Date": None})

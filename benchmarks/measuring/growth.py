@@ -6,7 +6,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-__all__ = ["Line", "Point", "fit_line", "read_points", "write_points"]
+__all__ = ["BEND", "Line", "Point", "describe_fit", "fit_line", "fit_points", "read_points", "write_points"]
+
+BEND = 5_000
+"""A campaign of more cases is looked at block by block: what small ones read chunk by chunk has another line."""
+
+_BENT = frozenset({"status", "collect", "retry"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +71,27 @@ def fit_line(sizes: Sequence[float], values: Sequence[float]) -> Line:
     spread = sum(w * (x - mean_x) ** 2 for w, x in zip(weights, sizes, strict=True))
     slope = sum(w * (x - mean_x) * (y - mean_y) for w, x, y in zip(weights, sizes, values, strict=True)) / spread
     return Line(mean_y - slope * mean_x, slope)
+
+
+def fit_points(points: Sequence[Point], what: str = "total") -> tuple[Line, Line]:
+    """Return the lines below and above `BEND`; the same one twice for what does not bend."""
+    some = sorted(points, key=lambda point: point.size)
+
+    def fit(chosen: Sequence[Point]) -> Line:
+        if len(chosen) == 1:
+            return Line(getattr(chosen[0], what), 0.0)
+        return fit_line([point.size for point in chosen], [getattr(point, what) for point in chosen])
+
+    below, above = [each for each in some if each.size <= BEND], [each for each in some if each.size > BEND]
+    if some[0].step not in _BENT or not below or not above or what != "total":
+        return (line := fit(some)), line
+    return fit(below), fit(above)
+
+
+def describe_fit(points: Sequence[Point]) -> str:
+    """Return the lines of one step's requests in words."""
+    below, above = fit_points(points)
+    return str(below) if below == above else f"{below}; from {BEND:,} on {above}"
 
 
 def write_points(file: Path, points: Sequence[Point]) -> None:

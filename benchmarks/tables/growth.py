@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from itertools import groupby
 from pathlib import Path
 
-from measuring.growth import Point, fit_line, write_points
+from measuring.growth import Point, describe_fit, write_points
 from measuring.race import Contender, measure_once
 from measuring.report import Table
 
@@ -14,11 +14,13 @@ POINTS = Path(__file__).parent.parent / "growth_points.json"
 
 _LISTING_SIZES = (1_000, 10_000, 100_000)
 _LIBRARY_SIZES = (100, 300, 1_000)
-_CAMPAIGN_SIZES = (10, 100, 1_000, 10_000)
+_CAMPAIGN_SIZES = (10, 100, 1_000, 10_000, 40_000)
 _LEVELS = 20
 """Files are in so many folders."""
 
 _WORKERS = (1, 2, 8)
+_MOST_WITH_MANY = 10_000
+"""Larger campaigns are done by one worker alone."""
 
 
 def make_listing_table(quick: bool) -> Table:
@@ -58,7 +60,7 @@ def _cells(points: list[Point]) -> list[list[str]]:
     in_order = sorted(points, key=lambda point: (order.index(point.step), point.size))
     for step, some in groupby(in_order, lambda point: point.step):
         found = list(some)
-        line = str(fit_line([p.size for p in found], [p.total for p in found])) if len(found) > 1 else ""
+        line = describe_fit(found)
         for point in found:
             counts = [f"{point.requests.get(kind, 0):,}" for kind in ("read", "write", "list")]
             more = [f"{point.bytes_in / 1e6:.2f}", f"{point.seconds:.2f}", f"{point.peak_mb:.0f}"]
@@ -99,10 +101,15 @@ def _run_campaign(size: int) -> Iterator[Point]:
     with tempfile.TemporaryDirectory() as name:
 
         def measure(words: str, place: str, step: str, workers: int = 1) -> Point:
-            asked = {"place": f"mock://{name}/{place}", "step": step, "cases": size, "workers": workers}
+            asked: dict[str, object] = {
+                "place": f"mock://{name}/{place}",
+                "step": step,
+                "cases": size,
+                "workers": workers,
+            }
             return _measure(words, size, "run_step", asked)
 
-        for workers in _WORKERS:
+        for workers in _WORKERS if size <= _MOST_WITH_MANY else _WORKERS[:1]:
             created = measure("create", f"{workers}", "create")
             if workers == 1:
                 yield created

@@ -38,6 +38,12 @@ def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(board_module, "_SMALL_CHUNKS", 1)
 
 
+def small_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file of the table has six rows."""
+    for module in ("campaign_record", "collecting"):
+        monkeypatch.setattr(f"skyhold.simulation.{module}.TABLE_ROWS", 6)
+
+
 @pytest.fixture
 def store() -> Store:
     return open_store(f"memory://blocks-{uuid4().hex}")
@@ -89,17 +95,35 @@ def test_its_table_has_the_columns_and_types_of_one_that_was_gathered_at_once(
     make(store, refuse=[4, 30]).run(simulator=INSTANT)
     divided = Campaign.open(store).table()
     assert len(json.loads(store.read(layout.TABLE_HEAD))["tables"]) == 1  # few rows share a file
-    monkeypatch.setattr("skyhold.simulation.collecting._ROWS", 6)
+    small_files(monkeypatch)
     Campaign.open(store).collect()
-    assert len(json.loads(store.read(layout.TABLE_HEAD))["tables"]) == 7
+    assert len(json.loads(store.read(layout.TABLE_HEAD))["tables"]) == 7  # of six rows each, and of the last four
     joined = Campaign.open(store).table()
     assert joined.schema.equals(divided.schema, check_metadata=True)
     assert joined.to_pylist() == divided.to_pylist()
 
 
 @pytest.mark.usefixtures("small_blocks")
+def test_workers_write_the_rows_of_a_block_and_who_collects_only_says_which_they_are(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+):
+    small_files(monkeypatch)
+    make(store)
+    for number in range(2):
+        work(store, simulator=INSTANT, shard=number, among=2)
+    files = keys(store, "table/part-")
+    assert len(files) == 6
+    reading = _Reading(store)
+    assert Campaign.open(reading).collect() == CASES
+    assert len(keys(store, "table/part-")) == len(files) + 1  # the last blocks are small
+    plans = {layout.blob_key(block.record.tasks) for block in _blocks(store)[:6]}
+    assert not plans & set(reading.keys)
+    assert [row["sum"] for row in rows(store)] == [276 * x for x in range(CASES)]
+
+
+@pytest.mark.usefixtures("small_blocks")
 def test_failed_cases_of_any_block_are_tried_again_and_counted_once(store: Store, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("skyhold.simulation.collecting._ROWS", 6)
+    small_files(monkeypatch)
     campaign = make(store, refuse=[4, 5, 30])
     assert dict(campaign.run(simulator=INSTANT).failures) == {"engine": 3}
     before = json.loads(store.read(layout.TABLE_HEAD))["tables"]
@@ -132,7 +156,7 @@ def replace_refusal(store: Store) -> InstantSimulator:
 
 @pytest.mark.usefixtures("small_blocks")
 def test_labels_may_point_to_cases_of_other_blocks(store: Store, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("skyhold.simulation.collecting._ROWS", 6)
+    small_files(monkeypatch)
     plan = twice(tiny_plan([*range(20), *range(10)]))
     campaign = Campaign.create(store, plan, simulator=INSTANT, rules=RULES)
     assert campaign.status().total == 20

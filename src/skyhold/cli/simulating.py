@@ -122,6 +122,7 @@ def work(
     workers: int = 1,
     simulator: str = "",
     shard: int | None = None,
+    among: int = 1,
     wait: bool = True,
     cache: bool = False,
     common: Common = _DEFAULT,
@@ -132,7 +133,9 @@ def work(
         uri: The campaign.
         workers: Cases at a time on this machine.
         simulator: What runs them, as module:name or file.py:name; EnergyPlus if not given.
-        shard: Which shard to work on, where the campaign has shards; all of them if not given.
+        shard: Which shard to work on, where the campaign has shards; all of them if not given. Elsewhere, which of the
+            workers this is that were started together: each begins with a share of its own, and none collects.
+        among: How many were started together, numbered from 0 by --shard.
         wait: Stay until the others have finished, to take over from those that die.
         cache: Take results that this machine knows already, and keep what is run for the next time.
         common: Options of every command.
@@ -140,6 +143,10 @@ def work(
     printer = Printer(as_json=common.json)
     engine = _simulator(simulator)
     listeners = (ProgressBar(),) if common.progress and not common.json else ()
+    if among != 1 and shard is None:
+        raise BadOptionError(
+            f"--among {among} says how many there are, and not which this is", remedy="Say --shard too"
+        )
     if shard is None and wait:
         campaign = Campaign.open(uri, **common.options_for(uri))
         return _tell(printer, campaign.run(workers=workers, simulator=engine, on_progress=listeners, cache=cache))
@@ -149,6 +156,7 @@ def work(
         uri,
         simulator=engine,
         shard=shard or 0,
+        among=among,
         wait=wait,
         cache=cache,
         on_progress=listeners,

@@ -5,7 +5,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -13,6 +13,7 @@ from skyhold.errors import IntegrityError
 from skyhold.simulation.campaign_record import BlockRecord, PartKind, PartRecord
 from skyhold.simulation.layout import blob_key, block_id, chunk_id
 from skyhold.simulation.outcome import Outcome, write_outcomes
+from skyhold.simulation.table_head import TablePart
 from skyhold.simulation.tasks import Chunk, TaskList
 from skyhold.storage.contract import Store
 
@@ -111,11 +112,13 @@ class BlockEnd:
         block: Which.
         outcomes: SHA-256 of what came of each of its cases, packed (`pack_outcomes`).
         sum: How many, and how.
+        table: Its rows, where they have a file of their own and need no other block.
     """
 
     block: str
     outcomes: str
     sum: Sum
+    table: TablePart | None = None
 
     def to_json(self) -> bytes:
         """Return it for the store."""
@@ -125,6 +128,7 @@ class BlockEnd:
             "done": self.sum.done,
             "failures": dict(self.sum.failures),
             "seconds": round(self.sum.seconds, 3),
+            "table": None if self.table is None else asdict(self.table),
         }
         return json.dumps(content).encode()
 
@@ -136,6 +140,7 @@ class BlockEnd:
             content["block"],
             content["outcomes"],
             Sum(content["done"], content["failures"], content["seconds"]),
+            None if content["table"] is None else TablePart.from_dict(content["table"]),
         )
 
     def unpack(self, store: Store) -> bytes:

@@ -31,7 +31,7 @@ __all__ = ["Board", "Standing", "is_small"]
 
 _READS = 16
 _SMALL_CHUNKS = 500
-_SMALL_CASES = 10_000
+_SMALL_CASES = 5000
 """Up to here one page of a listing shows all of the state, and every worker reads all of the plan."""
 
 _PLANS = 2
@@ -134,6 +134,10 @@ class Board:
                 for found in pool.map(self._list_block, looked_at):
                     seen.add(found)
         return seen.standing(looked_at)
+
+    def is_all(self, standing: Standing) -> bool:
+        """Return whether all that has not ended was looked at."""
+        return all(block in standing.ended or block in standing.looked_at for block in self.blocks)
 
     def load(self, parts: int) -> None:
         """Read which blocks the plan has with this many added parts, as far as it was not read before."""

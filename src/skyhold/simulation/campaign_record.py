@@ -9,12 +9,15 @@ from typing import Any, Literal
 from skyhold.errors import BadOptionError, ResultError
 from skyhold.simulation.layout import OLD_SCHEMAS, SCHEMA
 
-__all__ = ["BlockRecord", "CampaignRecord", "PartKind", "PartRecord", "Rules"]
+__all__ = ["TABLE_ROWS", "BlockRecord", "CampaignRecord", "PartKind", "PartRecord", "Rules"]
 
 PartKind = Literal["plan", "extension", "retry"]
 
 _BLOCK_CHUNKS = 500
 """Claims and notes of so many chunks fill a page of a listing."""
+
+TABLE_ROWS = 5000
+"""A file of the table has about so many rows."""
 
 _BLOCK_CASES = 5000
 """Of so many cases the plan is read, and the table built, in less than a second."""
@@ -91,6 +94,11 @@ class BlockRecord:
         """
         runs = tuple((size, len(list(same))) for size, same in groupby(sizes))
         return BlockRecord(tasks, runs, labels, tuple(sorted(needs)))
+
+    @property
+    def fills_a_file(self) -> bool:
+        """Whether its rows have a file of their own in the table; small blocks share one."""
+        return self.labels > TABLE_ROWS // 2
 
     @property
     def sizes(self) -> list[int]:

@@ -81,14 +81,28 @@ _USAGE: dict[str, tuple[str, Callable[[Outcome], float | None]]] = {
 """A chunk's, shared evenly among its cases. What workers ask after their last chunk is in their receipts alone."""
 
 
-def write_rows(store: Store, table: Any) -> tuple[str, str]:
-    """Write rows, and return the key and the SHA-256 of their bytes."""
+def write_rows(
+    store: Store, labels: Sequence[Label], outcomes: Iterable[Outcome], blocks: tuple[str, ...], final: tuple[str, ...]
+) -> TablePart:
+    """Write the rows of some labels.
+
+    Args:
+        store: The campaign's.
+        labels: They.
+        outcomes: What came of cases, of theirs and others; of several of a case the last counts.
+        blocks: Whose labels they are.
+        final: The blocks that the outcomes are of, where no more can come of them.
+    """
+    wanted = {label.case for label in labels}
+    results = {each.case: each for each in outcomes if each.case in wanted}
+    table = build_table(labels, results)
     sink = pa.BufferOutputStream()
     pq.write_table(table, sink, compression="zstd")
     data = sink.getvalue().to_pybytes()
     sha256 = hashlib.sha256(data).hexdigest()
-    store.write(table_part_key(sha256), data)
-    return table_part_key(sha256), sha256
+    key = table_part_key(sha256)
+    store.write(key, data)
+    return TablePart(key, sha256, table.num_rows, sum(label.case in results for label in labels), blocks, final)
 
 
 def read_table(store: Store, head: TableHead, columns: Sequence[str] | None = None) -> Any:
@@ -101,9 +115,10 @@ def read_table(store: Store, head: TableHead, columns: Sequence[str] | None = No
     """
 
     def read(part: TablePart) -> Any:
-        file = pq.ParquetFile(pa.BufferReader(store.read(part.key)))
+        # What lies in memory needs no threads of Arrow's, which now and then abort a process that ends at once.
+        file = pq.ParquetFile(pa.BufferReader(store.read(part.key)), pre_buffer=False)
         wanted = None if columns is None else [name for name in columns if name in file.schema_arrow.names]
-        return file.read(columns=wanted)
+        return file.read(columns=wanted, use_threads=False)
 
     if len(head.tables) == 1:
         return read(head.tables[0])

@@ -4,15 +4,12 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from skyhold.simulation.board import Board, Standing
-from skyhold.simulation.campaign_table import build_table, write_rows
+from skyhold.simulation.campaign_record import TABLE_ROWS
+from skyhold.simulation.campaign_table import write_rows
 from skyhold.simulation.ending import end_blocks
-from skyhold.simulation.outcome import Outcome
 from skyhold.simulation.table_head import TableHead, TablePart, put_head, read_head
 
 __all__ = ["collect_table"]
-
-_ROWS = 5000
-"""Small blocks share a file of so many rows."""
 
 
 def collect_table(board: Board, standing: Standing) -> int:
@@ -22,24 +19,33 @@ def collect_table(board: Board, standing: Standing) -> int:
     ended = board.read_sums(standing).ended
     before = None if board.is_small else read_head(board.store)
     known = {(part.blocks, part.sources): part for part in (before.tables if before else ()) if part.sources}
+    for block in standing.ended:
+        if (part := board.end_of(block).table) is not None:
+            known.setdefault((part.blocks, part.sources), part)
     tables: list[TablePart] = []
     for blocks in _groups(board):
         sources = _sources(board, blocks)
         final = sources if standing.ended.issuperset(sources) else ()
-        tables.append(known.get((blocks, final)) or _gather(board, standing, blocks, sources, final))
+        if (part := known.get((blocks, final))) is None:
+            labels = [label for name in blocks for label in board.plan(name).labels]
+            outcomes = (each for name in sources for each in board.outcomes_of(name, standing))
+            part = write_rows(board.store, labels, outcomes, blocks, final)
+        tables.append(part)
     put_head(board.store, TableHead(tuple(tables), ended, standing.parts, is_complete))
     return sum(part.ended for part in tables)
 
 
 def _groups(board: Board) -> Iterator[tuple[str, ...]]:
-    """Return the blocks whose labels fill a file each."""
+    """Return the blocks that have a file of the table each: a large one for itself, small ones that follow together."""
     group: list[str] = []
     rows = 0
     for name, block in board.blocks.items():
-        if group and block.record.labels and rows + block.record.labels > _ROWS:
+        if group and (block.record.fills_a_file or rows + block.record.labels > TABLE_ROWS):
             yield tuple(group)
             group, rows = [], 0
-        if block.record.labels:
+        if block.record.fills_a_file:
+            yield (name,)
+        elif block.record.labels:
             group.append(name)
             rows += block.record.labels
     if group:
@@ -51,16 +57,3 @@ def _sources(board: Board, blocks: tuple[str, ...]) -> tuple[str, ...]:
     own = {*blocks, *(need for name in blocks for need in board.blocks[name].record.needs)}
     again = {name for name, block in board.blocks.items() if block.is_retry and own.intersection(block.record.needs)}
     return tuple(name for name in board.blocks if name in own or name in again)
-
-
-def _gather(
-    board: Board, standing: Standing, blocks: tuple[str, ...], sources: tuple[str, ...], final: tuple[str, ...]
-) -> TablePart:
-    labels = [label for name in blocks for label in board.plan(name).labels]
-    wanted = {label.case for label in labels}
-    results: dict[str, Outcome] = {}
-    for source in sources:
-        results.update({each.case: each for each in board.outcomes_of(source, standing) if each.case in wanted})
-    table = build_table(labels, results)
-    key, sha256 = write_rows(board.store, table)
-    return TablePart(key, sha256, table.num_rows, sum(label.case in results for label in labels), blocks, final)

@@ -6,6 +6,8 @@ from skyhold.errors import AlreadyExistsError
 from skyhold.simulation.block import BlockEnd, Sum, pack_outcomes
 from skyhold.simulation.board import Board, Standing
 from skyhold.simulation.layout import blob_key, block_of, ended_key
+from skyhold.simulation.outcome import Outcome
+from skyhold.simulation.table_head import TablePart
 
 __all__ = ["end_blocks"]
 
@@ -29,6 +31,17 @@ def _end_block(board: Board, standing: Standing, block: str) -> None:
     outcomes = board.outcomes_of(block, standing)
     sha256, data = pack_outcomes(outcomes)
     board.store.write(blob_key(sha256), data)
+    end = BlockEnd(block, sha256, Sum.of(outcomes), _write_table(board, block, outcomes))
     with suppress(AlreadyExistsError):
-        board.store.write(ended_key(block), BlockEnd(block, sha256, Sum.of(outcomes)).to_json(), if_absent=True)
+        board.store.write(ended_key(block), end.to_json(), if_absent=True)
     board.forget(block)
+
+
+def _write_table(board: Board, block: str, outcomes: list[Outcome]) -> TablePart | None:
+    """Write the rows of a block that needs no other: so whoever collects does not have to."""
+    record = board.blocks[block].record
+    if record.needs or not record.fills_a_file:
+        return None
+    from skyhold.simulation.campaign_table import write_rows  # noqa: PLC0415 - pyarrow
+
+    return write_rows(board.store, board.plan(block).labels, outcomes, (block,), (block,))

@@ -102,11 +102,11 @@ def _running(blocks: Sequence[Sequence[int]], rules: Rules, workers: int) -> Cou
         looks = _looks(chunks) if workers == 1 and not rules.shards else 2
         requests.update({"read": (1 + count) * (workers + 1) + 1, "list": looks * workers + 2, "write": 2})
         return requests
-    # Of each block: its plan, what came of it, and its rows. Who starts the workers looks at all before, and reads what
-    # came of them after.
+    # Of each block: its plan is read; what came of it, its sums and its rows are written. Who starts the workers looks
+    # at all before, and reads the sums after.
     visits = max(count, workers)
     looks = sum(_looks(len(block)) for block in blocks) if not rules.shards else count * workers
-    requests.update({"read": workers + 1 + visits + 4 * count + 2, "list": 2 * (looks + workers) + 2 + count})
+    requests.update({"read": workers + 1 + visits + count + 2, "list": 2 * (looks + workers) + 2 + count})
     requests["write"] += 3 * count + 1
     return requests
 

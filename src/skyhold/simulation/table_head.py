@@ -1,6 +1,7 @@
 """Which tables of a campaign are the newest."""
 
 import json
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -34,6 +35,11 @@ class TablePart:
     blocks: tuple[str, ...]
     sources: tuple[str, ...] = ()
 
+    @staticmethod
+    def from_dict(content: Mapping[str, Any]) -> "TablePart":
+        """Return what JSON says."""
+        return TablePart(**{**content, "blocks": tuple(content["blocks"]), "sources": tuple(content["sources"])})
+
 
 @dataclass(frozen=True, slots=True)
 class TableHead:
@@ -65,13 +71,8 @@ class TableHead:
         content: dict[str, Any] = json.loads(data)
         if content.pop("schema", "") != _SCHEMA:
             raise MalformedInputError("the table was written by another skyhold", remedy="Update skyhold")
-        tables = tuple(_part_of(each) for each in content.pop("tables"))
+        tables = tuple(TablePart.from_dict(each) for each in content.pop("tables"))
         return TableHead(tables, **content)
-
-
-def _part_of(content: dict[str, Any]) -> TablePart:
-    blocks, sources = (tuple(content.pop(name)) for name in ("blocks", "sources"))
-    return TablePart(**content, blocks=blocks, sources=sources)
 
 
 def put_head(store: Store, head: TableHead) -> TableHead:

@@ -273,7 +273,7 @@ class Worker:
             is_fresh = self._standing is None
             standing = self._look() if self._standing is None else self._standing
             left = [chunk for chunk in self._board.unfinished(standing) if self._is_mine(chunk)]
-            self.is_complete = is_fresh and not left and self._is_all(standing)
+            self.is_complete = is_fresh and not left and self._board.is_all(standing)
             if standing.is_cancelled:
                 return None
             if (found := self._take_any(left, standing, is_fresh=is_fresh)) is not None:
@@ -323,10 +323,6 @@ class Worker:
             self.is_complete = not has_more
             return has_more
         return has_more and not (self._wait and self._route.is_tired)
-
-    def _is_all(self, standing: Standing) -> bool:
-        """Return whether we see all that has not ended."""
-        return all(block in standing.ended or block in standing.looked_at for block in self._board.blocks)
 
     def _is_outdated(self, free: list[Chunk]) -> bool:
         """Return whether a chunk that was free when we looked is now likely another's.
@@ -400,4 +396,4 @@ class Worker:
     def _check_shard(self) -> None:
         shards = self._rules.shards
         if not 0 <= self._shard < max(shards, self._among):
-            raise BadOptionError(f"there is no shard {self._shard}: the campaign has {shards}")
+            raise BadOptionError(f"there is no shard {self._shard} among {max(shards, self._among)}")
