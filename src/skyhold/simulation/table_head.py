@@ -38,7 +38,10 @@ class TablePart:
     @staticmethod
     def from_dict(content: Mapping[str, Any]) -> "TablePart":
         """Return what JSON says."""
-        return TablePart(**{**content, "blocks": tuple(content["blocks"]), "sources": tuple(content["sources"])})
+        blocks, sources = tuple(content["blocks"]), tuple(content["sources"])
+        return TablePart(
+            content["key"], content["sha256"], content["rows"], content["ended"], blocks=blocks, sources=sources
+        )
 
 
 @dataclass(frozen=True, slots=True)
