@@ -1,4 +1,4 @@
-"""Draw docs/images/growth-*.svg from benchmarks/growth_points.json, and print the table of docs/scale.md."""
+"""Draw docs/images/growth-*.png from benchmarks/growth_points.json, and print the table of docs/scale.md."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -6,18 +6,22 @@ from typing import Any
 
 import matplotlib as mpl
 
-mpl.use("svg")
+mpl.use("agg")
 
 import matplotlib.pyplot as plt
 from matplotlib.ticker import FuncFormatter
 
 from measuring.growth import BEND, Point, describe_fit, fit_points, read_points
+from skyhold.storage.pricing import AWS_2024
 
 _HERE = Path(__file__).parent
 _IMAGES = _HERE.parent / "docs" / "images"
 _COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
 """Okabe and Ito's, which the colour-blind tell apart."""
 _MARKERS = "osD^vPX"
+
+_WRITES_S, _READS_S = 3_500, 5_500
+"""What S3 serves a second for each beginning of keys, at least."""
 
 _LISTINGS = ("list all", "`ls`, one level", "sync plan", "list a library")
 _CAMPAIGNS = ("create", "work, 1 at a time", "work, 2 at a time", "work, 8 at a time", "status", "collect", "table")
@@ -29,9 +33,18 @@ def main() -> None:
     _draw(points, _CAMPAIGNS, "cases", "growth-campaign")
     for steps, size in ((_LISTINGS, 100_000_000), ((*_CAMPAIGNS, "retry", "extend"), 10_000_000)):
         for step in steps:
-            some = _of(points, step)
-            memory = fit_points(some, "peak_mb")[1]
-            print(f"| {step} | {describe_fit(some)} | {fit_points(some)[1].at(size):,.0f} | {memory} |")
+            print(_paper(_of(points, step), size))
+
+
+def _paper(points: Sequence[Point], size: int) -> str:
+    """Return a row of the table: formula, requests and dollars at a size, what one beginning of keys allows, and memory."""
+    counts = {kind: max(0.0, fit_points(points, kind)[1].at(size)) for kind in ("read", "write", "list")}
+    limited_s = counts["write"] / _WRITES_S + (counts["read"] + counts["list"]) / _READS_S
+    before, last = points[-2:]
+    each_kb = max(0.0, (last.peak_mb - before.peak_mb) / (last.size - before.size) * 1000)
+    cells = [points[0].step, describe_fit(points), f"{sum(counts.values()):,.0f}", f"{AWS_2024.price(counts):,.2f}"]
+    cells += [f"{limited_s:,.0f} s", f"{last.peak_mb:.0f} MB at {last.size:,}, {each_kb:.2f} KB more for each more"]
+    return f"| {' | '.join(cells)} |"
 
 
 def _of(points: Sequence[Point], step: str) -> list[Point]:
@@ -39,7 +52,7 @@ def _of(points: Sequence[Point], step: str) -> list[Point]:
 
 
 def _draw(points: Sequence[Point], steps: Sequence[str], unit: str, name: str) -> None:
-    plt.rcParams.update({"font.size": 9, "svg.hashsalt": "skyhold", "axes.grid": True, "grid.color": "#e4e4e4"})
+    plt.rcParams.update({"font.size": 9, "axes.grid": True, "grid.color": "#e4e4e4"})
     figure, (requests, memory) = plt.subplots(1, 2, figsize=(10, 4.2), layout="constrained")
     for number, step in enumerate(steps):
         some = _of(points, step)
@@ -66,7 +79,7 @@ def _draw(points: Sequence[Point], steps: Sequence[str], unit: str, name: str) -
     requests.yaxis.set_major_formatter(FuncFormatter(spell))
     memory.set_ylim(bottom=0)
     requests.legend(frameon=False, fontsize=8)
-    figure.savefig(_IMAGES / f"{name}.svg", metadata={"Date": None})
+    figure.savefig(_IMAGES / f"{name}.png", dpi=110, metadata={"Software": None})
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ BEND = 5_000
 """A campaign of more cases is looked at block by block: what small ones read chunk by chunk has another line."""
 
 _BENT = frozenset({"status", "collect", "retry"})
+_CLASSES = ("read", "write", "list", "delete")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,16 +75,19 @@ def fit_line(sizes: Sequence[float], values: Sequence[float]) -> Line:
 
 
 def fit_points(points: Sequence[Point], what: str = "total") -> tuple[Line, Line]:
-    """Return the lines below and above `BEND`; the same one twice for what does not bend."""
+    """Return the lines of something below and above `BEND`; the same one twice for what does not bend."""
     some = sorted(points, key=lambda point: point.size)
+
+    def value(point: Point) -> float:
+        return point.requests.get(what, 0) if what in _CLASSES else getattr(point, what)
 
     def fit(chosen: Sequence[Point]) -> Line:
         if len(chosen) == 1:
-            return Line(getattr(chosen[0], what), 0.0)
-        return fit_line([point.size for point in chosen], [getattr(point, what) for point in chosen])
+            return Line(value(chosen[0]), 0.0)
+        return fit_line([point.size for point in chosen], [value(point) for point in chosen])
 
     below, above = [each for each in some if each.size <= BEND], [each for each in some if each.size > BEND]
-    if some[0].step not in _BENT or not below or not above or what != "total":
+    if some[0].step not in _BENT or not below or not above or what == "peak_mb":
         return (line := fit(some)), line
     return fit(below), fit(above)
 
@@ -95,9 +99,9 @@ def describe_fit(points: Sequence[Point]) -> str:
 
 
 def write_points(file: Path, points: Sequence[Point]) -> None:
-    """Keep points; of steps that are there already, the new ones count."""
-    steps = {point.step for point in points}
-    kept = [point for point in read_points(file) if point.step not in steps] if file.exists() else []
+    """Keep points; of a step and size that are there already, the new ones count."""
+    fresh = {(point.step, point.size) for point in points}
+    kept = [point for point in read_points(file) if (point.step, point.size) not in fresh] if file.exists() else []
     content: list[dict[str, Any]] = [asdict(point) for point in [*kept, *points]]
     file.write_text("[\n" + ",\n".join(json.dumps(each) for each in content) + "\n]\n")
 

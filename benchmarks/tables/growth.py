@@ -1,7 +1,7 @@
 """What listings and campaigns take as they grow, and the lines through it."""
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import groupby
 from pathlib import Path
 
@@ -12,9 +12,12 @@ from measuring.report import Table
 POINTS = Path(__file__).parent.parent / "growth_points.json"
 """What the pictures of docs/scale.md are drawn from."""
 
-_LISTING_SIZES = (1_000, 10_000, 100_000)
+_LISTING_SIZES = (1_000, 3_000, 10_000, 30_000, 100_000)
 _LIBRARY_SIZES = (100, 300, 1_000)
 _CAMPAIGN_SIZES = (10, 100, 1_000, 10_000, 40_000)
+_MOST_SYNCHRONIZED = 10_000
+"""Each file has to be published first."""
+
 _LEVELS = 20
 """Files are in so many folders."""
 
@@ -25,10 +28,11 @@ _MOST_WITH_MANY = 10_000
 
 def make_listing_table(quick: bool) -> Table:
     """List, list one level, plan a synchronization, and list a library."""
-    points = [point for size in (_LISTING_SIZES[:1] if quick else _LISTING_SIZES) for point in _list(size)]
-    points += [_list_library(size) for size in (_LIBRARY_SIZES[:1] if quick else _LIBRARY_SIZES)]
-    if not quick:
-        write_points(POINTS, points)
+    points: list[Point] = []
+    for size in _LISTING_SIZES[:1] if quick else _LISTING_SIZES:
+        points += _kept(_list(size), quick)
+    for size in _LIBRARY_SIZES[:1] if quick else _LIBRARY_SIZES:
+        points += _kept([_list_library(size)], quick)
     caption = (
         f"Files of no bytes in {_LEVELS} folders, over `mock://`, which counts requests as a cloud does; one run each. "
         "`ls` looks at one level. The plan of a synchronization compares a folder with as many objects, once they are "
@@ -39,10 +43,9 @@ def make_listing_table(quick: bool) -> Table:
 
 def make_campaign_table(quick: bool) -> Table:
     """Create, work, look, collect, read, try again and extend."""
-    sizes = _CAMPAIGN_SIZES[:2] if quick else _CAMPAIGN_SIZES
-    points = [point for size in sizes for point in _run_campaign(size)]
-    if not quick:
-        write_points(POINTS, points)
+    points: list[Point] = []
+    for size in _CAMPAIGN_SIZES[:2] if quick else _CAMPAIGN_SIZES:
+        points += _kept(_run_campaign(size), quick)
     caption = (
         "A simulator that does nothing and keeps one file, chunks of 22 cases, over `mock://`, which counts requests "
         "as a cloud does; one run each, every step in a process of its own. One case of a hundred fails and is tried "
@@ -69,12 +72,22 @@ def _cells(points: list[Point]) -> list[list[str]]:
     return cells
 
 
+def _kept(points: Iterable[Point], quick: bool) -> list[Point]:
+    """Return points, written down for the pictures as soon as there are some of a size."""
+    found = list(points)
+    if not quick:
+        write_points(POINTS, found)
+    return found
+
+
 def _list(size: int) -> Iterator[Point]:
     with tempfile.TemporaryDirectory() as name:
         _make_files(Path(name) / "store", size)
         place = f"mock://{name}/store"
         for how, words in (("all", "list all"), ("level", "`ls`, one level")):
             yield _measure(words, size, "list_keys", {"place": place, "how": how})
+        if size > _MOST_SYNCHRONIZED:
+            return
         folder, target = Path(name) / "local", f"mock://{name}/library"
         _make_files(folder, size)
         folders = {"folder": str(folder), "target": target}

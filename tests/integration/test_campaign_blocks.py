@@ -1,9 +1,12 @@
 """Campaigns that are larger than a page of a listing: their plan and state go by blocks, and nothing else changes."""
 
 import json
+import re
 import tracemalloc
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -22,6 +25,7 @@ from skyhold.simulation.worker import work
 from skyhold.storage.contract import Store
 from skyhold.storage.opening import open_store
 from skyhold.storage.wrappers.delegating import DelegatingStore
+from skyhold.storage.wrappers.metered import MeteredStore
 from skyhold.testing.servers import LocalServer
 from tiny_model import InstantSimulator, TinyPlan, tiny_plan
 
@@ -313,6 +317,26 @@ def test_requests_grow_with_the_cases_and_no_faster():
     for step in STEPS:
         slope = (totals[60][step] - totals[30][step]) / 30
         assert totals[210][step] == pytest.approx(totals[60][step] + 150 * slope, rel=0.1, abs=4), (step, totals)
+
+
+@pytest.mark.usefixtures("small_blocks")
+def test_a_campaign_asks_what_the_servers_log_has_and_as_much_of_a_mock(moto: LocalServer, tmp_path: Path):
+    bucket = make_bucket(moto)
+    before = len(moto.log.read_text())
+    asked: list[dict[str, int]] = []
+    for place in (open_store(f"s3://{bucket}/study", **moto.options), open_store(f"mock://{tmp_path}/study")):
+        store = MeteredStore(place)
+        calm = replace(RULES, lease_s=60.0)  # no heartbeat, however slow the server
+        Campaign.create(store, tiny_plan(range(CASES)), simulator=INSTANT, rules=calm)
+        work(store, simulator=INSTANT)
+        Campaign.open(store).collect()
+        asked.append({str(kind): count for kind, count in store.meter.usage.requests.items()})
+    log = re.sub(r"\x1b\[[\d;]*m", "", moto.log.read_text()[before:])  # what is refused is coloured
+    logged = Counter(re.findall(rf'"(GET|PUT|POST|HEAD|DELETE) /{bucket}(\?list)?', log))
+    lists = logged.pop(("GET", "?list"))
+    reads = sum(count for (method, _), count in logged.items() if method in {"GET", "HEAD"})
+    assert (asked[0]["list"], asked[0]["read"], asked[0]["write"]) == (lists, reads, logged["PUT", ""])
+    assert asked[1] == pytest.approx(asked[0], rel=0.05, abs=4)
 
 
 @pytest.mark.usefixtures("small_blocks")

@@ -34,9 +34,6 @@ _SMALL_CHUNKS = 500
 _SMALL_CASES = 5000
 """Up to here one page of a listing shows all of the state, and every worker reads all of the plan."""
 
-_PLANS = 2
-"""So many blocks of the plan are kept in memory."""
-
 Choose = Callable[[Sequence[str]], Iterable[str]]
 """Given the blocks that have not ended, returns those to look at."""
 
@@ -219,8 +216,7 @@ class Board:
             found = self.blocks[block]
             plan = TaskList.from_bytes(self.store.read(blob_key(found.record.tasks)))
             if not self.is_small:
-                while len(self._plans) >= _PLANS:
-                    del self._plans[next(iter(self._plans))]
+                self._plans.clear()  # who goes through blocks goes from one to the next
             self._plans[block] = plan, {chunk.chunk: chunk for chunk in found.chunks(plan)}
             self.names.update(plan.names)
         return self._plans[block]

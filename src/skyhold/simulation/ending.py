@@ -1,5 +1,6 @@
 """Ending a block: what its many notes say is told by one, so that whoever looks later reads that alone."""
 
+import threading
 from contextlib import suppress
 
 from skyhold.errors import AlreadyExistsError
@@ -11,19 +12,25 @@ from skyhold.simulation.table_head import TablePart
 
 __all__ = ["end_blocks"]
 
+_ENDING = threading.Lock()
+"""Workers of one process see in the same moment that nothing is left; one of them does this."""
+
 
 def end_blocks(board: Board, standing: Standing) -> list[str]:
     """Tell what came of the blocks that were looked at and of which nothing is left; return which.
 
-    A small campaign has none of it: one listing and some hundred notes are all that there is to be read. Where two do
-    this at a time, they tell the same.
+    A small campaign has none of it: one listing and some hundred notes are all that there is to be read. Where two
+    machines do this at a time, they tell the same.
     """
     if board.is_small:
         return []
     left = {block_of(each.chunk) for each in board.left(standing)}
     over = [block for block in standing.looked_at if block not in left]
     for block in over:
-        _end_block(board, standing, block)
+        with _ENDING:
+            if not board.store.exists(ended_key(block)):
+                _end_block(board, standing, block)
+        board.forget(block)
     return over
 
 
@@ -34,7 +41,6 @@ def _end_block(board: Board, standing: Standing, block: str) -> None:
     end = BlockEnd(block, sha256, Sum.of(outcomes), _write_table(board, block, outcomes))
     with suppress(AlreadyExistsError):
         board.store.write(ended_key(block), end.to_json(), if_absent=True)
-    board.forget(block)
 
 
 def _write_table(board: Board, block: str, outcomes: list[Outcome]) -> TablePart | None:

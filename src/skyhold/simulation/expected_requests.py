@@ -106,7 +106,7 @@ def _running(blocks: Sequence[Sequence[int]], rules: Rules, workers: int) -> Cou
     # at all before, and reads the sums after.
     visits = max(count, workers)
     looks = sum(_looks(len(block)) for block in blocks) if not rules.shards else count * workers
-    requests.update({"read": workers + 1 + visits + count + 2, "list": 2 * (looks + workers) + 2 + count})
+    requests.update({"read": workers + 1 + visits + 2 * count + 2, "list": 2 * (looks + workers) + 2 + count})
     requests["write"] += 3 * count + 1
     return requests
 

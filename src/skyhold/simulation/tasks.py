@@ -3,6 +3,7 @@
 import gzip
 import hashlib
 import json
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Protocol
@@ -146,7 +147,7 @@ class TaskList:
         """Return what `to_bytes` wrote."""
         content: dict[str, Any] = json.loads(gzip.decompress(data))
         return TaskList(
-            tuple(Task(**task) for task in content["tasks"]),
+            tuple(Task(**_shared(task)) for task in content["tasks"]),
             tuple(Label(**label) for label in content["labels"]),
             content["names"],
         )
@@ -167,6 +168,12 @@ class TaskList:
             "labels": [_fields(label) for label in self.labels],
             "names": dict(self.names),
         }
+
+
+def _shared(task: dict[str, Any]) -> dict[str, Any]:
+    """Return what a task holds, where texts that thousands of tasks have are one in memory."""
+    names = {name: sys.intern(task[name]) for name in ("model", "weather", "home") if task[name] is not None}
+    return {**task, **names}
 
 
 def _fields(record: Task | Label) -> dict[str, Any]:
