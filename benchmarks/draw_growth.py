@@ -1,4 +1,4 @@
-"""Draw docs/images/growth-*.png from benchmarks/growth_points.json, and print the table of docs/scale.md."""
+"""Draw docs/images/growth-*.png from benchmarks/growth_points.json, and write the tables of docs/scale.md."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,6 +16,7 @@ from skyhold.storage.pricing import AWS_2024
 
 _HERE = Path(__file__).parent
 _IMAGES = _HERE.parent / "docs" / "images"
+_PAGE = _HERE.parent / "docs" / "scale.md"
 _COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
 """Okabe and Ito's, which the colour-blind tell apart."""
 _MARKERS = "osD^vPX"
@@ -31,19 +32,30 @@ def main() -> None:
     points = read_points(_HERE / "growth_points.json")
     _draw(points, _LISTINGS, "keys", "growth-listing")
     _draw(points, _CAMPAIGNS, "cases", "growth-campaign")
-    for steps, size in ((_LISTINGS, 100_000_000), ((*_CAMPAIGNS, "retry", "extend"), 10_000_000)):
-        for step in steps:
-            print(_paper(_of(points, step), size))
+    _tell(points, _LISTINGS, "keys", 100_000_000)
+    _tell(points, (*_CAMPAIGNS, "retry", "extend"), "cases", 10_000_000)
+
+
+def _tell(points: Sequence[Point], steps: Sequence[str], unit: str, size: int) -> None:
+    """Put the table of what a size takes on paper into the page."""
+    header = ["", "requests for n", f"for {size:,}", "dollars", "at the least", "memory as measured"]
+    rows = [
+        f"| {' | '.join(header)} |",
+        "|" + "---|" * len(header),
+        *(_paper(_of(points, step), size) for step in steps),
+    ]
+    begin, end = f"<!-- begin {unit} -->\n", f"\n<!-- end {unit} -->"
+    before, _, rest = _PAGE.read_text().partition(begin)
+    _PAGE.write_text(before + begin + "\n".join(rows) + end + rest.partition(end)[2])
 
 
 def _paper(points: Sequence[Point], size: int) -> str:
-    """Return a row of the table: formula, requests and dollars at a size, what one beginning of keys allows, and memory."""
+    """Return a row: formula, requests and dollars at a size, what one beginning of keys allows, and memory."""
     counts = {kind: max(0.0, fit_points(points, kind)[1].at(size)) for kind in ("read", "write", "list")}
     limited_s = counts["write"] / _WRITES_S + (counts["read"] + counts["list"]) / _READS_S
-    before, last = points[-2:]
-    each_kb = max(0.0, (last.peak_mb - before.peak_mb) / (last.size - before.size) * 1000)
+    first, last = points[0], points[-1]
     cells = [points[0].step, describe_fit(points), f"{sum(counts.values()):,.0f}", f"{AWS_2024.price(counts):,.2f}"]
-    cells += [f"{limited_s:,.0f} s", f"{last.peak_mb:.0f} MB at {last.size:,}, {each_kb:.2f} KB more for each more"]
+    cells += [f"{limited_s:,.0f} s", f"{first.peak_mb:.0f} MB at {first.size:,}, {last.peak_mb:.0f} at {last.size:,}"]
     return f"| {' | '.join(cells)} |"
 
 
