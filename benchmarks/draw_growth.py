@@ -12,6 +12,7 @@ import matplotlib.pyplot as plt
 from matplotlib.ticker import FuncFormatter
 
 from measuring.growth import BEND, Point, describe_fit, fit_points, read_points
+from skyhold.storage.objects import RequestClass
 from skyhold.storage.pricing import AWS_2024
 
 _HERE = Path(__file__).parent
@@ -51,7 +52,8 @@ def _tell(points: Sequence[Point], steps: Sequence[str], unit: str, size: int) -
 
 def _paper(points: Sequence[Point], size: int) -> str:
     """Return a row: formula, requests and dollars at a size, what one beginning of keys allows, and memory."""
-    counts = {kind: max(0.0, fit_points(points, kind)[1].at(size)) for kind in ("read", "write", "list")}
+    kinds: tuple[RequestClass, ...] = ("read", "write", "list")
+    counts: dict[RequestClass, float] = {kind: max(0.0, fit_points(points, kind)[1].at(size)) for kind in kinds}
     limited_s = counts["write"] / _WRITES_S + (counts["read"] + counts["list"]) / _READS_S
     first, last = points[0], points[-1]
     cells = [points[0].step, describe_fit(points), f"{sum(counts.values()):,.0f}", f"{AWS_2024.price(counts):,.2f}"]

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -57,11 +58,11 @@ class _Asked:
 
 def run_step(watch: Stopwatch, *, place: str, step: str, cases: int, workers: int = 1) -> _Told:
     """Do one thing with a campaign of so many cases: ``create``, or what `_STEPS` has."""
-    from skyhold.simulation import campaign_table  # noqa: F401 - imports are not timed
     from skyhold.simulation.campaign import Campaign
     from skyhold.storage.opening import open_store
     from skyhold.storage.wrappers.metered import MeteredStore
 
+    import_module("skyhold.simulation.campaign_table")  # imports are not timed
     store = MeteredStore(open_store(place))
     if step == "create":
         study = make_study(0, cases)
@@ -123,10 +124,9 @@ def fill_library(watch: Stopwatch, *, place: str, components: int) -> _Told:
 
     library = Library(open_store(place), author="bench")
     library.create()
+    contents = {f"part-{number:06d}.stl": b"solid %d" % number for number in range(components)}
     with watch, ThreadPoolExecutor(8) as pool:
-        list(
-            pool.map(lambda number: library.publish(f"part-{number:06d}.stl", b"solid %d" % number), range(components))
-        )
+        list(pool.map(library.publish, contents, contents.values()))
     return {"count": components}
 
 
