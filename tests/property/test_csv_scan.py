@@ -14,6 +14,8 @@ from skyhold.records.formats.csv_scan import line_end_pattern, scan_part
 from skyhold.records.formats.csv_shards import row_begins
 from skyhold.records.formats.text_units import TextUnits
 
+pytestmark = pytest.mark.timeout(1800)  # for the nightly profile
+
 TOKENS = st.sampled_from(
     ['"', '"', '""', ",", '",', ',"', "\n", "\n", "\r", "\r\n", "\\", '\\"', "\\\n", "\\,", "a", "b"]
 )

@@ -19,6 +19,8 @@ from skyhold.records.formats.detection import open_input
 from skyhold.records.formats.json import JSONInputAdapter
 from skyhold.storage.opening import open_store
 
+pytestmark = pytest.mark.timeout(1800)  # for the nightly profile
+
 CSV = "memory://shards-property/x.csv"
 
 
