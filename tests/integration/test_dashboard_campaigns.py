@@ -20,7 +20,7 @@ from skyhold.runs.journal import Journal, default_journal
 from skyhold.storage.opening import open_store
 from skyhold.testing.servers import LocalServer
 
-_PAGES = ("", "/table?gate=1&compare=change", "/messages", "/energy", "/series", "/parallel")
+_PAGES = ("", "/table?gate=1&compare=change&column=site_energy", "/messages", "/energy", "/series", "/parallel")
 
 
 @pytest.fixture(scope="module")
