@@ -69,6 +69,7 @@ def test_many_objects_are_divided_by_object_and_large_ones_further(base: str, su
     found = check_shards(open_input(f"{base}/*.{suffix}"), count)
     whole = suffix in {"json", "arrows", "csv.gz", "xlsx"}
     assert 2 <= found <= (5 if whole else count + 5)
+    assert whole or count < 40 or found > 10
 
 
 def test_columns_in_another_order_and_a_source_column_are_those_of_the_whole(base: str):
