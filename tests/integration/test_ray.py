@@ -16,7 +16,7 @@ from slow_rows import Person
 from tiny_model import tiny_plan, tiny_simulator
 
 pytest.importorskip("ray", reason="the group `slow` brings it: make test-slow")
-pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")

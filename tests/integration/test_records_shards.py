@@ -1,6 +1,7 @@
 """Pipes in shards: the same comes out as from one reader, whoever reads, and whoever dies on the way."""
 
 import gzip
+import hashlib
 import os
 import sqlite3
 import time
@@ -19,6 +20,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from conftest import make_bucket
 from skyhold import (
     ArrowInputAdapter,
     CSVInputAdapter,
@@ -47,6 +49,7 @@ from skyhold.errors import (
 )
 from skyhold.runs.progress import Event
 from skyhold.storage.contract import Store
+from skyhold.testing.servers import LocalServer
 from slow_rows import Person, Shout, SlowPerson, WhoWorks, double_ones
 
 HERE: dict[str, Callable[[], Executor]] = {
@@ -285,6 +288,39 @@ def test_a_dataset_has_a_part_for_each_shard_and_is_gone_on_with(tmp_path: Path)
     for late in ("_skyhold/receipt.json", "_skyhold/part-00003.json", "_skyhold/part-00002.json"):
         (tmp_path / "broken" / late).unlink()
     assert run("broken", resume=True) == whole
+
+
+def test_a_bucket_copies_the_files_of_a_dataset_by_itself(moto: LocalServer):
+    base = f"s3://{make_bucket(moto)}"
+    store = open_store(base, **moto.options)
+    names = "".join(f"{n},{n * 7919 % 100_003:060d}\n" for n in range(4000))
+    for number in range(3):
+        store.write(f"in/{number}.csv", f"id,name\n{names}".encode())
+
+    def run(target: str, shards: int | None) -> int:
+        with MultiThreadExecutor(2) as executor:
+            report = Pipe(
+                input_adapter=CSVInputAdapter(f"{base}/in/*.csv", **moto.options),
+                output_adapter=DatasetOutputAdapter(
+                    f"{base}/{target}", format="csv", rows_per_file=4000, **moto.options
+                ),
+                schema_model=Person,
+                executor=executor,
+                shards=shards,
+            ).run()
+        assert report.receipt is not None
+        for each in report.receipt.outputs:
+            content = store.read(each.uri.removeprefix(f"{base}/"))
+            assert (len(content), hashlib.sha256(content).hexdigest()) == (each.size_bytes, each.sha256)
+        assert len(report.receipt.outputs) == 3
+        return report.bytes_written
+
+    alone = run("alone", None)
+    assert run("divided", 3) < alone + 20_000  # as pieces, once, and records
+    for number in range(3):
+        key = f"part-0000{number}.csv"
+        assert store.read(f"divided/{key}") == store.read(f"alone/{key}")
+    assert not list(store.list("divided.pieces/"))
 
 
 class Remembers(RowHook):
