@@ -9,7 +9,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skyhold import ParquetInputAdapter, ParquetOutputAdapter, open_store
@@ -62,6 +62,7 @@ def join(store: Store, key: str, sizes: list[int], **options: Any) -> list[dict[
     return given
 
 
+@settings(max_examples=30)
 @given(
     sizes=st.lists(st.integers(0, 60), min_size=1, max_size=6),
     group=st.sampled_from([3, 17, 1000]),

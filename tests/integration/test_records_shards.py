@@ -119,7 +119,7 @@ LINES = st.lists(
 )
 
 
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(files=st.lists(LINES, min_size=1, max_size=4), shards=st.integers(1, 9), maker=st.sampled_from(sorted(HERE)))
 def test_a_run_in_shards_leaves_what_a_run_without_leaves(files: list[list[str]], shards: int, maker: str):
     base = f"memory://shards-{uuid4().hex}"
@@ -138,7 +138,7 @@ OBJECTS = st.lists(
 )
 
 
-@settings(max_examples=30)
+@settings(max_examples=25)
 @given(files=st.lists(OBJECTS, min_size=1, max_size=4), shards=st.integers(1, 9))
 def test_lines_of_json_keep_their_numbers(files: list[list[str]], shards: int):
     base = f"memory://shards-{uuid4().hex}"
@@ -292,7 +292,8 @@ def test_a_dataset_has_a_part_for_each_shard_and_is_gone_on_with(tmp_path: Path)
 
 def test_a_bucket_copies_the_files_of_a_dataset_by_itself(moto: LocalServer):
     base = f"s3://{make_bucket(moto)}"
-    store = open_store(base, **moto.options)
+    options: dict[str, Any] = moto.options
+    store = open_store(base, **options)
     names = "".join(f"{n},{n * 7919 % 100_003:060d}\n" for n in range(4000))
     for number in range(3):
         store.write(f"in/{number}.csv", f"id,name\n{names}".encode())
@@ -300,10 +301,8 @@ def test_a_bucket_copies_the_files_of_a_dataset_by_itself(moto: LocalServer):
     def run(target: str, shards: int | None) -> int:
         with MultiThreadExecutor(2) as executor:
             report = Pipe(
-                input_adapter=CSVInputAdapter(f"{base}/in/*.csv", **moto.options),
-                output_adapter=DatasetOutputAdapter(
-                    f"{base}/{target}", format="csv", rows_per_file=4000, **moto.options
-                ),
+                input_adapter=CSVInputAdapter(f"{base}/in/*.csv", **options),
+                output_adapter=DatasetOutputAdapter(f"{base}/{target}", format="csv", rows_per_file=4000, **options),
                 schema_model=Person,
                 executor=executor,
                 shards=shards,
