@@ -2,8 +2,9 @@
 
 import hashlib
 import threading
+from collections import deque
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from queue import SimpleQueue
 
@@ -22,8 +23,8 @@ SHA256 = "sha256"
 _SMALL_BYTES = 8 * 1024 * 1024
 _BUDGET_BYTES = 256 * 1024 * 1024
 _BLOCK_BYTES = 4 * 1024 * 1024
-_READ_AHEAD = 4
-_STREAM_BYTES = _BLOCK_BYTES * (_READ_AHEAD + 2) + 5 * _SMALL_BYTES
+_READ_AHEAD = 3
+_STREAM_BYTES = _BLOCK_BYTES * (_READ_AHEAD + 3) + 5 * _SMALL_BYTES
 """What a large object holds at most: blocks that were read, and the parts that a writer has in flight."""
 
 _COPY_LIMIT_BYTES = 5 * 1024**3
@@ -117,14 +118,17 @@ class _Mover:
             ) as writer,
             ThreadPoolExecutor(1, thread_name_prefix="skyhold-hash") as hasher,
         ):
-            hashed = hasher.submit(digest.update, b"")
+            hashed: deque[Future[None]] = deque()
             while block := reader.read(_BLOCK_BYTES):
                 self.go_on(transfer)
-                hashed.result()
-                hashed = hasher.submit(digest.update, block)  # goes on while this block is sent, and the next comes
+                # Hashing takes longest, so the next block lies there for it when it is done with one.
+                hashed.append(hasher.submit(digest.update, block))
+                if len(hashed) > 1:
+                    hashed.popleft().result()
                 writer.write(block)
                 self.told(len(block), 0)
-            hashed.result()
+            for each in hashed:
+                each.result()
             _check(transfer, reader.info, writer.size_bytes, digest.hexdigest())
         assert writer.info is not None
         return Transferred(transfer, writer.info, digest.hexdigest())
