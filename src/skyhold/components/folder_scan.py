@@ -113,10 +113,11 @@ def scan_folder(root: Path, matches: Matches | None = None) -> FolderScan:
             with os.scandir(folder) as entries:
                 for entry in entries:
                     name = prefix + entry.name
+                    if ".skyhold-" in name and is_own_name(name):
+                        continue
                     if entry.is_dir(follow_symlinks=False):
-                        if not is_own_name(name):
-                            waiting.append((name + "/", entry.path))
-                    elif not is_own_name(name):
+                        waiting.append((name + "/", entry.path))
+                    else:
                         _take(entry, name, found, clashes, matches)
         except OSError as error:
             if not prefix:

@@ -41,9 +41,10 @@ def list_files(store: Store, prefix: str, matches: Matches | None) -> Listing:
     files = found.files
     begin = len(prefix)
     for info in _list_plain(store, prefix):
-        if not is_plain(info.key):
+        key = info.key
+        if ".skyhold" in key and not is_plain(key):
             continue
-        name = info.key[begin:]
+        name = key[begin:] if begin else key
         path = name if name.isascii() else unicodedata.normalize("NFC", name)
         if matches is not None and not matches(path):
             found.others.add(path)

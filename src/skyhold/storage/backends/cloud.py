@@ -236,8 +236,10 @@ class CloudBackend(Backend):
                 return
             stream = obstore.list(self._client, folder or None, offset=offset, chunk_size=_PAGE[self._scheme])
             for chunk in stream:
-                found = [meta for meta in chunk if matches(meta["path"], prefix, start_after)]
-                yield ListPage(tuple(self._without_markers(found)))
+                found = chunk
+                if prefix != folder or start_after is not None:  # else the service has listed just that
+                    found = [meta for meta in chunk if matches(meta["path"], prefix, start_after)]
+                yield ListPage(self._without_markers(found))
                 if past(chunk[-1]["path"], prefix):
                     return
 
@@ -250,17 +252,16 @@ class CloudBackend(Backend):
             tuple(name for name in prefixes if matches(name, prefix, start_after)),
         )
 
-    def _without_markers(self, found: Sequence[Any]) -> Iterator[ObjectInfo]:
+    def _without_markers(self, found: Sequence[Any]) -> tuple[ObjectInfo, ...]:
         """Leave out the ``name/`` placeholders of consoles, which obstore lists as empty objects called ``name``."""
-        for meta in found:
-            if meta["size"] == 0:
-                try:
-                    marked = obstore.get(self._client, meta["path"], options={"head": True}).attributes
-                except FileNotFoundError:
-                    continue
-                if marked.get(_FOLDER_MARK) == "true":
-                    continue
-            yield _listed(meta)
+        return tuple([_listed(meta) for meta in found if meta["size"] or not self._is_marker(meta["path"])])
+
+    def _is_marker(self, key: str) -> bool:
+        try:
+            marked = obstore.get(self._client, key, options={"head": True}).attributes
+        except FileNotFoundError:
+            return True
+        return marked.get(_FOLDER_MARK) == "true"
 
     def _delete(self, keys: list[str]) -> dict[str, StorageError]:
         size = _BULK[self._scheme]

@@ -62,11 +62,13 @@ class PrefixedStore(DelegatingStore):
     ) -> Iterator[ListPage]:
         check_prefix(prefix, operation="list", uri=self.uri)
         after = None if start_after is None else self._prefix + start_after
+        begin = len(self._prefix)
         for page in self._inner.list_pages(self._prefix + prefix, start_after=after, delimiter=delimiter):
-            yield ListPage(
-                tuple(self._inside(info) for info in page.objects),
-                tuple(name.removeprefix(self._prefix) for name in page.prefixes),
-            )
+            objects = [
+                ObjectInfo(info.key[begin:], info.size_bytes, info.modified, info.e_tag, info.attributes)
+                for info in page.objects
+            ]
+            yield ListPage(tuple(objects), tuple([name[begin:] for name in page.prefixes]))
 
     def delete(self, keys: str | Iterable[str]) -> None:
         try:
@@ -95,7 +97,7 @@ class PrefixedStore(DelegatingStore):
         return self._prefix + key
 
     def _inside(self, info: ObjectInfo) -> ObjectInfo:
-        # Listings come by here object by object, and `replace` takes three times as long.
+        # `replace` takes three times as long.
         key = info.key.removeprefix(self._prefix)
         return ObjectInfo(key, info.size_bytes, info.modified, info.e_tag, info.attributes)
 
