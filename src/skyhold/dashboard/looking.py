@@ -14,9 +14,10 @@ from skyhold.storage.contract import Store
 from skyhold.storage.objects import ByteRange, ObjectInfo
 
 if TYPE_CHECKING:
+    from skyhold.records.formats.adapter import InputAdapter
     from skyhold.records.parquet_facts import ParquetFacts
 
-__all__ = ["PICTURES", "Seen", "look_at"]
+__all__ = ["PICTURES", "Seen", "look_at", "rows_of"]
 
 PICTURES = {
     "png": "image/png",
@@ -92,14 +93,22 @@ def _look_inside(place: Place, store: Store, info: ObjectInfo) -> Seen:
     return _look_at_text(store, info, fault)
 
 
-def _look_at_rows(place: Place, store: Store, key: str) -> Seen | None:
-    from skyhold.records.first_rows import cell_text, read_first_rows  # noqa: PLC0415 - pyarrow, for tables alone
-    from skyhold.records.formats.detection import find_format  # noqa: PLC0415
+def rows_of(place: Place, store: Store, key: str) -> "InputAdapter | None":
+    """Return what reads the rows of an object; None where its name is of no format with rows."""
+    from skyhold.records.formats.detection import find_format  # noqa: PLC0415 - pyarrow, for tables alone
 
     found = find_format(f"/{key.rpartition('/')[2]}")
     if found is None or found.databases:
         return None
-    adapter = found.load("Input")(store.uri_of(key), glob=False, **found.options, **place.all_options())
+    return found.load("Input")(store.uri_of(key), glob=False, **found.options, **place.all_options())
+
+
+def _look_at_rows(place: Place, store: Store, key: str) -> Seen | None:
+    adapter = rows_of(place, store, key)
+    if adapter is None:
+        return None
+    from skyhold.records.first_rows import cell_text, read_first_rows  # noqa: PLC0415 - pyarrow, for tables alone
+
     first = read_first_rows(adapter, _ROWS)
     names = first.names
     good = [row for row in first.rows if row.values is not None]

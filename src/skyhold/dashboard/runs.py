@@ -12,8 +12,9 @@ from starlette.routing import Route
 
 from skyhold.dashboard.campaign_desk import Listed
 from skyhold.dashboard.desk import desk_of
-from skyhold.dashboard.links import object_link
+from skyhold.dashboard.links import find_place, object_link
 from skyhold.dashboard.live import Part, stream_part
+from skyhold.dashboard.looking import rows_of
 from skyhold.dashboard.rendering import render, show
 from skyhold.dashboard.trail import Crumb
 from skyhold.dashboard.versions import read_count
@@ -48,6 +49,7 @@ def runs_routes() -> list[Route]:
         Route("/runs/{run_id}", _show_run),
         Route("/runs/{run_id}/live", _show_live),
         Route("/runs/{run_id}/receipt.json", _download_receipt),
+        Route("/runs/{run_id}/rejected", _show_rejected),
         Route("/runs/{run_id}/stop", _stop, methods=["POST"]),
     ]
 
@@ -82,6 +84,32 @@ def _download_receipt(request: Request) -> Response:
         )
     headers = {"Content-Disposition": f'attachment; filename="{entry.run_id}.receipt.json"'}
     return Response(entry.receipt.to_json(), media_type="application/json", headers=headers)
+
+
+def _show_rejected(request: Request) -> Response:
+    from skyhold.records.reject_samples import sample_rejects  # noqa: PLC0415 - pyarrow, for tables alone
+
+    entry, desk = _entry(request), desk_of(request)
+    uri = str(entry.receipt.asked.get("error_output") or "") if entry.receipt else ""
+    found = find_place(desk, uri) if uri else None
+    if entry.receipt is None or found is None or not found[1]:
+        raise KeyNotFoundError(
+            "the dashboard shows no place that its rejected rows are in",
+            operation="look at rejected rows",
+            uri=uri or entry.run_id,
+            remedy="Open the place under Storage first, if the run has an error output",
+        )
+    place, key = found
+    adapter = rows_of(place, place.open(), key)
+    return show(
+        request,
+        "rejected.html",
+        groups=entry.receipt.rejects,
+        samples=sample_rejects(adapter) if adapter else {},
+        uri=uri,
+        target=object_link(desk, uri),
+        trail=[Crumb("Runs", "/runs"), Crumb(entry.run_id, f"/runs/{entry.run_id}"), Crumb("Rejected rows")],
+    )
 
 
 def _stop(request: Request) -> Response:
