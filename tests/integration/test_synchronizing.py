@@ -3,6 +3,7 @@
 import os
 import threading
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -701,6 +702,44 @@ def test_a_folder_that_does_not_tell_capitals_apart_gets_one_of_two(machine: Mac
     assert list(result.problems) == ["arm.stl"]
     assert machine.local == {"Arm.stl": "one"}
     assert machine.remote == {"Arm.stl": "one", "arm.stl": "two"}
+
+
+def test_a_folder_that_does_not_tell_capitals_apart_gets_one_of_two_folders(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(sync_view, "is_case_sensitive", lambda root, known: False)
+    machine.put("sub/mine", "mine")
+    machine.library.publish("SUB/theirs", b"theirs")
+    result = machine.sync()
+    assert result.problems == {"SUB/theirs": "the folder does not tell it from 'sub'"}
+    assert machine.local == {"sub/mine": "mine"}
+    assert machine.remote == {"sub/mine": "mine", "SUB/theirs": "theirs"}
+
+
+@pytest.mark.parametrize("delete_files", [True, False])
+def test_a_file_that_only_gets_other_capitals_is_renamed_where_the_folder_does_not_tell_them_apart(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch, delete_files: bool
+):
+    monkeypatch.setattr(sync_view, "is_case_sensitive", lambda root, known: False)
+    machine.put("sub/Arm.stl", "arm")
+    machine.sync()
+    (machine.folder / "sub/Arm.stl").rename(machine.folder / "sub/ARM.stl")
+    result = machine.sync(delete_files=delete_files)
+    assert machine.local == {"sub/ARM.stl": "arm"}
+    if delete_files:
+        assert (result.paths("rename_remote"), result.success) == (["sub/Arm.stl"], True)
+        assert machine.remote == {"sub/ARM.stl": "arm"}
+    else:
+        assert list(result.problems) == ["sub/Arm.stl"]
+        assert machine.remote == {"sub/ARM.stl": "arm", "sub/Arm.stl": "arm"}
+
+
+def test_a_file_is_there_only_under_exactly_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    files = sync_files.SyncFiles(tmp_path, host="desk", moment=datetime.now(UTC))
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub/ARM").touch()
+    monkeypatch.setattr(sync_files, "stamp_of", lambda path: folder_scan.stamp_of(tmp_path / "sub/ARM"))
+    assert [files.has(name) for name in ("sub/ARM", "sub/Arm", "SUB/ARM")] == [True, False, False]
 
 
 def test_a_component_that_somebody_locked_is_not_replaced(machine: Machine):

@@ -68,6 +68,17 @@ class SyncFiles:
         """
         return inside(self.root, name)
 
+    def has(self, name: str) -> bool:
+        """Return whether there is a file of exactly this name, also where the folder does not tell capitals apart."""
+        if stamp_of(self.at(name)) is None:
+            return False
+        folder = self.root
+        for part in name.split("/"):
+            if part not in os.listdir(folder):  # noqa: PTH208 - names alone
+                return False
+            folder /= part
+        return True
+
     def part_of(self, name: str, token: str) -> Path:
         """Return where content is gathered before it takes its place; the same after an interruption."""
         self._parts.mkdir(exist_ok=True)

@@ -5,7 +5,7 @@ looked at any closer: a file is hashed, an object's head is asked for its hash. 
 """
 
 import gc
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -184,17 +184,28 @@ def _set_aside(view: View, config: SyncConfig) -> None:
         elif path not in view.agreed and (fault := name_fault(config.prefix + path) or name_fault(path)):
             problems[path] = fault
     if not is_case_sensitive(config.folder, STATE_NAME):
-        _set_case_clashes_aside(view)
+        _set_case_clashes_aside(view, config)
     view.differing -= problems.keys()
 
 
-def _set_case_clashes_aside(view: View) -> None:
+def _set_case_clashes_aside(view: View, config: SyncConfig) -> None:
     """Leave out objects that the folder, which does not tell capitals apart, could not hold beside others."""
-    spelled: dict[str, str] = {path.casefold(): path for path in view.scan.files}
-    for path in sorted(view.listed):
-        first = spelled.setdefault(path.casefold(), path)
-        if first != path and path not in view.scan.files:
-            view.problems[path] = f"the folder does not tell it from {first!r}"
+    spelled = {name.casefold(): name for path in view.scan.files for name in (*folders_of(path), path)}
+    for path in sorted(view.listed.keys() - view.scan.files.keys()):
+        if _has_other_capitals_now(view, config, path, spelled):
+            continue
+        names = ((name, spelled.setdefault(name.casefold(), name)) for name in (*folders_of(path), path))
+        clash = next((first for name, first in names if first != name), "")
+        if clash:
+            view.problems[path] = f"the folder does not tell it from {clash!r}"
+
+
+def _has_other_capitals_now(view: View, config: SyncConfig, path: str, spelled: Mapping[str, str]) -> bool:
+    """Whether an object's file was only given other capitals: that is a rename, and nothing of it is lost."""
+    item = view.agreed.get(path)
+    follows = config.delete_files and config.rules.uploads
+    is_here = spelled.get(path.casefold(), "") in view.scan.files
+    return follows and is_here and item is not None and token_of(view.listed[path]) == item.token
 
 
 def _hash(view: View, config: SyncConfig, state: SyncState, *, read_only: bool) -> None:

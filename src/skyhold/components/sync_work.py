@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from skyhold.components.folder_scan import Stamp, folders_of, hash_unchanged, stamp_of
+from skyhold.components.folder_scan import Stamp, folders_of, hash_unchanged
 from skyhold.components.library import Library
 from skyhold.components.manifest import Head, Version
 from skyhold.components.sync_config import SyncConfig, SyncResult
@@ -268,7 +268,7 @@ class SyncWork:
 
     def _delete_component(self, path: str, remote: RemoteFile | None, agreed: Agreed | None) -> None:
         expected = _version_of(remote, agreed)
-        if expected is None or stamp_of(self._files.at(self._name_of(path))) is not None:
+        if expected is None or self._files.has(self._name_of(path)):
             raise self._moved_on(path)
         self._counted.delete(self._component(path), expected=expected, message="deleted in a synchronized folder")
 
