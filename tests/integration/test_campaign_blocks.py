@@ -19,6 +19,7 @@ from skyhold.simulation import campaign_record, layout
 from skyhold.simulation.board import Board
 from skyhold.simulation.campaign import Campaign
 from skyhold.simulation.campaign_record import Rules
+from skyhold.simulation.expected_requests import CaseShape, expect
 from skyhold.simulation.planning import TaskReader, block_sizes, cut_blocks
 from skyhold.simulation.route import Route
 from skyhold.simulation.worker import work
@@ -337,6 +338,21 @@ def test_a_campaign_asks_what_the_servers_log_has_and_as_much_of_a_mock(moto: Lo
     reads = sum(count for (method, _), count in logged.items() if method in {"GET", "HEAD"})
     assert (asked[0]["list"], asked[0]["read"], asked[0]["write"]) == (lists, reads, logged["PUT", ""])
     assert asked[1] == pytest.approx(asked[0], rel=0.05, abs=4)
+
+
+@pytest.mark.usefixtures("small_blocks")
+def test_what_is_asked_is_what_was_forecast(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    small_files(monkeypatch)
+    store = MeteredStore(open_store(f"mock://{tmp_path}/study"))
+    calm = replace(RULES, lease_s=60.0)
+    campaign = Campaign.create(store, tiny_plan(range(CASES)), simulator=INSTANT, rules=calm)
+    campaign.run(simulator=INSTANT)
+    shape = CaseShape(0.001, 0.001, (300, 50))  # values.json and series.csv
+    expected = expect(CASES, shape, calm, workers=1, contents=1).requests
+    asked = store.meter.usage.requests
+    # With blocks so small, a worker remembers one chunk, and reads of each block what it has told of the other.
+    expected["read"] += len(BLOCKS)
+    assert asked == pytest.approx(expected, rel=0.1, abs=5)
 
 
 @pytest.mark.usefixtures("small_blocks")
