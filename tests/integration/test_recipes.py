@@ -74,6 +74,7 @@ def test_the_tasks_of_a_slurm_array_do_a_campaign_together(campaign: Campaign, e
     assert_done_by(told, campaign)
 
 
+@pytest.mark.slow
 def test_a_job_of_a_batch_array_does_what_others_leave(campaign: Campaign, environment: dict[str, str]):
     definition = json.loads(blocks("json")[0])
     *shell, command = definition["containerProperties"]["command"]
@@ -95,6 +96,7 @@ def test_a_job_of_a_github_matrix_does_what_others_leave_and_the_last_collects(
     assert collected["rows"] == CASES
 
 
+@pytest.mark.slow
 def test_a_pod_of_a_kubernetes_job_does_what_others_leave(campaign: Campaign, environment: dict[str, str]):
     job = next(each for each in map(yaml.safe_load, blocks("yaml")) if each.get("kind") == "Job")
     (container,) = job["spec"]["template"]["spec"]["containers"]
