@@ -39,10 +39,10 @@ def make_table(quick: bool) -> Table:
     ]
     caption = (
         "The aim is that two Dask workers have 1.5 times the speed of one thread at least, and take no more than 1.15 "
-        f"times as long as two processes. {rows:,} rows, a validator in Python that takes some twenty microseconds, local "
-        f"files; {count_runs(repeats)}. Workers have done a few rows before the clock starts. Without shards the driver "
-        "reads and writes and the processes judge; with shards they read, judge and write, and the driver makes one file "
-        "of what they have written."
+        f"times as long as two processes. {rows:,} rows, a validator in Python that takes some twenty microseconds, "
+        f"local files; {count_runs(repeats)}. Workers have done a few rows before the clock starts. Without shards the "
+        "driver reads and writes and the processes judge; with shards they read, judge and write, and the driver makes "
+        "one file of what they have written."
     )
     header = ("", "rows/s", "times one thread", "time of two processes", "seconds", "CPU s", "peak MB")
     return Table("Scale-out", caption, header, cells)
