@@ -9,6 +9,8 @@ from playwright.sync_api import Browser, ConsoleMessage, Page, expect
 from browser import DROP_FILE, faults_in_both_schemes, opened, scrolls_sideways_on_a_phone, served
 from skyhold.components.library import Library
 from skyhold.dashboard.desk import Desk, Place, make_place
+from skyhold.records.formats.csv import CSVInputAdapter, CSVOutputAdapter
+from skyhold.records.pipe import Pipe
 from skyhold.runs.journal import default_journal
 
 
@@ -121,7 +123,7 @@ def test_a_store_is_tried_line_by_line(page: Page, place: Place):
 
 def test_everybody_can_use_every_page_of_places(page: Page, link: str, folder: Path, place: Place):
     base = link.partition("/enter")[0]
-    (folder / "t.csv").write_text("id,a long name of a column\n" + "1," + "x" * 500 + "\n" * 2)
+    (folder / "t.csv").write_text("id,a long name of a column\n" + "1," + "x" * 500 + "\n2,y," + "z" * 200 + "\n")
     (folder / ("long-name-" * 20)).write_text("x")
     here = f"/storage/{place.name}"
     missing = page.get_by_role("link", name="s3://b").get_attribute("href") or ""
@@ -131,6 +133,14 @@ def test_everybody_can_use_every_page_of_places(page: Page, link: str, folder: P
         library.publish("brick.stl", b"x" * number, message="why", metadata={"material": "clay"})
     here = f"/components/{place.name}"
     paths += ["/components", here, f"{here}?prefix=none", f"{here}/component?id=brick.stl"]
+    report = Pipe(
+        input_adapter=CSVInputAdapter(str(folder / "t.csv")),
+        output_adapter=CSVOutputAdapter(str(folder / "good.csv")),
+        error_output_adapter=CSVOutputAdapter(str(folder / "bad.csv")),
+    ).run()
+    assert report.total_errors == 1
+    assert report.receipt is not None
+    paths += [f"/runs/{report.receipt.run_id}", f"/runs/{report.receipt.run_id}/rejected"]
     for path in (*paths, f"/connections/{place.name}"):
         page.goto(base + path)
         assert not faults_in_both_schemes(page), path
