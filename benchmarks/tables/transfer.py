@@ -44,12 +44,12 @@ def _make(title: str, files: _Files, repeats: int) -> Table:
         down = _race(f"s3://{BUCKET}/stored", str(down_to), down_to, bucket, files, repeats)
         hashing_s = _hashing_s(local)
     caption = (
-        f"Files of random bytes, up to `rclone serve s3` on the same machine and down from it, listing included; "
-        f"{count_runs(repeats)}; files and objects lie in memory where the system has such a folder. The ratio is to the fastest peer, below 1 is "
-        "faster. skyhold with `transfer_all` as it comes, which also computes the SHA-256 of every file: that "
-        f"alone takes one core {hashing_s:.2f} s here; "
-        "boto3 with 32 threads and its default transfer settings; s5cmd as it comes; rclone with "
-        "`--transfers=32 --checkers=32`. The two programs' seconds include their start."
+        "Files of random bytes, up to `rclone serve s3` on the same machine and down from it, listing included; "
+        f"{count_runs(repeats)}; files and objects lie in memory where the system has such a folder. The ratio is to "
+        "the fastest peer, below 1 is faster. skyhold with `transfer_all` as it comes, which also computes the SHA-256 "
+        f"of every file: that alone takes one core {hashing_s:.2f} s here; boto3 with 32 threads and its default "
+        "transfer settings; s5cmd as it comes; rclone with `--transfers=32 --checkers=32`. The two programs' seconds "
+        "include their start."
     )
     return Table(title, caption, _HEADER, _cells(up, down))
 
