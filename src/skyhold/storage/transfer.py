@@ -23,7 +23,7 @@ SHA256 = "sha256"
 _SMALL_BYTES = 8 * 1024 * 1024
 _BUDGET_BYTES = 256 * 1024 * 1024
 _BLOCK_BYTES = 4 * 1024 * 1024
-_READ_AHEAD = 3
+_READ_AHEAD = 4
 _STREAM_BYTES = _BLOCK_BYTES * (_READ_AHEAD + 3) + 5 * _SMALL_BYTES
 """What a large object holds at most: blocks that were read, and the parts that a writer has in flight."""
 
