@@ -1,8 +1,9 @@
 """How much memory a process keeps that it needs no more."""
 
 import ctypes
-import os
 from functools import cache
+
+from skyhold.config import environment
 
 __all__ = ["return_large_blocks"]
 
@@ -22,7 +23,8 @@ def return_large_blocks() -> bool:
         >>> return_large_blocks() in {True, False}
         True
     """
-    if any(name.startswith("MALLOC_") for name in os.environ) or "glibc.malloc" in os.environ.get("GLIBC_TUNABLES", ""):
+    variables = environment()
+    if any(name.startswith("MALLOC_") for name in variables) or "glibc.malloc" in variables.get("GLIBC_TUNABLES", ""):
         return False
     try:
         tell = ctypes.CDLL(None).mallopt
