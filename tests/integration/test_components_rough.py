@@ -1,6 +1,7 @@
 """Components under rough hands: files that are none, names that clash, targets that are odd."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -73,9 +74,12 @@ def test_a_link_to_a_file_is_published_as_the_file(tmp_path: Path, library: Libr
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="whoever runs this must be able to become nobody")
 def test_a_folder_that_cannot_be_read_is_told_and_not_left_out(robot: Path, tmp_path: Path):
+    hidden = tmp_path / "hidden"
+    shutil.copytree(robot, hidden / "robot")
+    hidden.chmod(0o700)
     (robot / "parts").chmod(0o700)
     for folder in [robot, *robot.parents]:
-        if folder.is_relative_to(tmp_path.parent.parent) and folder != Path("/tmp"):
+        if folder.stat().st_mode & 0o5 != 0o5:
             folder.chmod(0o755)
     code = (
         "import sys, os; from pathlib import Path; from skyhold.components.sources import list_sources\n"
@@ -83,9 +87,10 @@ def test_a_folder_that_cannot_be_read_is_told_and_not_left_out(robot: Path, tmp_
         "try: list_sources(Path(sys.argv[1]), 'robot', uri='memory://x')\n"
         "except Exception as error: print(type(error).__name__, error)"
     )
-    done = subprocess.run([sys.executable, "-c", code, str(robot)], check=True, capture_output=True, text=True)
-    assert "AccessDeniedError" in done.stdout
-    assert "parts' cannot be read" in done.stdout
+    for place, named in ((robot, "parts"), (hidden / "robot", "robot")):
+        done = subprocess.run([sys.executable, "-c", code, str(place)], check=True, capture_output=True, text=True)
+        assert "AccessDeniedError" in done.stdout
+        assert f"{named}' cannot be read" in done.stdout
 
 
 def test_a_missing_file_is_an_error_with_a_remedy(library: Library, tmp_path: Path):

@@ -99,12 +99,21 @@ def list_sources(content: Content, component_id: str, *, uri: str) -> list[Sourc
 
     Raises:
         KeyNotFoundError: There is no such file.
-        AccessDeniedError: A folder cannot be read.
+        AccessDeniedError: A folder cannot be looked into.
         BadOptionError: There is not one file, or there is something that is none.
         InvalidKeyError: A name cannot be stored.
     """
     if isinstance(content, bytes):
         return [Source("", None, content)]
+    try:
+        return _list_files(content, component_id, uri)
+    except AccessDeniedError:  # is a PermissionError too
+        raise
+    except PermissionError as error:
+        raise _denied(error) from error
+
+
+def _list_files(content: Path | Mapping[str, Path], component_id: str, uri: str) -> list[Source]:
     if isinstance(content, Mapping):
         sources = [Source(name, path) for name, path in content.items()]
     elif content.is_dir():
@@ -127,12 +136,7 @@ def _below(folder: Path) -> Iterator[Source]:
     """Yield all files below a folder; what would be left out unseen is refused instead."""
 
     def refuse(error: OSError) -> None:
-        raise AccessDeniedError(
-            f"the folder {str(error.filename)!r} cannot be read: {error.strerror}",
-            operation="publish",
-            uri=str(folder),
-            remedy="Correct its rights; nothing was published",
-        ) from error
+        raise _denied(error) from error
 
     for where, folders, names in os.walk(folder, onerror=refuse):
         for name in folders:
@@ -142,6 +146,16 @@ def _below(folder: Path) -> Iterator[Source]:
             path = Path(where) / name
             if not name.endswith(".skyhold-part"):
                 yield Source(path.relative_to(folder).as_posix(), path)
+
+
+def _denied(error: OSError) -> AccessDeniedError:
+    place = str(error.filename)
+    return AccessDeniedError(
+        f"{place!r} cannot be read: {error.strerror}",
+        operation="publish",
+        uri=place,
+        remedy="Correct its rights, or those of the folders that it is in; nothing was published",
+    )
 
 
 def _check_file(path: Path, uri: str) -> None:

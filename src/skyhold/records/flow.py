@@ -122,7 +122,6 @@ class Flow:
             Exception: Whatever else made it fail.
         """
         request, progress = self._request, self._recorder.progress
-        progress.step("opening")
         with request.input.open(self._wrap) as stream, running([*request.before, *request.after]):
             progress.step("validating", measure_share=share_read(stream, self._recorder.meter))
             plan = plan_for(request.model, stream, request.before)
