@@ -15,6 +15,7 @@ from skyhold.dashboard.desk import Desk, Place, make_place
 from skyhold.runs.journal import default_journal
 from skyhold.simulation.campaign import Campaign
 from skyhold.simulation.case import Case
+from skyhold.simulation.study import Study
 from tiny_model import InstantSimulator, TinyPlan
 from weather_files import hourly_rows, make_epw
 
@@ -130,3 +131,27 @@ def test_a_campaign_that_holds_the_weather_of_a_component_is_told(tmp_path: Path
     assert f'href="/campaigns/{places[1].name}"' in text
     assert "version 1</span>" in text
     assert f'href="/campaigns/{places[2].name}"' not in text
+
+
+def test_a_campaign_whose_model_was_read_from_a_component_is_told(tmp_path: Path, place: Place, library: Library):
+    model = {"Version": {"Version 1": {"version_identifier": "25.2"}}, "Building": {"Hall": {"north_axis": 0}}}
+    for name in ("hall.epJSON", "hut.epJSON"):
+        library.publish(name, json.dumps(model).encode())
+    study = Study(f"{place.uri}/hall.epJSON", baseline=True)
+    Campaign.create(str(tmp_path / "study"), study, simulator=InstantSimulator())
+    campaign = make_place(str(tmp_path / "study"))
+    user = entered(Desk(default_journal(), {each.name: each for each in (place, campaign)}))
+    text = user.get(f"/components/{place.name}/related?id=hall.epJSON").text
+    assert f'href="/campaigns/{campaign.name}"' in text
+    assert "what was the newest when it was created" in text
+    assert campaign.name not in user.get(f"/components/{place.name}/related?id=hut.epJSON").text
+
+
+def test_a_campaign_tells_where_it_was_made_from_without_secrets(tmp_path: Path):
+    (tmp_path / "hall.epJSON").write_text('{"Version": {"Version 1": {"version_identifier": "25.2"}}}')
+    study = Study(str(tmp_path / "hall.epJSON"), "https://me:secret@weather.test/city.epw?sig=hidden", baseline=True)
+    origins = study.plan().origins
+    assert str(tmp_path / "hall.epJSON") in origins
+    assert "secret" not in repr(origins)
+    assert "hidden" not in repr(origins)
+    assert not Study({"Version": {"Version 1": {"version_identifier": "25.2"}}}, baseline=True).plan().origins

@@ -102,7 +102,7 @@ def _show_related(request: Request) -> Response:
         ),
         needed_by=needed_by,
         readers=find_component_readers(library, desk_of(request).journal, component_id, versions, limit=_RUNS),
-        campaigns=find_campaign_uses(desk_of(request), versions),
+        campaigns=find_campaign_uses(desk_of(request), library.store.uri_of(component_id), versions),
         looked_at=len(versions),
     )
 

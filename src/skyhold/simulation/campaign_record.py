@@ -165,6 +165,7 @@ class CampaignRecord:
         rules: How workers work together.
         part: The first part of the plan.
         made_by: Versions, for people.
+        origins: Where models and weather files were read from when it was created, for people: it has copies of them.
     """
 
     simulator: str
@@ -173,6 +174,7 @@ class CampaignRecord:
     rules: Rules
     part: PartRecord
     made_by: Mapping[str, str] = field(default_factory=dict[str, str])
+    origins: tuple[str, ...] = ()
 
     def to_json(self) -> bytes:
         """Return it for the store."""
@@ -197,4 +199,4 @@ class CampaignRecord:
                 remedy=older if schema in OLD_SCHEMAS else "Update skyhold: pip install --upgrade skyhold",
             )
         rules, part = Rules(**content.pop("rules")), PartRecord.from_dict(content.pop("part"))
-        return CampaignRecord(rules=rules, part=part, **content)
+        return CampaignRecord(rules=rules, part=part, origins=tuple(content.pop("origins", ())), **content)

@@ -45,7 +45,8 @@ def create_campaign(store: Store, plan: PlanLike, simulator: Simulator, rules: R
         entries = _checked(reader.read())
         rules = _fit_rules(store, rules)
         part = _upload(store, entries, reader, rules, PartPlan("plan", 0))
-        made = CampaignRecord(simulator.name, simulator.build, reader.fingerprint, rules, part, versions())
+        origins: tuple[str, ...] = getattr(plan, "origins", ())  # plans made by hand have none
+        made = CampaignRecord(simulator.name, simulator.build, reader.fingerprint, rules, part, versions(), origins)
         try:
             store.write(CAMPAIGN, made.to_json(), if_absent=True)
         except AlreadyExistsError:

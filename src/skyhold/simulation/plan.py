@@ -126,6 +126,7 @@ class Plan:
         parameters: Names of what is varied, in the study's order.
         places: Where each parameter acts in each model: by model, then by parameter; empty for a function.
         place_options: With which weather files are read that lie in buckets.
+        origins: Where models and weather files were read from, without secrets.
     """
 
     name: str
@@ -136,6 +137,7 @@ class Plan:
     parameters: tuple[str, ...]
     places: Mapping[str, Mapping[str, tuple[Path, ...]]]
     place_options: PlaceOptions = field(default_factory=PlaceOptions, compare=False)
+    origins: tuple[str, ...] = field(default=(), compare=False)
 
     def check(self, engine: Any = None) -> None:
         """Let the simulator read the first and the last case of each model, before thousands of them run.

@@ -15,7 +15,7 @@ from skyhold.simulation.plain import Path, canonical_bytes, format_path, to_json
 from skyhold.simulation.plan import Cases, Draft, Plan, Variant
 from skyhold.simulation.private_places import PlaceOptions
 from skyhold.simulation.sampling import Grid, Listed, Sampling
-from skyhold.storage.location import parse_location
+from skyhold.storage.location import parse_location, redact_uri
 
 __all__ = ["Study"]
 
@@ -111,7 +111,11 @@ class Study:
                 for name, variant in variants.items()
             },
             place_options=self._places,
+            origins=tuple(sorted({*map(_origin, self._sources())} - {""})),
         )
+
+    def _sources(self) -> list[str]:
+        return [*(document.source for document in self.models.values()), *self.weathers.values()]
 
     def _combinations(self) -> Iterator[tuple[str, dict[str, Any]]]:
         if not self.parameters and isinstance(self.sampling, Grid) and self.baseline:
@@ -141,6 +145,13 @@ class Study:
         if weather is not None and len(self.weathers) > 1:
             parts.append(weather)
         return " | ".join([*parts, label])
+
+
+def _origin(source: str) -> str:
+    """Return where something was read from, so that it means the same elsewhere; empty where that was no place."""
+    if "://" in source:
+        return redact_uri(source)
+    return str(LocalPath(source).absolute()) if source and LocalPath(source).is_file() else ""
 
 
 def _label(values: Mapping[str, Any]) -> str:
