@@ -1,8 +1,12 @@
 """``skyhold demo``: the whole story, on embedded parts, stopped and run again."""
 
 import csv
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
+import httpx2
 import pyarrow.parquet as pq
 import pytest
 
@@ -49,3 +53,21 @@ def test_the_story_is_told_again_without_running_anything_again(told: tuple[Path
     assert sorted((folder / "bucket" / "week" / "out").rglob("*")) == attempts
     rows = list(csv.DictReader((folder / "bucket" / "raw" / "results.csv").read_text().splitlines()))
     assert [row["energy_mwh"] for row in rows].count("see mail") == 1
+
+
+def test_the_dashboard_is_opened_on_the_story(told: tuple[Path, list[str]]):
+    folder, _ = told
+    command = [sys.executable, "-m", "skyhold.cli", "demo", "--quick", "--folder", str(folder), "--ui"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as demo:
+        assert demo.stdout is not None
+        said: list[str] = []
+        while "dashboard is open at" not in (said or [""])[-1]:
+            line = demo.stdout.readline()
+            assert line, said
+            said.append(line)
+        link = said[-1].split()[-1]
+        with httpx2.Client(follow_redirects=True) as user:
+            door = user.get(link)
+            assert door.status_code == 200
+        demo.send_signal(signal.SIGINT)
+        assert demo.wait(30) == 0

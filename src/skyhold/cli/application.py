@@ -42,7 +42,7 @@ _COMMANDS = {
     "work": ("skyhold.cli.simulating:work", "Work on a campaign until nothing is left to do."),
     "ui": ("skyhold.cli.dashboard:ui", "Open the dashboard in the browser."),
     "verify": ("skyhold.cli.runs:verify", "Check a receipt against the store."),
-    "demo": ("skyhold.cli.demo:demo", "The main job on real flight records."),
+    "demo": ("skyhold.cli.demo:demo", "The whole story: components, a study, validated results."),
 }
 
 _SIMULATION = {

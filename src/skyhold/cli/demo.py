@@ -1,5 +1,7 @@
 """``demo``: the whole story, or the main job of records on real input."""
 
+import sys
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
@@ -19,6 +21,7 @@ def demo(
     quick: Annotated[bool, Parameter(negative="")] = False,
     s3: Annotated[bool, Parameter(negative="")] = False,
     folder: Path = Path("demo-output"),
+    ui: bool | None = None,
     common: Common = _DEFAULT,
 ) -> int:
     """Publish a building as components, simulate variants of it, and turn the results into validated rows.
@@ -30,6 +33,7 @@ def demo(
         quick: Simulate a week instead of a year.
         s3: On a bucket of a real S3 server, which ends with the demo.
         folder: Where results go.
+        ui: Open the dashboard on it in the end; by itself where this runs in a terminal.
         common: Options of every command.
     """
     printer = Printer(as_json=common.json)
@@ -41,10 +45,16 @@ def demo(
     if flights:
         from skyhold.demo.flights_job import move_flights  # noqa: PLC0415 - pyarrow and pydantic, for this alone
 
-        report = move_flights(folder, say, s3=s3, progress=progress)
+        report, places = move_flights(folder, say, s3=s3, progress=progress), ()
     else:
         from skyhold.demo.story import tell_story  # noqa: PLC0415 - likewise
 
-        report = tell_story(folder, say, s3=s3, quick=quick, progress=progress).report
+        story = tell_story(folder, say, s3=s3, quick=quick, progress=progress)
+        report, places = story.report, story.places
     printer.summary("", rows=report.total_processed, written=report.success_count, rejected=report.error_count)
-    return 0
+    in_terminal = sys.stdout.isatty() and find_spec("starlette") is not None
+    if not places or not (in_terminal if ui is None else ui):
+        return 0
+    from skyhold.cli.dashboard import ui as open_dashboard  # noqa: PLC0415 - where it is asked for alone
+
+    return open_dashboard(*places, common=common)

@@ -52,12 +52,12 @@ class StoryResult:
     Attributes:
         cases: How many variants were run.
         report: Of the pipe.
-        folder: Where everything lies.
+        places: What the dashboard shows of it; empty where all of it ended with the demo.
     """
 
     cases: int
     report: Report
-    folder: Path
+    places: tuple[str, ...]
 
 
 def tell_story(folder: Path, say: Say, *, s3: bool = False, quick: bool = False, progress: bool = False) -> StoryResult:
@@ -85,9 +85,10 @@ def tell_story(folder: Path, say: Say, *, s3: bool = False, quick: bool = False,
     picture = folder / "end-uses.png"
     plot_end_uses(table, title="Energy by end use of 12 variants of a warehouse in Chicago").save(picture)
     say(f"A picture of it: {picture}")
-    if not s3:
-        say(f"Look at all of it: skyhold ui {place.base} {place.base}/library")
-    return StoryResult(table.num_rows, report, folder)
+    places = () if s3 else (campaign.uri, f"{place.base}/library", place.base)
+    if places:
+        say(f"Look at all of it: skyhold ui {' '.join(places)}")
+    return StoryResult(table.num_rows, report, places)
 
 
 def publish_parts(place: DemoPlace, folder: Path, say: Say) -> None:
