@@ -168,8 +168,8 @@ class CloudStorageConfig:
 
         Example:
             >>> text = '{"provider": "local", "bucket_name": "models"}'
-            >>> CloudStorageConfig.parse(text, "/work/cloud_storage_local_config.json").uri
-            '/work/models'
+            >>> CloudStorageConfig.parse(text, "/srv/cloud_storage_local_config.json").uri
+            '/srv/models'
         """
         return cls._of_content(_parse(text, Path(file)), Path(file))
 

@@ -15,8 +15,8 @@ def check_apart(folder: Path, library_uri: str) -> None:
         BadOptionError: With both.
 
     Example:
-        >>> check_apart(Path("/work/parts"), "file:///work/library")
-        >>> check_apart(Path("/work/parts"), "s3://bucket/work/parts")
+        >>> check_apart(Path("/srv/parts"), "file:///srv/library")
+        >>> check_apart(Path("/srv/parts"), "s3://bucket/srv/parts")
     """
     location = parse_location(library_uri)
     if location.scheme not in {"file", "mock"}:

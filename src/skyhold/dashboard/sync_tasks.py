@@ -157,8 +157,8 @@ def make_pair(place: str, config: SyncConfig) -> Pair:
     """Return a pair, named after its folder and what is asked.
 
     Example:
-        >>> make_pair("models-1", SyncConfig("/work/Agent outputs")).name.rpartition("-")[0]
-        'agent-outputs'
+        >>> make_pair("models-1", SyncConfig("/srv/Robot parts")).name.rpartition("-")[0]
+        'robot-parts'
     """
     slug = _SLUG.sub("-", config.folder.name.lower()).strip("-")
     digest = hashlib.sha256(f"{place}\n{config!r}".encode("utf-8", "surrogatepass")).hexdigest()
