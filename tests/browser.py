@@ -3,14 +3,15 @@
 import os
 import shutil
 import threading
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from queue import Queue
 from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, ViewportSize, sync_playwright
 
 from skyhold.dashboard.desk import Desk
 from skyhold.dashboard.serving import Address, serve
@@ -23,6 +24,8 @@ DROP_FILE = """([name, text]) => {
     document.querySelector(".drop").dispatchEvent(new DragEvent("drop", {dataTransfer: data, bubbles: true}));
 }"""
 """Script that drops a file with a name and a text where a page takes one."""
+SAID_BY_3D = ("Failed to load resource", "GL Driver Message")
+"""What the console may say where meshes are drawn."""
 
 
 def launched() -> Generator[Browser]:
@@ -74,6 +77,30 @@ def opened(browser: Browser, link: str) -> BrowserContext:
     page.wait_for_url("**/runs")
     page.close()
     return context
+
+
+@contextmanager
+def watched(browser: Browser, link: str, expected: Sequence[str] = ("Failed to load resource",)) -> Generator[Page]:
+    """Yield a page in which the dashboard is open, and see that nothing in it was refused or failed.
+
+    Args:
+        browser: Opens it.
+        link: Opens the dashboard.
+        expected: What the console may say; answers that are errors are expected by tests.
+    """
+    context = opened(browser, link)
+    page = context.new_page()
+    said: list[str] = []
+
+    def note(message: ConsoleMessage) -> None:
+        if not any(words in message.text for words in expected):
+            said.append(message.text)
+
+    page.on("console", note)
+    page.on("pageerror", lambda error: said.append(str(error)))
+    yield page
+    context.close()
+    assert not said
 
 
 def served(desk: Desk) -> Generator[str]:

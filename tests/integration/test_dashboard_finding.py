@@ -9,9 +9,9 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, expect
+from playwright.sync_api import Browser, Page, expect
 
-from browser import faults_in_both_schemes, opened, scrolls_sideways_on_a_phone, served
+from browser import SAID_BY_3D, faults_in_both_schemes, scrolls_sideways_on_a_phone, served, watched
 from mesh_samples import as_binary_stl, box, gear
 from skyhold.components.library import Library
 from skyhold.dashboard.desk import Desk, Place, make_place
@@ -61,20 +61,8 @@ def link(desk: Desk) -> Generator[str]:
 
 @pytest.fixture(scope="module")
 def page(browser: Browser, link: str) -> Generator[Page]:
-    """A page in which the dashboard is open, and of which nothing was refused or failed."""
-    context = opened(browser, link)
-    page = context.new_page()
-    said: list[str] = []
-
-    def note(message: ConsoleMessage) -> None:
-        if not any(words in message.text for words in ("Failed to load resource", "GL Driver Message")):
-            said.append(message.text)
-
-    page.on("console", note)
-    page.on("pageerror", lambda error: said.append(str(error)))
-    yield page
-    context.close()
-    assert not said
+    with watched(browser, link, SAID_BY_3D) as page:
+        yield page
 
 
 @pytest.fixture(scope="module")

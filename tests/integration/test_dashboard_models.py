@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 
-from browser import DROP_FILE, faults_in_both_schemes, opened, scrolls_sideways_on_a_phone, served
+from browser import DROP_FILE, SAID_BY_3D, faults_in_both_schemes, scrolls_sideways_on_a_phone, served, watched
 from mesh_samples import as_binary_stl, box, gear, joined
 from skyhold.components.library import Library
 from skyhold.components.sync_config import SyncConfig
@@ -41,21 +41,9 @@ def base(desk: Desk) -> Generator[str]:
 
 @pytest.fixture
 def page(browser: Browser, base: str) -> Generator[Page]:
-    """A page in which the dashboard is open, and of which nothing was refused or failed."""
-    context = opened(browser, base)
-    page = context.new_page()
-    said: list[str] = []
-
-    def note(message: ConsoleMessage) -> None:
-        if not any(words in message.text for words in ("Failed to load resource", "GL Driver Message")):
-            said.append(message.text)
-
-    page.on("console", note)
-    page.on("pageerror", lambda error: said.append(str(error)))
-    page.goto(base.partition("/enter")[0] + "/components")
-    yield page
-    context.close()
-    assert not said
+    with watched(browser, base, SAID_BY_3D) as page:
+        page.goto(base.partition("/enter")[0] + "/components")
+        yield page
 
 
 def _colours(canvas: Locator) -> dict[str, int]:

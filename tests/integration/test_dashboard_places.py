@@ -4,9 +4,9 @@ from collections.abc import Generator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, expect
+from playwright.sync_api import Browser, Page, expect
 
-from browser import DROP_FILE, faults_in_both_schemes, opened, scrolls_sideways_on_a_phone, served
+from browser import DROP_FILE, faults_in_both_schemes, scrolls_sideways_on_a_phone, served, watched
 from skyhold.components.library import Library
 from skyhold.dashboard.desk import Desk, Place, make_place
 from skyhold.records.formats.csv import CSVInputAdapter, CSVOutputAdapter
@@ -33,21 +33,9 @@ def link(private_home: Path, place: Place) -> Generator[str]:
 
 @pytest.fixture
 def page(browser: Browser, link: str) -> Generator[Page]:
-    """A page in which the dashboard is open, and of which nothing was refused or failed."""
-    context = opened(browser, link)
-    page = context.new_page()
-    said: list[str] = []
-
-    def note(message: ConsoleMessage) -> None:
-        if "Failed to load resource" not in message.text:  # an answer that is an error, which tests expect
-            said.append(message.text)
-
-    page.on("console", note)
-    page.on("pageerror", lambda error: said.append(str(error)))
-    page.goto(link.partition("/enter")[0] + "/storage")
-    yield page
-    context.close()
-    assert not said
+    with watched(browser, link) as page:
+        page.goto(link.partition("/enter")[0] + "/storage")
+        yield page
 
 
 def _await_script(page: Page) -> None:

@@ -9,13 +9,13 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
-from pydantic import BaseModel, Field, field_validator, model_validator
+from pydantic import BaseModel, field_validator, model_validator
 
 from skyhold import (
     BatchHook,
@@ -32,20 +32,9 @@ from skyhold import (
 )
 from skyhold.errors import BadOptionError, ConfigError, RejectLimitError, SchemaError
 from skyhold.records.report import Report
+from slow_rows import Person
 
 STORE = "memory://flow-tests"
-
-
-class Person(BaseModel):
-    id: Annotated[int, Field(ge=0)]
-    name: str
-
-    @field_validator("name")
-    @classmethod
-    def no_digits(cls, name: str) -> str:
-        if name == "7":
-            raise ValueError("a digit")
-        return name
 
 
 def people(count: int, bad: int = 0) -> None:
