@@ -13,6 +13,7 @@ from uuid import uuid4
 import pytest
 
 from conftest import make_bucket
+from dying_store import DyingStore
 from skyhold.errors import ResultError, UnreachableError
 from skyhold.simulation import board as board_module
 from skyhold.simulation import campaign_record, layout
@@ -25,7 +26,6 @@ from skyhold.simulation.route import Route
 from skyhold.simulation.worker import work
 from skyhold.storage.contract import Store
 from skyhold.storage.opening import open_store
-from skyhold.storage.wrappers.delegating import DelegatingStore
 from skyhold.storage.wrappers.metered import MeteredStore
 from skyhold.testing.servers import LocalServer
 from tiny_model import InstantSimulator, TinyPlan, tiny_plan
@@ -118,7 +118,7 @@ def test_workers_write_the_rows_of_a_block_and_who_collects_only_says_which_they
         work(store, simulator=INSTANT, shard=number, among=2)
     files = keys(store, "table/part-")
     assert len(files) == 6
-    reading = _Reading(store)
+    reading = DyingStore(store)
     assert Campaign.open(reading).collect() == CASES
     assert len(keys(store, "table/part-")) == len(files) + 1  # the last blocks are small
     plans = {layout.blob_key(block.record.tasks) for block in _blocks(store)[:6]}
@@ -197,44 +197,13 @@ def test_a_store_without_conditions_has_blocks_too(rclone: LocalServer):
     assert_every_case_once(store, 25)
 
 
-class _Reading(DelegatingStore):
-    """Notes what is read; fails from a certain request on, as to a worker that dies there."""
-
-    def __init__(self, inner: Store, left: int = 1_000_000) -> None:
-        super().__init__(inner)
-        self.left = left
-        self.keys: list[str] = []
-
-    def observed(self, observer: Any) -> "_Reading":
-        del observer
-        return self
-
-    def _count(self) -> None:
-        self.left -= 1
-        if self.left < 0:
-            raise UnreachableError("gone", operation="write", uri=self.uri)
-
-    def read_with_info(self, key: str, *given: Any, **options: Any) -> Any:
-        self._count()
-        self.keys.append(key)
-        return super().read_with_info(key, *given, **options)
-
-    def write(self, *given: Any, **options: Any) -> Any:
-        self._count()
-        return super().write(*given, **options)
-
-    def list_pages(self, *given: Any, **options: Any) -> Any:
-        self._count()
-        return super().list_pages(*given, **options)
-
-
 @pytest.mark.usefixtures("small_blocks")
 @pytest.mark.parametrize(
     "requests", [each if each % 40 == 1 else pytest.param(each, marks=pytest.mark.slow) for each in range(1, 200)]
 )
 def test_a_worker_may_die_at_any_request(store: Store, requests: int):
     make(store)
-    dying = _Reading(store, requests)
+    dying = DyingStore(store, requests)
     with pytest.raises(UnreachableError):
         work(dying, simulator=INSTANT)
     assert Campaign.open(store).run(workers=2, simulator=INSTANT).is_complete
@@ -245,11 +214,11 @@ def test_a_worker_may_die_at_any_request(store: Store, requests: int):
 def test_workers_that_were_started_together_read_their_own_share_of_the_plan(store: Store):
     make(store)
     plans = {layout.blob_key(block.record.tasks) for block in _blocks(store)}
-    reading = _Reading(store)
+    reading = DyingStore(store)
     work(reading, simulator=INSTANT, shard=1, among=2)
     seen = [key for key in reading.keys if key in plans]
     assert len(seen) == len(set(seen)) == len(BLOCKS)  # alone, it did everything, and read each once
-    status_only = _Reading(store)
+    status_only = DyingStore(store)
     assert Campaign.open(status_only).status().done == CASES
     assert not plans & set(status_only.keys)
     assert not [key for key in status_only.keys if "/finished/" in key]

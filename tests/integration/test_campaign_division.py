@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dying_store import DyingStore
 from skyhold.errors import UnreachableError
 from skyhold.simulation import chunk_run, worker
 from skyhold.simulation.board import Board
@@ -24,7 +25,6 @@ from skyhold.simulation.pieces import Division, counting
 from skyhold.simulation.tasks import Chunk, Task
 from skyhold.simulation.worker import WorkReport, work
 from skyhold.storage.contract import Store
-from skyhold.storage.wrappers.delegating import DelegatingStore
 from tiny_model import InstantSimulator, tiny_plan
 
 CASES = 12
@@ -136,35 +136,6 @@ def test_status_tells_of_pieces_too(campaign: Campaign):
     assert (status.running, status.waiting) == (6, 6)
 
 
-class _Failing(DelegatingStore):
-    """Fails from a certain request on, as to a worker that dies there."""
-
-    def __init__(self, inner: Store, left: int) -> None:
-        super().__init__(inner)
-        self.left = left
-
-    def observed(self, observer: Any) -> "_Failing":
-        del observer
-        return self
-
-    def _count(self) -> None:
-        self.left -= 1
-        if self.left < 0:
-            raise UnreachableError("gone", operation="write", uri=self.uri)
-
-    def read_with_info(self, *given: Any, **options: Any) -> Any:
-        self._count()
-        return super().read_with_info(*given, **options)
-
-    def write(self, *given: Any, **options: Any) -> Any:
-        self._count()
-        return super().write(*given, **options)
-
-    def list_pages(self, *given: Any, **options: Any) -> Any:
-        self._count()
-        return super().list_pages(*given, **options)
-
-
 @pytest.mark.parametrize(
     "requests", [number if number % 8 == 1 else pytest.param(number, marks=pytest.mark.slow) for number in range(1, 85)]
 )
@@ -172,7 +143,7 @@ def test_a_helper_may_die_at_any_request(requests: int):
     campaign = Campaign.create(
         f"memory://division-{uuid4().hex}", tiny_plan(range(CASES)), simulator=Long(), rules=RULES
     )
-    dying = _Failing(campaign.store, requests)
+    dying = DyingStore(campaign.store, requests)
     try:
         run_beside_one_that_is_slow(campaign, dying)
     except UnreachableError:
