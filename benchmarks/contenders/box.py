@@ -17,7 +17,7 @@ def make_box() -> dict[str, Any]:
     """Return it as epJSON; its heat comes and goes by an ideal system."""
     return {
         "Version": {"Version 1": {"version_identifier": "25.2"}},
-        "Timestep": {"Timestep 1": {"number_of_timesteps_per_hour": 2}},
+        "Timestep": {"Timestep 1": {"number_of_timesteps_per_hour": 6}},
         "Building": {"Box": {"terrain": "Suburbs", "solar_distribution": "FullExterior"}},
         "GlobalGeometryRules": {
             "Rules": {

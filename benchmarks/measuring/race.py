@@ -75,8 +75,12 @@ class Standing:
 
     @property
     def told(self) -> dict[str, Any]:
-        """What the first run told; it is the same for all."""
+        """What the first run told; but for times, it is the same for all."""
         return self.runs[0].told
+
+    def median(self, figure: Callable[[Run], float]) -> float:
+        """Return the median of a figure of each run."""
+        return statistics.median(figure(run) for run in self.runs)
 
 
 def race(
