@@ -37,8 +37,9 @@ def make_epw(
     holidays: str = "HOLIDAYS/DAYLIGHT SAVINGS,Yes,0,0,1,New Year,1/ 1",
     comment: str = "made",
     periods: str = "1,1,Data,Thursday, 1/ 1,12/31",
+    typical: str = "TYPICAL/EXTREME PERIODS,1,Summer,Typical,July 3,7/9",
 ) -> bytes:
     """Return a weather file of such rows."""
-    header = [location, "DESIGN CONDITIONS,0", "TYPICAL/EXTREME PERIODS,1,Summer,Typical,July 3,7/9"]
+    header = [location, "DESIGN CONDITIONS,0", typical]
     header += ["GROUND TEMPERATURES,0", holidays, f"COMMENTS 1,{comment}", "COMMENTS 2,", f"DATA PERIODS,{periods}"]
     return ("\n".join([*header, *rows]) + "\n").encode()

@@ -1,13 +1,21 @@
 """``skyhold sim``: a campaign from its plan to its table by commands alone."""
 
 import json
+import os
+import pty
+import re
+import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from skyhold.cli import campaign_status
 from skyhold.cli.application import run
+from skyhold.simulation.campaign import Campaign
+from tiny_model import tiny_simulator
 
 STUDY = f"""
 import sys
@@ -17,6 +25,7 @@ from skyhold.simulation import Study
 from tiny_model import tiny_simulator
 
 study = Study({{"x": 0, "refuse": [5]}}, None, {{"x": [1, 2, 5]}})
+slow = Study({{"x": 0, "sleep_s": 1.2}}, None, {{"x": [1, 2, 3]}})
 more = Study({{"x": 0, "refuse": [5]}}, None, {{"x": [2, 3]}})
 tiny = tiny_simulator()
 """
@@ -28,6 +37,23 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", list(sys.path))
     return str(tmp_path / "campaign")
+
+
+def on_a_terminal(command: Sequence[str]) -> str:
+    ours, theirs = pty.openpty()
+    with os.fdopen(ours, "rb") as reader:
+        wide = {**os.environ, "COLUMNS": "140", "TERM": "xterm-256color"}
+        process = subprocess.Popen(command, stdout=theirs, stderr=theirs, env=wide)
+        os.close(theirs)
+        shown = b""
+        while True:
+            try:
+                block = os.read(reader.fileno(), 65536)
+            except OSError:  # Linux's way to say that the other end is closed
+                break
+            shown += block
+        assert process.wait(60) == 0
+    return shown.decode()
 
 
 def said(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
@@ -55,6 +81,59 @@ def test_a_campaign_from_its_plan_to_its_table(place: str, capsys: pytest.Captur
     assert said(capsys)[:2] == [{"label": "x=3", "sum": 828}, {"label": "x=5", "sum": None}]
     assert run(["sim", "retry", place, "--json"]) == 0
     assert said(capsys)[-1]["summary"]["cases"] == 1
+
+
+def test_failed_cases_are_named_with_why(place: str, capsys: pytest.CaptureFixture[str]):
+    tiny = ["--simulator", "office_study.py:tiny", "--no-progress"]
+    run(["sim", "plan", "office_study.py:study", place, "--simulator", "office_study.py:tiny"])
+    capsys.readouterr()
+    assert run(["sim", "status", place, "--failed"]) == 0
+    assert capsys.readouterr() == ("", "0 of 3 cases failed\n")
+    assert run(["sim", "work", place, *tiny]) == 1
+    assert f"2 of 3 done, 1 failed (1 engine), 0 running, 0 waiting; why: skyhold sim status {place} --failed" in (
+        capsys.readouterr().err
+    )
+    assert run(["sim", "status", place, "--failed"]) == 1
+    out, err = capsys.readouterr()
+    assert out == "x=5: engine: x = 5 is refused\n"
+    assert f"1 of 3 cases failed; to try them again: skyhold sim retry {place}" in err
+    assert run(["sim", "status", place, "--failed", "--json"]) == 1
+    assert said(capsys)[0]["detail"] == "x = 5 is refused"
+    assert run(["sim", "status", place, "--failed", "--watch"]) == 8
+
+
+def test_who_watches_without_a_terminal_gets_a_line_where_something_has_changed(
+    place: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    run(["sim", "plan", "office_study.py:study", place, "--simulator", "office_study.py:tiny"])
+    capsys.readouterr()
+    looks = 0
+
+    def wait(*_: object) -> None:
+        nonlocal looks
+        looks += 1
+        if looks == 3:
+            Campaign.open(place).run(simulator=tiny_simulator())
+
+    monkeypatch.setattr(campaign_status, "wait_until", wait)
+    assert run(["sim", "status", place, "--watch"]) == 1
+    out, err = capsys.readouterr()
+    assert out.splitlines() == ["0 of 3 done, 0 failed, 0 running, 3 waiting"]
+    assert err.startswith("2 of 3 done, 1 failed (1 engine), 0 running, 0 waiting; why: ")
+
+
+def test_on_a_terminal_a_table_follows_who_is_at_what(place: str):
+    run(["sim", "plan", "office_study.py:slow", place, "--simulator", "office_study.py:tiny"])
+    with subprocess.Popen(
+        [sys.executable, "-m", "skyhold.cli", "work", place, "--simulator", "office_study.py:tiny"],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    ):
+        shown = on_a_terminal([sys.executable, "-m", "skyhold.cli", "sim", "status", place, "--watch"])
+    assert "heard of [UTC]" in shown
+    assert re.search(r"0000-00000/\S+ +\d/\d +\S+-[0-9a-f]{12} ", shown)
+    assert "3 of 3 done, 0 failed, 0 running, 0 waiting" in shown
+    assert "━" in shown
 
 
 def test_a_table_for_people_has_units(place: str, capsys: pytest.CaptureFixture[str]):

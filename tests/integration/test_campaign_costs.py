@@ -4,12 +4,15 @@ from uuid import uuid4
 
 import pytest
 
-from conftest import make_bucket
+from conftest import make_bucket, make_container
+from gcs_server import GcsServer
+from skyhold.runs.journal import default_journal
 from skyhold.simulation.campaign import Campaign
 from skyhold.simulation.campaign_record import Rules
 from skyhold.simulation.worker import work
+from skyhold.storage.contract import Store
 from skyhold.storage.opening import open_store
-from skyhold.storage.pricing import AWS_2024
+from skyhold.storage.pricing import AWS_2024, AZURE_2024, GOOGLE_2024, PriceTable
 from skyhold.testing.servers import LocalServer
 from tiny_model import InstantSimulator, tiny_plan
 
@@ -43,6 +46,30 @@ def test_cases_of_one_chunk_have_the_same_share():
     campaign.run(simulator=INSTANT)
     shares = [tuple(row.values()) for row in campaign.table(columns=COLUMNS).to_pylist()]
     assert shares[0] == shares[1] == shares[2] != shares[3]  # chunks of 3, 1 and 1
+
+
+@pytest.fixture(params=[pytest.param("azure", marks=pytest.mark.azurite), "google"])
+def elsewhere(request: pytest.FixtureRequest) -> tuple[Store, PriceTable]:
+    if request.param == "azure":
+        azurite: LocalServer = request.getfixturevalue("azurite")
+        return open_store(f"az://{make_container(azurite)}/study", **azurite.options), AZURE_2024
+    gcs: GcsServer = request.getfixturevalue("gcs")
+    return open_store(f"gs://{gcs.make_bucket()}/study", endpoint=gcs.url, anonymous=True), GOOGLE_2024
+
+
+def test_a_campaign_elsewhere_than_on_amazon_is_paid_at_the_prices_there(elsewhere: tuple[Store, PriceTable]):
+    store, prices = elsewhere
+    campaign = Campaign.create(store, tiny_plan(range(3)), simulator=INSTANT)
+    assert campaign.run(simulator=INSTANT, workers=2).done == 3
+    receipts = [entry.receipt for entry in default_journal().list_runs() if entry.receipt]
+    assert {receipt.kind for receipt in receipts} == {"work", "campaign"}
+    assert [(receipt.cost or {})["price_table"] for receipt in receipts] == [prices.name] * 3
+    assert sum(campaign.table(columns=["requests_cost"])["requests_cost"].to_pylist()) > 0
+
+
+def test_requests_cost_the_same_everywhere_so_that_tables_of_cases_need_not_know_the_service():
+    assert AWS_2024.per_1000_requests == AZURE_2024.per_1000_requests == GOOGLE_2024.per_1000_requests
+    assert {table.currency for table in (AWS_2024, AZURE_2024, GOOGLE_2024)} == {"USD"}
 
 
 def test_where_no_service_charges_there_are_bytes_and_no_cost():

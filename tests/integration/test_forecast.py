@@ -17,7 +17,7 @@ from skyhold.simulation.forecasting import forecast
 from skyhold.simulation.study import Study
 from skyhold.storage.objects import Operation
 from skyhold.storage.opening import PART_BYTES, open_store
-from skyhold.storage.pricing import AWS_2024, PriceTable
+from skyhold.storage.pricing import AWS_2024, AZURE_2024, GOOGLE_2024, PriceTable
 from skyhold.testing.servers import LocalServer
 from tiny_model import InstantSimulator, tiny_plan
 
@@ -109,6 +109,23 @@ def test_a_bucket_is_priced_without_asking_anybody_and_by_prices_of_ones_own():
     assert seen.requests_cost.low == pytest.approx(1000 * seen.requests["write"].low / 1000)
     assert (seen.prices, seen.as_dict()["currency"]) == (prices, "EUR")
     assert "prices: mine" in str(seen)
+
+
+@pytest.mark.parametrize(
+    ("uri", "prices"),
+    [
+        ("s3://nobody-has-this/study", AWS_2024),
+        ("abfs://study@nobody.dfs.core.windows.net/a", AZURE_2024),
+        ("gcs://nobody-has-this/study", GOOGLE_2024),
+        (None, AWS_2024),
+    ],
+)
+def test_prices_are_those_of_the_service_that_the_uri_names(uri: str | None, prices: PriceTable):
+    seen = forecast(tiny_plan(range(4)), simulator=INSTANT, uri=uri)
+    assert seen.prices is prices
+    assert seen.stored_bytes is not None
+    assert seen.month_cost is not None
+    assert seen.month_cost.high == pytest.approx(seen.stored_bytes.high / 1e9 * prices.per_gb_month)
 
 
 @pytest.mark.parametrize(("cases", "workers"), [(1, 1), (10, 1), (60, 1), (24, 2), (60, 4)])

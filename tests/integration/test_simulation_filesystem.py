@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from conftest import make_bucket, make_container
+from gcs_server import GcsServer
 from skyhold.errors import (
     AlreadyExistsError,
     ConfigError,
@@ -18,6 +19,7 @@ from skyhold.errors import (
 from skyhold.simulation import (
     AzureFileSystem,
     FileSystem,
+    GCSFileSystem,
     LocalFileSystem,
     S3FileSystem,
     StoreFileSystem,
@@ -38,13 +40,16 @@ def _s3(server: LocalServer, prefix: str = "", **options: Any) -> S3FileSystem:
     )
 
 
-@pytest.fixture(params=["s3", pytest.param("azure", marks=pytest.mark.azurite), "local", "rooted", "memory"])
+@pytest.fixture(params=["s3", pytest.param("azure", marks=pytest.mark.azurite), "google", "local", "rooted", "memory"])
 def fs(request: pytest.FixtureRequest, tmp_path: Path) -> StoreFileSystem:
     if request.param == "s3":
         return _s3(request.getfixturevalue("moto"), prefix="studies/2026/")
     if request.param == "azure":
         server: LocalServer = request.getfixturevalue("azurite")
         return AzureFileSystem(make_container(server), "studies", **server.options)
+    if request.param == "google":
+        gcs: GcsServer = request.getfixturevalue("gcs")
+        return GCSFileSystem(gcs.make_bucket(), "studies", endpoint=gcs.url, anonymous=True)
     if request.param == "local":
         return LocalFileSystem()
     return LocalFileSystem(tmp_path) if request.param == "rooted" else StoreFileSystem(f"memory://{tmp_path.name}/x")

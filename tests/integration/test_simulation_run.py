@@ -46,6 +46,7 @@ from skyhold.simulation.simulator import Verdict
 from skyhold.storage.objects import Operation
 from skyhold.storage.wrappers.metered import Meter
 from skyhold.testing.servers import LocalServer
+from skyhold.weather import Station
 from tiny_simulator import END, ERR, TinySimulator
 from weather_files import hourly_rows, make_epw
 
@@ -186,6 +187,16 @@ def test_weather_of_the_same_name_and_other_content_is_another_run(
         simulate({"area": 2}, weather, output_dir="run-1", fs=fs, engine=tiny)
     result = simulate({"area": 2}, weather, output_dir="run-1", fs=fs, engine=tiny, overwrite=True)
     assert "Oslo" in result.read("eplusout.csv").decode()
+
+
+def test_a_station_is_weather_and_the_record_tells_its_file(fs: StoreFileSystem, tiny: TinySimulator, weather: Path):
+    station = Station("Chicago", "USA", "725300", 42.0, -87.9, 201, -6, weather.as_uri())
+    result = simulate({"area": 2}, station, output_dir="run", fs=fs, engine=tiny)
+    assert result.record is not None
+    assert result.record.inputs["weather"]["uri"] == weather.as_uri()
+    assert result.receipt is not None
+    assert (result.receipt.asked["weather"], result.receipt.inputs[1].uri) == (weather.as_uri(), weather.as_uri())
+    assert simulate({"area": 2}, weather, output_dir="run", fs=fs, engine=tiny).reused
 
 
 def test_a_failed_run_is_made_again(fs: StoreFileSystem, tiny: TinySimulator):

@@ -156,6 +156,14 @@ def test_real_results_make_bars_of_their_end_uses(study: pa.Table, tmp_path: Pat
     assert plot._repr_png_() == picture
 
 
+def test_a_picture_of_more_bars_than_can_be_seen_is_refused():
+    table = make_table([{"label": str(n), "values": {"end_use.fans": (1e9, "J")}} for n in range(501)])
+    with pytest.raises(BadOptionError, match="room for 500 bars, and these are 501"):
+        plot_end_uses(table)
+    (axes,) = plot_end_uses(table, ["7", "500"]).figure.axes
+    assert [text.get_text() for text in axes.get_yticklabels()] == ["7", "500"]
+
+
 def test_a_load_duration_falls_and_lasts_as_long_as_the_run(warehouse_year: Path, tmp_path: Path):
     with SqlResults(warehouse_year) as results:
         power = results.get_timeseries("Electricity:Facility", frequency="hourly")

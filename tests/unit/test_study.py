@@ -16,6 +16,8 @@ from skyhold.simulation.patches import apply_patch
 from skyhold.simulation.plan import Plan
 from skyhold.simulation.sampling import Sobol
 from skyhold.simulation.study import Study
+from skyhold.weather.downloader import WeatherFiles
+from skyhold.weather.station import Match, Station
 
 ROOM: dict[str, Any] = {
     "wall": {"layers": [{"thickness": 0.1}, {"thickness": 0.2}], "u": 0.5},
@@ -231,6 +233,16 @@ def test_weathers_that_are_not_there_or_have_one_name_are_refused(tmp_path: Path
         Study(ROOM, ["s3://a/rome.epw", "s3://b/rome.epw"])
     with pytest.raises(BadOptionError, match="no weather in the list"):
         Study(ROOM, [])
+
+
+def test_a_station_and_what_was_downloaded_are_weathers_too(tmp_path: Path):
+    (tmp_path / "rome.epw").write_text("LOCATION,Rome")
+    station = Station("Oslo", "NOR", "014920", 60.2, 11.1, 204, 1, "s3://weather/oslo.epw")
+    study = Study(ROOM, [station, WeatherFiles(tmp_path / "rome.epw", "s3://weather/rome.epw")])
+    assert study.weathers == {"oslo": "s3://weather/oslo.epw", "rome": str(tmp_path / "rome.epw")}
+    with pytest.raises(BadOptionError, match="is no weather") as refused:
+        Study(ROOM, Match(station, 1.0))
+    assert "[0].station" in refused.value.remedy
 
 
 def test_models_of_two_simulators_are_not_one_study():

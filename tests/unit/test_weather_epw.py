@@ -217,6 +217,19 @@ def test_what_is_wrong_with_a_header_is_told_with_its_place(changes: dict[str, s
         parse_epw(make_epw(hourly_rows(2015), **changes), "bad.epw")
 
 
+def test_days_may_be_told_by_their_number_in_the_year():
+    typical = "TYPICAL/EXTREME PERIODS,1,Summer - Week Nearest Max Temperature For Period,Extreme,194,200"
+    epw = parse_epw(make_epw(hourly_rows(2015), periods="1,1,Data,Thursday,  1,365", typical=typical), "x.epw")
+    assert (epw.header.data_periods[0].start, epw.header.data_periods[0].end) == (MonthDay(1, 1), MonthDay(12, 31))
+    (summer,) = epw.header.typical_periods
+    assert (summer.start, summer.end) == (MonthDay(7, 13), MonthDay(7, 19))
+    days = [Cells.cut("x.epw", 1, text).day(1, "day") for text in ("59", "60", "366")]
+    assert days == [MonthDay(2, 28), MonthDay(3, 1), MonthDay(12, 31)]
+    for wrong in ("0", "367", "-1", "1.5"):
+        with pytest.raises(WeatherError, match=f"'{wrong}' is no day of the year"):
+            Cells.cut("x.epw", 1, wrong).day(1, "day")
+
+
 @pytest.mark.parametrize("data", [b"", b"<!DOCTYPE html><title>404</title>", b"\xff\xfeL\x00O\x00", b"PK\x03\x04..."])
 def test_what_is_no_weather_file_at_all_is_told_with_how_it_begins(data: bytes):
     with pytest.raises(WeatherError, match=r"'x.epw', line 1, column 1: it is no EPW file"):

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
+from skyhold.cli.campaign_status import tell
 from skyhold.cli.models import load_object
 from skyhold.cli.options import Common
 from skyhold.cli.output import Printer, format_table
@@ -16,14 +17,12 @@ from skyhold.simulation.campaign_record import Rules
 from skyhold.simulation.forecasting import forecast
 from skyhold.simulation.simulator import Simulator
 from skyhold.simulation.simulator_choice import find_simulator
-from skyhold.simulation.status import Status
 from skyhold.simulation.worker import work as work_on
 
-__all__ = ["cancel", "collect", "plan", "retry", "show_status", "show_table", "work"]
+__all__ = ["cancel", "collect", "plan", "retry", "show_table", "work"]
 
 _DEFAULT = Common()
 _WIDTH = 120
-_WATCH_S = 2.0
 _FAILED = 1
 
 Names = Annotated[list[str], Parameter(negative="", consume_multiple=True)]
@@ -149,7 +148,8 @@ def work(
         )
     if shard is None and wait:
         campaign = Campaign.open(uri, **common.options_for(uri))
-        return _tell(printer, campaign.run(workers=workers, simulator=engine, on_progress=listeners, cache=cache))
+        status = campaign.run(workers=workers, simulator=engine, on_progress=listeners, cache=cache)
+        return tell(printer, status, uri)
     if workers != 1:
         raise BadOptionError("--shard and --no-wait are for one worker", remedy="Leave --workers out")
     report = work_on(
@@ -165,24 +165,6 @@ def work(
     words = f"{report.done} cases done, {report.failed} given up"
     printer.summary(words, done=report.done, failed=report.failed, lost=report.lost, complete=report.is_complete)
     return _FAILED if report.failed else 0
-
-
-def show_status(uri: str, /, *, watch: bool = False, common: Common = _DEFAULT) -> int:
-    """Show how far a campaign is.
-
-    Args:
-        uri: The campaign.
-        watch: Go on until it is complete.
-        common: Options of every command.
-    """
-    printer = Printer(as_json=common.json)
-    campaign = Campaign.open(uri, **common.options_for(uri))
-    while True:
-        status = campaign.status()
-        if not watch or status.is_complete or status.is_cancelled:
-            return _tell(printer, status)
-        printer.item(_words(status), **status.as_dict())
-        time.sleep(_WATCH_S)
 
 
 def collect(uri: str, /, *, common: Common = _DEFAULT) -> int:
@@ -293,23 +275,6 @@ def _simulator(name: str) -> Simulator:
         return find_simulator()
     found = load_object(name, argument="--simulator")
     return found() if isinstance(found, type) else found
-
-
-def _tell(printer: Printer, status: Status) -> int:
-    for each in status.active:
-        words = f"{each.chunk}  {each.ended}/{each.cases}  {each.worker}  heard {each.heard:%Y-%m-%d %H:%M:%S %z}"
-        printer.item(words, chunk=each.chunk, ended=each.ended, cases=each.cases, worker=each.worker, heard=each.heard)
-    printer.summary(_words(status), **status.as_dict())
-    return _FAILED if status.failed else 0
-
-
-def _words(status: Status) -> str:
-    failures = "".join(f", {count} {kind}" for kind, count in sorted(status.failures.items()))
-    cancelled = "; cancelled" if status.is_cancelled else ""
-    return (
-        f"{status.done} of {status.total} done, {status.failed} failed{failures}, "
-        f"{status.running} running, {status.waiting} waiting{cancelled}"
-    )
 
 
 def _short(value: Any) -> str:

@@ -115,6 +115,7 @@ def add_usage(receipts: Sequence[Receipt], own: Usage) -> dict[str, Any]:
         dict(requests),
         own.bytes_in + sum(receipt.bytes_in for receipt in receipts),
         own.bytes_out + sum(receipt.bytes_out for receipt in receipts),
+        own.schemes,
     )
     return {
         "requests": usage.requests,

@@ -20,11 +20,10 @@ from skyhold.storage.contract import Store
 from skyhold.storage.location import parse_location
 from skyhold.storage.objects import RequestClass
 from skyhold.storage.opening import open_store
-from skyhold.storage.pricing import AWS_2024, PriceTable
+from skyhold.storage.pricing import FREE_SCHEMES, PriceTable, prices_of
 
 __all__ = ["forecast"]
 
-_FREE_SCHEMES = frozenset({"file", "memory"})
 _CLASSES: tuple[RequestClass, ...] = ("read", "write", "list", "delete")
 _GB = 1e9
 
@@ -39,7 +38,7 @@ def forecast(  # noqa: PLR0913 - each is a choice of whoever asks
     uri: str | Store | None = None,
     rules: Rules | None = None,
     cache: ResultCache | bool | None = None,
-    prices: PriceTable = AWS_2024,
+    prices: PriceTable | None = None,
     **options: Any,
 ) -> Forecast:
     """Run a few cases on this machine, and say what all of them will take. Nothing is written to a store.
@@ -56,7 +55,7 @@ def forecast(  # noqa: PLR0913 - each is a choice of whoever asks
         uri: Where the campaign will be, or its store; if not given, as in a bucket that charges.
         rules: Of the campaign.
         cache: Results that this machine knows already; as for `work`, which then need not run the probes again.
-        prices: For stores that charge.
+        prices: For stores that charge; those of the service that the URI names, if not given.
         **options: Of the store, with which also weather files in its bucket are read.
 
     Raises:
@@ -95,9 +94,10 @@ def forecast(  # noqa: PLR0913 - each is a choice of whoever asks
         return plain
     fixed_bytes = len(tasks.to_blob()[1]) + sum(map(len, blobs.values()))
     known = _extrapolate(plain, sound, rules, len(blobs), fixed_bytes)
-    if _is_free(store.uri if store else uri):
+    scheme = "" if uri is None else parse_location(store.uri if store else uri).scheme
+    if scheme in FREE_SCHEMES:
         return replace(known, requests={})
-    return _price(known, prices)
+    return _price(known, prices or prices_of([scheme]))
 
 
 def _opened(uri: str | Store | None, options: dict[str, Any]) -> Store | None:
@@ -105,10 +105,6 @@ def _opened(uri: str | Store | None, options: dict[str, Any]) -> Store | None:
         return uri
     # A price needs no identity: the store is opened only for the weather that may lie in its bucket.
     return open_store(uri, **options) if uri is not None and options else None
-
-
-def _is_free(uri: Any) -> bool:
-    return uri is not None and parse_location(uri).scheme in _FREE_SCHEMES
 
 
 def _choose(tasks: TaskList, probes: int, cases: Sequence[str] | None) -> dict[str, Task]:

@@ -17,7 +17,7 @@ from skyhold.simulation.preparation import name_of, prepare_energyplus
 from skyhold.simulation.simulator import Job, Simulator
 from skyhold.storage.contract import Store
 from skyhold.storage.opening import open_object
-from skyhold.weather.downloader import fetch_weather
+from skyhold.weather.downloader import WeatherSource, fetch_weather, locate_weather
 
 __all__ = ["PreparedJob", "SimulationJob", "prepare_job"]
 
@@ -28,7 +28,7 @@ class SimulationJob:
 
     Attributes:
         model: A path or URI of an IDF or epJSON, a `skyhold.Model`, an epJSON dict, or a document of idfkit.
-        weather: A path or URI of an EPW; None for a run that needs none.
+        weather: A path or URI of an EPW, or a station; None for a run that needs none.
         label: What people call it.
         output_dir: The folder of its result in the file system; a URI where there is none. A folder of this machine
             that nothing else uses, if not given.
@@ -42,7 +42,7 @@ class SimulationJob:
     """
 
     model: Any
-    weather: AnyPath | None = None
+    weather: WeatherSource | None = None
     label: str = ""
     output_dir: AnyPath | None = None
     annual: bool = False
@@ -116,11 +116,12 @@ def prepare_job(asked: SimulationJob, simulator: Simulator, folder: Path, beside
     else:
         model = _plain_model(asked.model, folder, beside)
         model_sha256 = _sha256_of(model)
-    weather = None if asked.weather is None else fetch_weather(asked.weather, beside=beside)
+    place = None if asked.weather is None else locate_weather(asked.weather)
+    weather = None if place is None else fetch_weather(place, beside=beside)
     weather_sha256 = None if weather is None else _sha256_of(weather)
     inputs = {
         "model": {"uri": name_of(asked.model), "sha256": model_sha256},
-        "weather": None if weather is None else {"uri": name_of(asked.weather), "sha256": weather_sha256},
+        "weather": None if weather is None else {"uri": name_of(place), "sha256": weather_sha256},
         "options": flags,
         "selection": selection,
     }

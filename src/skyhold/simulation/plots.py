@@ -38,6 +38,8 @@ _OTHERS = ("#3a7ca5", "#c8553d", "#7a9e7e", "#8e7dbe", "#f2c14e", "#5b5f97", "#2
 
 _DOTS_PER_INCH = 120
 
+_MOST_BARS = 500
+
 _BESIDE_THE_AXIS: dict[str, Any] = {
     "xytext": (4, 0),
     "textcoords": "offset points",
@@ -78,13 +80,18 @@ def plot_end_uses(table: Any, labels: Sequence[str] | None = None, *, title: str
         title: Above the picture.
 
     Raises:
-        BadOptionError: There is no such case, or the table has no end uses.
+        BadOptionError: There is no such case, the table has no end uses, or there are too many cases.
         MissingExtraError: matplotlib is not installed.
     """
     names = [name for name in columns_of(table, "value") if name.startswith("end_use.") and name.count(".") == 1]
     known: list[str] = table["label"].to_pylist()
     rows = [_place(known, label) for label in labels] if labels is not None else list(range(len(known)))
-    found = {name: [(numbers_of(table, name) or [])[row] or 0.0 for row in rows] for name in names}
+    if len(rows) > _MOST_BARS:
+        raise BadOptionError(
+            f"a picture has room for {_MOST_BARS} bars, and these are {len(rows)}", remedy="Name some of them: labels=[…]"
+        )
+    columns = {name: numbers_of(table, name) or [] for name in names}
+    found = {name: [numbers[row] or 0.0 for row in rows] for name, numbers in columns.items()}
     shown = {name: numbers for name, numbers in found.items() if any(numbers)}
     if not shown:
         raise BadOptionError("the table has no end uses", remedy="Run the cases for a year, with their tables kept")

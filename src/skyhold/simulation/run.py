@@ -29,6 +29,7 @@ from skyhold.simulation.result_record import RECEIPT, RECORD, ResultRecord, reco
 from skyhold.simulation.result_state import Found
 from skyhold.simulation.results import SimulationResult, place_of
 from skyhold.simulation.simulator import Kept, Simulator, Verdict, Watch
+from skyhold.weather.downloader import WeatherSource, locate_weather
 
 __all__ = ["Setting", "run_job", "simulate", "simulator_of"]
 
@@ -59,7 +60,7 @@ class Setting:
 
 def simulate(  # noqa: PLR0913 - document 003 names them
     model: Any,
-    weather: AnyPath | None = None,
+    weather: WeatherSource | None = None,
     *,
     output_dir: AnyPath | None = None,
     fs: FileSystem | None = None,
@@ -86,7 +87,7 @@ def simulate(  # noqa: PLR0913 - document 003 names them
         model: A path or URI of an IDF or epJSON, a `skyhold.Model`, an epJSON dict, or a document of idfkit. What lies
             in the bucket of ``fs``, model or weather, is read with its options; anything else with those of the
             environment.
-        weather: A path or URI of an EPW, which is fetched once a machine; None for a run that needs none.
+        weather: A path or URI of an EPW, or a station, fetched once a machine; None for a run that needs none.
         output_dir: The folder of the result in ``fs``; without ``fs`` a local path or the URI of a folder of any
             store. A new folder of this machine, if not given.
         fs: Where the result goes.
@@ -328,4 +329,5 @@ def _told(asked: SimulationJob) -> dict[str, Any]:
     """Return what was asked as a receipt says it: a model that is no path is too long for it."""
     told = {name: getattr(asked, name) for name in asked.__slots__}
     told["model"] = name_of(asked.model)
+    told["weather"] = None if asked.weather is None else name_of(locate_weather(asked.weather))
     return {name: value for name, value in told.items() if value not in (None, False, "", {})}

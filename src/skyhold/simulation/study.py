@@ -16,6 +16,7 @@ from skyhold.simulation.plan import Cases, Draft, Plan, Variant
 from skyhold.simulation.private_places import PlaceOptions
 from skyhold.simulation.sampling import Grid, Listed, Sampling
 from skyhold.storage.location import parse_location, redact_uri
+from skyhold.weather.downloader import locate_weather
 
 __all__ = ["Study"]
 
@@ -26,7 +27,8 @@ class Study:
     Args:
         model: What `as_document` takes; or several: a list, or a dict by name of files, `Model`, `Document` or epJSON
             dicts. A dict of other dicts is one document; write a list, or `Document` around each.
-        weather: Path or URI of a weather file; or several, as a list or by name; None for a simulator without.
+        weather: Path or URI of a weather file, or a station; or several, as a list or by name; None for a simulator
+            without.
         parameters: By name: a `Parameter`; or the values alone, where the name is a path in the model.
         name: What it is called.
         sampling: How values are combined: `Grid` (the default), `LatinHypercube`, `Sobol`; or the combinations
@@ -231,8 +233,7 @@ def _name_weathers(weather: Any) -> dict[str, str]:
 
 
 def _locate(weather: Any) -> str:
-    path: str | os.PathLike[str] = getattr(weather, "epw", weather)
-    place = os.fspath(path)
+    place = locate_weather(weather)
     if parse_location(place).scheme != "file" or "://" in place:
         return place
     local = LocalPath(place).absolute()

@@ -5,6 +5,7 @@
 # pyright: reportUnknownArgumentType=false, reportAttributeAccessIssue=false
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -61,9 +62,9 @@ def make_table(cases: Iterable[Mapping[str, Any]]) -> Any:
     """
     rows = list(cases)
     labels = [str(row["label"]) for row in rows]
-    for label in labels:
-        if labels.count(label) > 1:
-            raise BadOptionError(f"{labels.count(label)} cases have the label {label!r}")
+    for label, count in Counter(labels).items():
+        if count > 1:
+            raise BadOptionError(f"{count} cases have the label {label!r}")
     built = TableBuilder()
     built.add("label", labels, "label")
     for name in names_of(row.get("parameters") for row in rows):

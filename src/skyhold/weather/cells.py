@@ -4,6 +4,7 @@ import calendar
 import math
 import re
 from dataclasses import dataclass
+from datetime import date, timedelta
 
 from skyhold.errors import WeatherError
 
@@ -11,6 +12,7 @@ __all__ = ["Cells", "MonthDay", "days_in", "is_number"]
 
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
 _COUNT = re.compile(r"\d{1,9}", re.ASCII)
+_ORDINAL = re.compile(r"\d{1,3}", re.ASCII)
 _SLASHED = re.compile(r"(\d{1,2})\s*/\s*(\d{1,2})(?:\s*/\s*(\d{4}))?", re.ASCII)
 _DAY_AND_NAME = re.compile(r"(\d{1,2})\s+([A-Za-z]{3,9})|([A-Za-z]{3,9})\s+(\d{1,2})", re.ASCII)
 _MONTHS = {
@@ -19,6 +21,8 @@ _MONTHS = {
     for number, name in enumerate(names)
     if name
 }
+_COMMON_YEAR = 2001
+_MOST_DAYS = 366
 _SHOWN = 60
 
 
@@ -84,7 +88,9 @@ class Cells:
         return int(cell or "0")
 
     def day(self, column: int, name: str) -> MonthDay:
-        """Return a cell as a day: ``7/13``, ``7/13/2017``, ``July 13`` or ``13 Jul``.
+        """Return a cell as a day: ``7/13``, ``7/13/2017``, ``July 13``, ``13 Jul``, or its number in the year, ``194``.
+
+        Days are counted as EnergyPlus counts them: without 29 February, whatever the file's years are.
 
         Raises:
             WeatherError: It is none, or there is no such day.
@@ -124,6 +130,8 @@ def days_in(month: int, *, leap: bool = True) -> int:
 
 
 def _parse_day(text: str) -> MonthDay | None:
+    if _ORDINAL.fullmatch(text):
+        return _day_number(int(text))
     if slashed := _SLASHED.fullmatch(text):
         month, day, year = (int(part) if part else None for part in slashed.groups())
     elif named := _DAY_AND_NAME.fullmatch(text):
@@ -136,6 +144,13 @@ def _parse_day(text: str) -> MonthDay | None:
     if year is not None and not calendar.isleap(year) and (month, day) == (2, 29):
         return None
     return MonthDay(month, day, year) if 1 <= day <= days_in(month) else None
+
+
+def _day_number(number: int) -> MonthDay | None:
+    if not 1 <= number <= _MOST_DAYS:
+        return None
+    day = date(_COMMON_YEAR, 1, 1) + timedelta(days=min(number, _MOST_DAYS - 1) - 1)  # only a leap year has a 366th
+    return MonthDay(day.month, day.day)
 
 
 def _shown(cell: str) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 from skyhold.config import cache_folder
-from skyhold.errors import AccessDeniedError, NotFoundError
+from skyhold.errors import AccessDeniedError, BadOptionError, NotFoundError
 from skyhold.storage.contract import Store
 from skyhold.storage.location import parse_location
 from skyhold.storage.objects import ByteRange
@@ -16,7 +16,7 @@ from skyhold.weather.header import check_beginning
 from skyhold.weather.kept import WeatherCache
 from skyhold.weather.unpacking import COMPANIONS
 
-__all__ = ["HasUrl", "WeatherDownloader", "WeatherFiles", "WeatherSource", "fetch_weather"]
+__all__ = ["HasUrl", "WeatherDownloader", "WeatherFiles", "WeatherSource", "fetch_weather", "locate_weather"]
 
 MOST_BYTES = 256 * 1024 * 1024
 _ZIP = b"PK"
@@ -31,10 +31,6 @@ class HasUrl(Protocol):
     def url(self) -> str:
         """Where the file is."""
         ...
-
-
-WeatherSource = str | os.PathLike[str] | HasUrl
-"""A path, a URI, or a station."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +48,10 @@ class WeatherFiles:
     uri: str
     ddy: Path | None = None
     stat: Path | None = None
+
+
+WeatherSource = str | os.PathLike[str] | HasUrl | WeatherFiles
+"""A path, a URI, a station, or what was downloaded."""
 
 
 class WeatherDownloader:
@@ -95,6 +95,7 @@ class WeatherDownloader:
             source: A station, or the path or URI of an EPW file or of a zip that holds one.
 
         Raises:
+            BadOptionError: It is none of these.
             WeatherError: What is there is no weather file.
             NotFoundError: Nothing is there.
         """
@@ -115,7 +116,7 @@ class WeatherDownloader:
         return _local_epw(source, store, key) or self._cache.get(store, key).files[_SUFFIX][0]
 
     def _open(self, source: WeatherSource) -> tuple[Store, str]:
-        return open_object(source.url if isinstance(source, HasUrl) else source, **self._options)
+        return open_object(locate_weather(source), **self._options)
 
     def _companion(self, store: Store, key: str, suffix: str) -> Path | None:
         """Return a file beside a fetched one; of what is not there, servers may say "denied", or send a page."""
@@ -146,9 +147,32 @@ def fetch_weather(source: WeatherSource, *, cache_dir: str | os.PathLike[str] | 
     return WeatherDownloader(cache_dir, **options).fetch(source)
 
 
+def locate_weather(source: WeatherSource) -> str:
+    """Return the path or URI of a weather file, however it is given.
+
+    Raises:
+        BadOptionError: It is no weather.
+
+    Example:
+        >>> locate_weather(WeatherFiles(Path("chicago.epw"), "s3://weather/chicago.epw"))
+        'chicago.epw'
+    """
+    if isinstance(source, WeatherFiles):
+        return str(source.epw)
+    if isinstance(source, HasUrl):
+        return source.url
+    try:
+        return os.fspath(source)
+    except TypeError as error:
+        raise BadOptionError(
+            f"{source!r} is no weather",
+            remedy="Give a path or URI, a station such as index.search('…')[0].station, or what was downloaded of it",
+        ) from error
+
+
 def _local_epw(source: WeatherSource, store: Store, key: str) -> Path | None:
     """Return the path of a local EPW file; None for what must be fetched or unpacked."""
-    uri = source.url if isinstance(source, HasUrl) else os.fspath(source)
+    uri = locate_weather(source)
     location = parse_location(uri)
     if location.scheme != "file":
         return None

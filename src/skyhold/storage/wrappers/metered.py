@@ -19,11 +19,13 @@ class Usage:
         requests: Sent to services, by class; repeated attempts count, as the service counts them.
         bytes_in: Content received.
         bytes_out: Content sent.
+        schemes: Of the stores that were asked, such as ``"s3"``: services have their own prices.
     """
 
     requests: dict[RequestClass, int] = field(default_factory=dict[RequestClass, int])
     bytes_in: int = 0
     bytes_out: int = 0
+    schemes: frozenset[str] = field(default=frozenset(), compare=False)
 
 
 class Meter:
@@ -34,6 +36,13 @@ class Meter:
         self._requests: dict[RequestClass, int] = {"read": 0, "write": 0, "list": 0, "delete": 0}
         self._bytes_in = 0
         self._bytes_out = 0
+        self._schemes: frozenset[str] = frozenset()
+
+    def watch(self, store: Store) -> Store:
+        """Return a view of a store whose operations are added here."""
+        with self._lock:
+            self._schemes |= {store.uri.partition("://")[0]}
+        return store.observed(self.record)
 
     def record(self, operation: Operation) -> None:
         """Add one operation."""
@@ -50,12 +59,13 @@ class Meter:
                 self._requests[request_class] += count
             self._bytes_in += usage.bytes_in
             self._bytes_out += usage.bytes_out
+            self._schemes |= usage.schemes
 
     @property
     def usage(self) -> Usage:
         """What was recorded so far."""
         with self._lock:
-            return Usage(dict(self._requests), self._bytes_in, self._bytes_out)
+            return Usage(dict(self._requests), self._bytes_in, self._bytes_out, self._schemes)
 
 
 class MeteredStore(DelegatingStore):
@@ -75,7 +85,7 @@ class MeteredStore(DelegatingStore):
 
     def __init__(self, inner: Store, meter: Meter | None = None) -> None:
         self.meter = meter or Meter()
-        super().__init__(inner.observed(self.meter.record))
+        super().__init__(self.meter.watch(inner))
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle with a meter of its own: counts do not cross processes by themselves."""
