@@ -95,10 +95,10 @@ def test_failed_cases_are_named_with_why(place: str, capsys: pytest.CaptureFixtu
     )
     assert run(["sim", "status", place, "--failed"]) == 1
     out, err = capsys.readouterr()
-    assert out == "x=5: engine: x = 5 is refused\n"
+    assert out == "x=5: engine: tiny ended with 1 (engine): x = 5 is refused\n"
     assert f"1 of 3 cases failed; to try them again: skyhold sim retry {place}" in err
     assert run(["sim", "status", place, "--failed", "--json"]) == 1
-    assert said(capsys)[0]["detail"] == "x = 5 is refused"
+    assert said(capsys)[0]["detail"].endswith("x = 5 is refused")
     assert run(["sim", "status", place, "--failed", "--watch"]) == 8
 
 
@@ -131,7 +131,7 @@ def test_on_a_terminal_a_table_follows_who_is_at_what(place: str):
     ):
         shown = on_a_terminal([sys.executable, "-m", "skyhold.cli", "sim", "status", place, "--watch"])
     assert "heard of [UTC]" in shown
-    assert re.search(r"0000-00000/\S+ +\d/\d +\S+-[0-9a-f]{12} ", shown)
+    assert re.search(r"0000-00000-00\d  0/1  +\S+-[0-9a-f]{12} +20\d\d-", shown)
     assert "3 of 3 done, 0 failed, 0 running, 0 waiting" in shown
     assert "━" in shown
 

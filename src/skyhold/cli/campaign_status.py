@@ -43,7 +43,7 @@ def show_status(uri: str, /, *, watch: bool = False, failed: bool = False, commo
     if failed:
         if watch:
             raise BadOptionError("--watch and --failed exclude each other", remedy="Leave one of them out")
-        return _name_failed(printer, campaign)
+        return _name_failed(printer, campaign, uri)
     if watch:
         return tell(printer, _follow(campaign, printer), uri, is_shown=True)
     return tell(printer, campaign.status(), uri)
@@ -68,13 +68,15 @@ def tell(printer: Printer, status: Status, uri: str, *, is_shown: bool = False) 
     return _FAILED if status.failed else 0
 
 
-def _name_failed(printer: Printer, campaign: Campaign) -> int:
+def _name_failed(printer: Printer, campaign: Campaign, uri: str) -> int:
     rows: list[dict[str, Any]] = campaign.table(["label", "failure", "detail", "attempt"]).to_pylist()
     failed = [row for row in rows if row["failure"]]
     for row in failed:
-        words = f"{visible(row['label'])}: {row['failure']}: {visible(row['detail'] or 'it does not say why', _LONGEST)}"
+        words = (
+            f"{visible(row['label'])}: {row['failure']}: {visible(row['detail'] or 'it does not say why', _LONGEST)}"
+        )
         printer.item(words, **row)
-    again = f"; to try them again: skyhold sim retry {campaign.uri}" if failed else ""
+    again = f"; to try them again: skyhold sim retry {uri}" if failed else ""
     printer.summary(f"{len(failed)} of {len(rows)} cases failed{again}", failed=len(failed), cases=len(rows))
     return _FAILED if failed else 0
 
@@ -105,7 +107,7 @@ def _screen(printer: Printer) -> Generator[Callable[[Status], None]]:
         with _lines(printer) as show:
             yield show
         return
-    with Live(console=console, auto_refresh=False) as live:
+    with Live(console=console, auto_refresh=False, transient=True) as live:
         yield lambda status: live.update(_picture(status), refresh=True)
 
 
@@ -134,8 +136,10 @@ def _picture(status: Status) -> "RenderableType":
     for each in status.active[:_SHOWN]:
         table.add_row(*map(Text, _cells(each)))
     bar = ProgressBar(total=max(status.total, 1), completed=status.done + status.failed, width=_BAR)
+    head = Table.grid(padding=(0, 2))  # a bar alone does not end its line
+    head.add_row(bar, Text(_words(status)))
     more = [Text(f"and {len(status.active) - _SHOWN} more")] if len(status.active) > _SHOWN else []
-    return Group(bar, Text(_words(status)), *([table] if status.active else []), *more)
+    return Group(head, *([table] if status.active else []), *more)
 
 
 def _cells(each: ActiveChunk) -> list[str]:

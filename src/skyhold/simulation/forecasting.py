@@ -94,7 +94,8 @@ def forecast(  # noqa: PLR0913 - each is a choice of whoever asks
         return plain
     fixed_bytes = len(tasks.to_blob()[1]) + sum(map(len, blobs.values()))
     known = _extrapolate(plain, sound, rules, len(blobs), fixed_bytes)
-    scheme = "" if uri is None else parse_location(store.uri if store else uri).scheme
+    place = uri.uri if isinstance(uri, Store) else uri
+    scheme = "" if place is None else parse_location(place).scheme
     if scheme in FREE_SCHEMES:
         return replace(known, requests={})
     return _price(known, prices or prices_of([scheme]))

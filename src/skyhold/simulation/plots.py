@@ -88,7 +88,8 @@ def plot_end_uses(table: Any, labels: Sequence[str] | None = None, *, title: str
     rows = [_place(known, label) for label in labels] if labels is not None else list(range(len(known)))
     if len(rows) > _MOST_BARS:
         raise BadOptionError(
-            f"a picture has room for {_MOST_BARS} bars, and these are {len(rows)}", remedy="Name some of them: labels=[…]"
+            f"a picture has room for {_MOST_BARS} bars, and these are {len(rows)}",
+            remedy="Name some of them: labels=[…]",
         )
     columns = {name: numbers_of(table, name) or [] for name in names}
     found = {name: [numbers[row] or 0.0 for row in rows] for name, numbers in columns.items()}
