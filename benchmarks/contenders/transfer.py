@@ -10,6 +10,7 @@ from typing import Any
 from measuring.stopwatch import Stopwatch
 
 _THREADS = 32
+_OBSTORE_THREADS = 64
 _Told = dict[str, int]
 
 
@@ -20,6 +21,32 @@ def move_with_skyhold(watch: Stopwatch, *, source: str, target: str, landing: st
     with watch:
         from_, to = open_store(source), open_store(target)
         transfer_all(Transfer(from_, info.key, to, info.key, info) for info in from_.list())
+    return what_landed(landing)
+
+
+def move_with_obstore(watch: Stopwatch, *, source: str, target: str, landing: str) -> _Told:
+    """Move them by the client that skyhold uses too, and do nothing else: nothing is hashed, compared or made safe."""
+    import obstore
+    from obstore.store import from_url
+
+    is_up = target.startswith("s3://")
+    with watch, ThreadPoolExecutor(_OBSTORE_THREADS) as pool:
+        store = from_url(target if is_up else source, config={"unsigned_payload": True})
+
+        def upload(path: Path) -> None:
+            obstore.put(store, path.name, path)
+
+        def download(key: str) -> None:
+            with (Path(target) / key).open("wb") as file:
+                for chunk in obstore.get(store, key).stream(min_chunk_size=2**20):
+                    file.write(chunk)
+
+        if is_up:
+            done = [pool.submit(upload, path) for path in Path(source).iterdir()]
+        else:
+            done = [pool.submit(download, meta["path"]) for page in obstore.list(store) for meta in page]
+        for future in done:
+            future.result()
     return what_landed(landing)
 
 

@@ -33,13 +33,13 @@ def make_study_table(quick: bool) -> Table:
             raise SystemExit(f"{each.name} did {each.told['cases']} of {cases} cases")
     cells = [_study_cells(each, standings, cases) for each in standings]
     caption = (
-        "The aims are at most 50 ms a case over the engine's own time, at most 5 requests a case, and two workers "
-        f"1.9 times as fast as one where the engine itself is. {cases} years of a building of one zone in steps of "
-        f"ten minutes, which are the engine's own choice, hourly temperatures and loads kept; {count_runs(repeats)}. Timed from the plan in the bucket to the collected "
-        "table; making the campaign and asking the engine for its build are not. The overhead is what the workers' "
-        "seconds are more than the engine's. Requests are all that the campaign sends, claims and heartbeats too, by "
-        "its meter. The S3 server (moto, which keeps to conditional writes) shares the machine's cores with the "
-        "engines."
+        "The aims are at most 50 ms a case over the engine's own time, at most 5 requests a case, and two workers 1.9 "
+        f"times as fast as one where the engine itself is. {cases} years of a building of one zone in steps of ten "
+        "minutes, which are the engine's own choice, hourly temperatures and loads kept; "
+        f"{count_runs(repeats)}. Timed from the plan in the bucket to the collected table; making the campaign and "
+        "asking the engine for its build are not. The overhead is what the workers' seconds are more than the "
+        "engine's. Requests are all that the campaign sends, claims and heartbeats too, by its meter. The S3 server "
+        "(moto, which keeps to conditional writes) shares the machine's cores with the engines."
     )
     header = ("", "seconds", "engine's own s", "overhead, ms a case", "requests a case", "times as fast as one")
     return Table("A study of many short cases", caption, header, cells)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from queue import SimpleQueue
 
 from skyhold.errors import ConflictError, IntegrityError, SkyholdError, StoppedError, TransferError
+from skyhold.execution.memory import return_large_blocks
 from skyhold.execution.waiting import wait_until
 from skyhold.storage.budget import Budget
 from skyhold.storage.contract import Store
@@ -311,6 +312,7 @@ def transfer_all(
         >>> [moved.sha256[:8] for moved in transfer_all([Transfer(source, "a", target, "b")])]
         ['ed7002b4']
     """
+    return_large_blocks()
     mover = _Mover(Budget(budget_bytes), verify, on_moved or _nothing)
     places = _Places()
     with ThreadPoolExecutor(jobs or _MOST_THREADS, thread_name_prefix="skyhold-transfer") as pool:

@@ -32,7 +32,7 @@ class WholeBody:
         self.info = info
         self.lock = threading.Lock()
         self._chunks = chunks
-        self._kept: deque[bytes] = deque()
+        self._kept: deque[memoryview] = deque()
         self._start = 0
         self._end = 0
 
@@ -41,7 +41,7 @@ class WholeBody:
         if start < self._start:
             return None
         while self._end < end and (chunk := next(self._chunks, None)) is not None:
-            self._kept.append(bytes(chunk))
+            self._kept.append(memoryview(chunk))
             self._end += len(self._kept[-1])
             # Readers fetch a few blocks side by side, so blocks are asked for out of order by a little.
             while self._end - self._start > _KEPT_BYTES and self._start + len(self._kept[0]) <= start:
@@ -52,7 +52,7 @@ class WholeBody:
         place = self._start
         for chunk in self._kept:
             if place + len(chunk) > start and place < end:
-                yield memoryview(chunk)[max(0, start - place) : end - place]
+                yield chunk[max(0, start - place) : end - place]
             place += len(chunk)
 
 
