@@ -15,6 +15,7 @@ from conftest import make_bucket, make_container
 from skyhold.components import conditions, folder_scan, sync_files, sync_locks, sync_session, sync_view, synchronizing
 from skyhold.components.layout import head_key
 from skyhold.components.library import Library
+from skyhold.components.pruning import prune_library
 from skyhold.components.sync_config import SyncConfig
 from skyhold.components.sync_state import STATE_NAME
 from skyhold.components.synchronizing import StorageSynchronizer
@@ -188,6 +189,51 @@ def test_what_another_component_needs_is_not_deleted_and_that_is_told(machine: M
         machine.sync()
     assert list(caught.value.failures) == ["a"]
     assert machine.remote["a"] == "one"
+
+
+def test_a_deleted_file_whose_content_no_version_has_any_more_goes_to_the_trash(machine: Machine):
+    _agreed(machine, a__stl="one", other="x")
+    machine.library.publish("a.stl", b"two")
+    machine.library.delete("a.stl")
+    prune_library(machine.library, keep_last=1, dry_run=False)
+    result = machine.sync()
+    assert machine.local == machine.remote == {"other": "x"}
+    assert Path(result.kept["a.stl"]).read_text() == "one"
+    assert f"deleted: a.stl, the local content is kept as {result.kept['a.stl']}" in result.get_summary_string()
+    assert result.success
+    assert machine.sync().done == []
+
+
+def test_a_deleted_file_whose_content_a_younger_version_has_is_deleted(machine: Machine):
+    _agreed(machine, a__stl="one", other="x")
+    for content in (b"two", b"one"):
+        machine.library.publish("a.stl", content)
+    machine.library.delete("a.stl")
+    prune_library(machine.library, keep_last=2, dry_run=False)
+    result = machine.sync()
+    assert machine.local == {"other": "x"}
+    assert result.kept == {}
+
+
+@pytest.mark.parametrize("keep_last", [1, 2])
+def test_a_file_that_a_component_of_several_has_no_more_is_deleted_though_its_version_was_pruned(
+    machine: Machine, tmp_path: Path, keep_last: int
+):
+    parts = {name: tmp_path / name for name in ("arm", "leg", "longer leg")}
+    for name, file in parts.items():
+        file.write_text(name)
+    machine.library.publish("robot", {"arm": parts["arm"], "leg": parts["leg"]})
+    machine.put("other", "x")
+    machine.sync()
+    machine.library.publish("robot", {"arm": parts["arm"], "leg": parts["longer leg"]})
+    machine.library.publish("robot", {"leg": parts["longer leg"]})
+    assert prune_library(machine.library, keep_last=keep_last, dry_run=False).pruned
+    result = machine.sync()
+    assert machine.local == machine.remote == {"robot/leg": "longer leg", "other": "x"}
+    kept = {path: Path(place).read_text() for path, place in result.kept.items()}
+    assert kept == ({"robot/arm": "arm"} if keep_last == 1 else {})
+    assert result.success
+    assert machine.sync().done == []
 
 
 def test_single_files_of_a_component_of_several_come_down_and_are_not_published(machine: Machine, tmp_path: Path):
@@ -752,6 +798,17 @@ def test_a_component_that_somebody_locked_is_not_replaced(machine: Machine):
     assert machine.remote == {"a": "one", "b": "edited"}
 
 
+def test_a_component_that_somebody_locked_is_not_deleted(machine: Machine):
+    _agreed(machine, a="one", b="two")
+    Library(machine.library.store, author="bob").locks.take("a")
+    for name in "ab":
+        (machine.folder / name).unlink()
+    with pytest.raises(TransferError, match="held by 'bob'") as caught:
+        machine.sync(confirmed=True)
+    assert list(caught.value.failures) == ["a"]
+    assert machine.remote == {"a": "one"}
+
+
 def test_a_lock_keeps_a_name_that_has_no_version_yet(machine: Machine):
     Library(machine.library.store, author="bob").locks.take("sub/new", reason="mine soon")
     machine.write(other="one")
@@ -911,7 +968,7 @@ def test_options_that_cannot_be_are_refused_at_once(options: Any):
         SyncConfig("folder", **options)
 
 
-def test_new_files_take_four_requests_each_and_edits_seven(machine: Machine, moto: Any):
+def test_new_files_take_four_requests_each_and_edits_and_deletions_seven(machine: Machine, moto: Any):
     machine.library = Library(f"s3://{make_bucket(moto)}", **moto.options)
     _agreed(machine, first="so that the library is there")
 
@@ -933,7 +990,13 @@ def test_new_files_take_four_requests_each_and_edits_seven(machine: Machine, mot
     edited = requests_of(machine.sync)
     assert edited["write"] == 40
     assert edited["read"] <= 31
-    assert machine.local == machine.remote
+    for number in range(10):
+        (machine.folder / f"sub/f{number}").unlink()
+    deleted = requests_of(lambda: machine.sync(confirmed=True))
+    assert deleted["write"] == 20  # that it is deleted, and which version counts; stores do not count deletions as writes
+    assert deleted["read"] <= 41
+    assert deleted["list"] <= idle["list"] + 2  # of locks, and of what is needed
+    assert machine.local == machine.remote == {"first": "so that the library is there"}
 
 
 def test_a_file_in_the_folder_of_a_component_of_several_files_is_no_component(machine: Machine):

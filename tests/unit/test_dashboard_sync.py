@@ -133,6 +133,22 @@ def test_each_conflict_is_chosen_for_by_itself(user: TestClient, place: Place, l
     assert "c.stl" in text.partition("Left as it is")[2]
 
 
+def test_what_was_left_out_is_never_shown_as_completed(user: TestClient, place: Place, library: Library, folder: Path):
+    _conflict(library, folder, "a.stl")
+    (folder / "link.stl").symlink_to(folder / "a.stl")
+    (folder / "new.stl").write_bytes(b"new")
+    page = _chosen(user, place, folder, conflict="ask")
+    ended = _carried_out(user, page)
+    for text in (ended, _text(user, "/sync")):
+        assert 'class="state incomplete"' in text
+    assert 'class="state completed"' not in ended
+    assert "All but 2 files are in step. 1 conflict waits for your choice" in ended
+    assert "symbolic link" in ended
+    nothing = _text(user, page)
+    assert "1 conflict waits for your choice. 1 cannot be synchronized" in nothing
+    assert "note ok" not in nothing
+
+
 def test_a_choice_about_what_is_no_conflict_is_refused(user: TestClient, place: Place, folder: Path, library: Library):
     library.publish("a.stl", b"x")
     page = _chosen(user, place, folder)

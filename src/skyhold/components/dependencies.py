@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from skyhold.components.in_parallel import in_parallel
 from skyhold.components.inventory import read_current, read_version, take_inventory
-from skyhold.components.layout import check_component_id, dependent_of_key, needed_key, needed_prefix
+from skyhold.components.layout import NEEDED, check_component_id, dependent_of_key, needed_key, needed_prefix
 from skyhold.components.manifest import Dependency, Version
 from skyhold.errors import ComponentNotFoundError, DependencyError
 from skyhold.storage.contract import Store
@@ -21,6 +21,7 @@ __all__ = [
     "check_not_needed",
     "dependency_graph",
     "list_dependents",
+    "list_needed",
     "mark_dependencies",
     "resolve_dependencies",
 ]
@@ -143,6 +144,20 @@ def list_dependents(store: Store, component_id: str) -> list[str]:
         if any(each.component == component_id for each in version.dependencies):
             found.append(by)
     return sorted(found)
+
+
+def list_needed(store: Store, prefix: str = "") -> Iterator[str]:
+    """Yield the components whose id starts with ``prefix`` that others have named at some time: by listing alone.
+
+    Example:
+        >>> from skyhold.storage.opening import open_store
+        >>> store = open_store("memory://list-needed-example")
+        >>> mark_dependencies(store, "robot", [Dependency("arm.stl")])
+        >>> list(list_needed(store))
+        ['arm.stl']
+    """
+    marks = (dependent_of_key(info.key) for info in store.list(NEEDED + prefix))
+    return (mark[0] for mark in marks if mark is not None)
 
 
 def check_not_needed(store: Store, component_id: str) -> None:

@@ -97,7 +97,7 @@ class SyncResult:
         plan: What was planned first.
         done: What was done, in all rounds.
         unchanged: How many files agreed already.
-        kept: The paths under which the local content of conflicts lies now, by path.
+        kept: Where the local content lies now of conflicts, and of deleted files that no version has any more; by path.
         left: What was left as it is, with the reason.
         waiting: Conflicts that were left, since nobody has chosen yet; they are in ``left`` too.
         problems: Paths that could not be synchronized, each with the reason.
@@ -129,7 +129,12 @@ class SyncResult:
             >>> SyncResult(SyncPlan(()), problems={"link": "a symbolic link, which is not followed"}).success
             False
         """
-        return not (self.failures or self.problems or self.waiting or self.stopped)
+        return not (self.left_out or self.stopped)
+
+    @property
+    def left_out(self) -> int:
+        """How many files failed, have a problem, or wait for a choice."""
+        return len(self.failures.keys() | self.problems.keys() | set(self.waiting))
 
     @property
     def conflicts(self) -> list[str]:
@@ -187,8 +192,10 @@ class SyncResult:
         lines = [f"{self._verb()} in {human_time(self.seconds)}: {', '.join(words) or 'nothing to do'}{moved}"]
         if self.dry_run:
             lines += [f"  {line}" for line in self.plan.lines()]
+        conflicts = frozenset(self.conflicts)
         lines += [
-            f"  conflict: {path}, the local content is kept as {kept}" for path, kept in sorted(self.kept.items())
+            f"  {'conflict' if path in conflicts else 'deleted'}: {path}, the local content is kept as {kept}"
+            for path, kept in sorted(self.kept.items())
         ]
         if not self.dry_run:
             lines += _told("left", self.left) + _told("problem", self.problems)
@@ -202,8 +209,7 @@ class SyncResult:
             return "Planned"
         if self.stopped:
             return "Stopped"
-        missing = len(self.failures.keys() | self.problems.keys() | set(self.waiting))
-        return f"Synchronized all but {missing:,}" if missing else "Synchronized"
+        return f"Synchronized all but {self.left_out:,}" if self.left_out else "Synchronized"
 
 
 def _told(word: str, reasons: Mapping[str, str]) -> list[str]:

@@ -10,13 +10,15 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
+from skyhold.components.dependencies import list_needed
 from skyhold.components.folder_scan import Stamp, folders_of, hash_unchanged
+from skyhold.components.layout import pruned_key
 from skyhold.components.library import Library
 from skyhold.components.manifest import Head, Version
 from skyhold.components.sync_config import SyncConfig, SyncResult
 from skyhold.components.sync_files import SyncFiles
 from skyhold.components.sync_listing import FreePlaces
-from skyhold.components.sync_locks import SeenLocks
+from skyhold.components.sync_locks import SeenLocks, SeenNames
 from skyhold.components.sync_state import Remembered, SyncState
 from skyhold.components.sync_view import View, ask_for, token_of
 from skyhold.errors import ComponentNotFoundError, ConflictError
@@ -74,6 +76,7 @@ class SyncWork:
         self._run = run
         self._store = self._counted.store
         self._locks = SeenLocks(self._counted.locks, config.prefix)
+        self._needed = SeenNames(lambda: list_needed(self._store, config.prefix))
         if any(action.kind not in _LOCAL for action in actions):
             self._counted.create()
         new = (action.to or action.path for action in actions if action.kind in _NEW)
@@ -130,8 +133,11 @@ class SyncWork:
         self._note(path, seen, found)
 
     def _delete_local(self, action: SyncAction) -> None:
-        self._check_deleted(action)
-        self._files.remove(self._name_of(action.path), self._view.stamps[action.path])
+        name, seen = self._name_of(action.path), self._view.stamps[action.path]
+        if not self._check_deleted(action):  # old versions were let go: here is the last copy
+            kept, seen = self._files.keep_in_trash(name, seen)
+            self._result.kept[action.path] = str(kept)
+        self._files.remove(name, seen)
         self._state.forget(action.path)
 
     def _delete_remote(self, action: SyncAction) -> None:
@@ -239,38 +245,60 @@ class SyncWork:
     def _tell_bytes(self, size_bytes: int) -> None:
         self._run.progress.advance(0, bytes=size_bytes)
 
-    def _check_deleted(self, action: SyncAction) -> None:
-        """Make sure that a component is deleted, and can be had again from the history."""
-        path = action.path
-        newest = self._counted.reconcile(self._component(path))
-        if newest is None and self._was_part_of_another(path, action.agreed):
-            return
+    def _check_deleted(self, action: SyncAction) -> bool:
+        """Make sure that a component is deleted; return whether a version still has what the folder has."""
+        assert action.agreed is not None
+        component_id = self._component(action.path)
+        newest = self._counted.reconcile(component_id)
+        if newest is not None and newest.is_deleted:
+            return newest.parents == (action.agreed.version,) or self._keeps(component_id, "", action.agreed)
+        kept = self._keeps_around(component_id, action.agreed) if newest is None else None
+        if kept is not None:
+            return kept
         if newest is None:  # its history is gone too: here is the last copy
-            self._state.forget(path)
-        if newest is None or not newest.is_deleted:
-            raise self._moved_on(path)
+            self._state.forget(action.path)
+        raise self._moved_on(action.path)
 
-    def _was_part_of_another(self, path: str, agreed: Agreed | None) -> bool:
-        """Whether a file was one of several of a component around it, which has it no longer, but knows its content."""
-        component_id = self._component(path)
+    def _keeps_around(self, component_id: str, agreed: Agreed) -> bool | None:
+        """Whether a component around a file, which has it no longer, keeps its content; None where it never had it."""
         for folder in folders_of(component_id):
             name = component_id[len(folder) + 1 :]
             try:
                 newest = self._counted.info(folder)
-                before = self._counted.info(folder, agreed.version if agreed and agreed.version else newest.number)
             except ComponentNotFoundError:
                 continue
-            is_gone = name not in {entry.name for entry in newest.files}
-            return is_gone and any(
-                (entry.name, entry.sha256) == (name, agreed and agreed.sha256) for entry in before.files
-            )
-        return False
+            if name in {entry.name for entry in newest.files}:
+                return None
+            if self._keeps(folder, name, agreed):
+                return True
+            was_pruned = agreed.version is not None and self._store.exists(pruned_key(folder, agreed.version))
+            return False if was_pruned else None
+        return None
+
+    def _keeps(self, component_id: str, name: str, agreed: Agreed) -> bool:
+        """Whether a version of a component has what was agreed: that which was seen then, or any if it was pruned."""
+
+        def has(version: Version) -> bool:
+            return any((entry.name, entry.sha256) == (name, agreed.sha256) for entry in version.files)
+
+        try:
+            return has(self._counted.info(component_id, agreed.version or "latest"))
+        except ComponentNotFoundError:
+            return any(has(version) for version in self._counted.log(component_id))
 
     def _delete_component(self, path: str, remote: RemoteFile | None, agreed: Agreed | None) -> None:
         expected = _version_of(remote, agreed)
         if expected is None or self._files.has(self._name_of(path)):
             raise self._moved_on(path)
-        self._counted.delete(self._component(path), expected=expected, message="deleted in a synchronized folder")
+        component_id = self._component(path)
+        self._locks.check(component_id)
+        self._counted.delete(
+            component_id,
+            message="deleted in a synchronized folder",
+            expected=expected,
+            ignore_lock=True,
+            even_if_needed=component_id not in self._needed.names(),
+        )
 
     def _note(self, path: str, stamp: Stamp, remote: RemoteFile) -> None:
         if remote.sha256 is None:
