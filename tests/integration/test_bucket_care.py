@@ -178,8 +178,11 @@ class TestAzure:
 
     def test_rules_are_the_accounts_and_come_as_a_command(self, azurite: LocalServer):
         bucket = open_bucket(f"az://{make_container(azurite)}", **azurite.options)
+        moves = [LifecycleRule("skyhold-history", "move", 90, ".skyhold/blobs/", "Cool")]
+        with pytest.raises(UnsupportedError, match="set lifecycle rules"):
+            bucket.check_lifecycle(moves)  # a dry run does not promise what cannot be done
         with pytest.raises(UnsupportedError, match="set lifecycle rules") as caught:
-            bucket.set_lifecycle([LifecycleRule("skyhold-history", "move", 90, ".skyhold/blobs/", "Cool")])
+            bucket.set_lifecycle(moves)
         policy = json.loads(caught.value.remedy.partition("--policy ")[2].strip("'"))
         rule = policy["rules"][0]["definition"]
         assert rule["actions"] == {"baseBlob": {"tierToCool": {"daysAfterModificationGreaterThan": 90}}}

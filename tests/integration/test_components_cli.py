@@ -244,6 +244,7 @@ def test_what_becomes_of_old_contents_is_shown_and_set(say: Say, place: tuple[st
     code, lines, beside = say("comp", "lifecycle", place[0])
     if not place[1]:
         assert (code, lines[0]["error"]["code"]) == (1, "unsupported"), beside
+        assert say("comp", "lifecycle", place[0], "--set", "--dry-run")[0] == 1
         return
     assert lines[-1]["summary"] == {"rules": 0, "others": 0}
     assert say("comp", "lifecycle", place[0], "--set", "--days", "45", "--dry-run")[1][1]["days"] == 45

@@ -42,7 +42,9 @@ def lifecycle(
     others: Sequence[str] = ()
     if put:
         rules: Sequence[LifecycleRule] = library_rules(library, history_after_days=days, storage_class=storage_class)
-        if not common.dry_run:
+        if common.dry_run:
+            bucket.check_lifecycle(rules)
+        else:
             bucket.set_lifecycle(rules)
     else:
         rules, others = bucket.lifecycle()

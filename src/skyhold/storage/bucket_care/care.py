@@ -115,6 +115,10 @@ class BucketCare(ABC):
 
     def set_lifecycle(self, rules: Iterable[LifecycleRule]) -> None:
         """Put these rules in the place of all that were set here; those of others stay."""
+        self.check_lifecycle(rules)
+
+    def check_lifecycle(self, rules: Iterable[LifecycleRule]) -> None:
+        """Refuse rules that cannot be set here, and change nothing."""
         raise self.unsupported("set lifecycle rules", self.lifecycle_by_hand(tuple(rules)))
 
     def lifecycle_by_hand(self, rules: Sequence[LifecycleRule]) -> str:
