@@ -125,6 +125,7 @@ def test_a_server_that_takes_everything_for_a_bucket_loses_none(rclone: LocalSer
     for work in (
         lambda: bucket.set_lifecycle([]),
         lambda: bucket.set_lifecycle(_RULES),
+        lambda: bucket.check_lifecycle(_RULES),
         lambda: bucket.set_public(public=False),
         lambda: bucket.set_public(public=True),
         lambda: bucket.set_encryption("AES256"),

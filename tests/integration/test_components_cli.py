@@ -214,6 +214,9 @@ def test_watching_ends_within_two_seconds_of_ctrl_c(work: Path, tmp_path: Path):
         assert "2 uploaded" in process.stdout.readline()
         (work / "new.txt").write_text("new")
         assert "1 uploaded" in process.stdout.readline()
+        (work / "link").symlink_to(work)
+        assert "Synchronized all but 1 in" in process.stdout.readline()
+        assert "problem: link" in process.stdout.readline()
         begun = time.monotonic()
         process.send_signal(signal.SIGINT)
         assert process.wait(10) == 130

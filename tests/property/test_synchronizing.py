@@ -9,6 +9,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from datetime import datetime, timedelta, tzinfo
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -18,8 +19,9 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
-from skyhold.components import folder_scan, sync_view
+from skyhold.components import folder_scan, publication, publisher, sync_session, sync_view
 from skyhold.components.library import Library
+from skyhold.components.sync_config import SyncResult
 from skyhold.storage.contract import Store
 from skyhold.storage.opening import open_store
 from skyhold.storage.wrappers.delegating import DelegatingStore
@@ -88,6 +90,29 @@ class _Watched(DelegatingStore):
         self._do(lambda: self._inner.delete(keys))
 
 
+class _Clock(datetime):
+    """The clock of the machine that is at work."""
+
+    off = timedelta(0)
+
+    @classmethod
+    def now(cls, tz: tzinfo | None = None) -> datetime:  # type: ignore[override]
+        return datetime.now(tz) + cls.off
+
+
+class _Machine(Machine):
+    """A machine whose clock may be wrong."""
+
+    clock_off = timedelta(0)
+
+    def sync(self, **options: Any) -> SyncResult:
+        others, _Clock.off = _Clock.off, self.clock_off
+        try:
+            return super().sync(**options)
+        finally:
+            _Clock.off = others
+
+
 class _Local:
     """The calls that change a folder; one of a number is the process's last."""
 
@@ -117,7 +142,7 @@ class Synchronizing(RuleBasedStateMachine):
         self.inner = open_store(f"memory://sync-{uuid4().hex}")
         self.stores = [_Watched(self.inner), _Watched(self.inner)]
         self.machines = [
-            Machine(self.root / f"machine{number}", Library(store, author=f"m{number}"), confirmed=True)
+            _Machine(self.root / f"machine{number}", Library(store, author=f"m{number}"), confirmed=True)
             for number, store in enumerate(self.stores)
         ]
         self.written = 0
@@ -204,6 +229,10 @@ class Synchronizing(RuleBasedStateMachine):
         self.machines[who].sync()
         self.stores[who].arm(None)
 
+    @rule(who=_WHO, days=st.sampled_from([-10_000, -1, 0, 1, 10_000]))
+    def a_machines_clock_is_set(self, who: int, days: int) -> None:
+        self.machines[who].clock_off = timedelta(days=days)
+
     @rule(who=_WHO)
     def a_machine_loses_its_state(self, who: int) -> None:
         for file in self.machines[who].folder.glob(".skyhold-sync.sqlite*"):
@@ -231,6 +260,8 @@ def one_thing_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """Kill at the same request each time; sizes tell contents apart, so no clock need tick between two edits."""
     monkeypatch.setattr(sync_view, "_ASKING", 1)
     monkeypatch.setattr(folder_scan, "_TICK_NS", 0)
+    for module in (publication, publisher, sync_session):
+        monkeypatch.setattr(module, "datetime", _Clock)
 
 
 def _run(examples: int) -> None:

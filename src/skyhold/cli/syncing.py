@@ -182,6 +182,14 @@ def _sides(source: str, target: str) -> tuple[Path, str, Direction]:
 
 def _go_on(synchronizer: StorageSynchronizer, printer: Printer, *, watch: bool, every: str) -> int:
     stop = threading.Event()
+    told: set[str] = set()
+
+    def on_result(result: SyncResult) -> None:
+        nonlocal told
+        left_out = {*result.problems, *result.waiting}
+        if result.done or left_out != told or printer.as_json:
+            _tell(printer, result)
+        told = left_out
 
     def on_error(error: SkyholdError) -> None:
         show_error(str(error), error.remedy, code=error.code, as_json=printer.as_json)
@@ -192,7 +200,7 @@ def _go_on(synchronizer: StorageSynchronizer, printer: Printer, *, watch: bool, 
                 synchronizer,
                 watch=watch,
                 every_s=_seconds(every) if every else None,
-                on_result=lambda result: _tell_change(printer, result),
+                on_result=on_result,
                 on_error=on_error,
                 stop=stop,
             )
@@ -212,11 +220,6 @@ def _seconds(text: str) -> float:
     if found is None or not float(found.group(1)):
         raise BadOptionError(f"--every {text!r} is not a time", remedy="Write 30s, 10m, 2h or 1d")
     return float(found.group(1)) * _UNITS_S[found.group(2)]
-
-
-def _tell_change(printer: Printer, result: SyncResult) -> None:
-    if result.done or result.failures or printer.as_json:
-        _tell(printer, result)
 
 
 def _exit_code(result: SyncResult) -> int:
