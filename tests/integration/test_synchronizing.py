@@ -993,7 +993,7 @@ def test_new_files_take_four_requests_each_and_edits_and_deletions_seven(machine
     for number in range(10):
         (machine.folder / f"sub/f{number}").unlink()
     deleted = requests_of(lambda: machine.sync(confirmed=True))
-    assert deleted["write"] == 20  # that it is deleted, and which version counts; stores do not count deletions as writes
+    assert deleted["write"] == 20  # a record and a head each; deletions themselves count as neither
     assert deleted["read"] <= 41
     assert deleted["list"] <= idle["list"] + 2  # of locks, and of what is needed
     assert machine.local == machine.remote == {"first": "so that the library is there"}

@@ -96,7 +96,7 @@ class _Clock(datetime):
     off = timedelta(0)
 
     @classmethod
-    def now(cls, tz: tzinfo | None = None) -> datetime:  # type: ignore[override]
+    def now(cls, tz: tzinfo | None = None) -> datetime:
         return datetime.now(tz) + cls.off
 
 

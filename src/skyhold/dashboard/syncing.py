@@ -90,9 +90,9 @@ def _asked(run: JournalEntry) -> Mapping[str, Any]:
 
 def _state(run: JournalEntry) -> str:
     """Return how a synchronization ended; one that has left something out is not called complete."""
-    counts = run.receipt.counts if run.receipt else {}
-    is_incomplete = run.state == "completed" and (counts.get("problems") or counts.get("waiting"))
-    return "incomplete" if is_incomplete else run.state
+    if run.state == "completed" and run.receipt and run.receipt.counts.keys() & {"problems", "waiting"}:
+        return "incomplete"
+    return run.state
 
 
 def _choose_pair(request: Request, form: Form) -> Response:
