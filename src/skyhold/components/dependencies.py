@@ -170,7 +170,11 @@ def check_not_needed(store: Store, component_id: str) -> None:
     if needing:
         shown = ", ".join(repr(each) for each in needing[:5]) + (" and others" if len(needing) > 5 else "")  # noqa: PLR2004
         raise _refusal(
-            store, component_id, f"it is needed by {shown}", "Delete those first, or force it", operation="delete"
+            store,
+            component_id,
+            f"it is needed by {shown}",
+            "Delete those first, or give even_if_needed=True (--even-if-needed)",
+            operation="delete",
         )
 
 
