@@ -23,7 +23,8 @@ from PIL import Image
 from playwright.sync_api import Page, expect, sync_playwright
 
 from skyhold.components.library import Library
-from skyhold.dashboard.desk import Desk, make_place
+from skyhold.dashboard.desk import Desk
+from skyhold.dashboard.place import make_place
 from skyhold.dashboard.serving import Address, serve
 from skyhold.demo.story import tell_story
 from skyhold.runs.journal import default_journal

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from skyhold.dashboard.desk import make_place
+from skyhold.dashboard.place import make_place
 
 _MB = 1_000_000
 _BLOCK = bytes(range(256)) * 4096

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import textwrap
 from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -97,6 +98,18 @@ def test_the_keyboard_reaches_a_run(browser: Browser, link: str, run: subprocess
             break
     page.keyboard.press("Enter")
     page.wait_for_url(f"**/runs/{run_id}")
+
+
+def test_two_dashboards_at_once_do_not_lock_each_other(browser: Browser, link: str):
+    with contextmanager(served)(Desk(default_journal())) as other:
+        context = opened(browser, link)
+        page = context.new_page()
+        page.goto(other)
+        page.wait_for_url(f"{other.partition('/enter')[0]}/runs")
+        for each in (link, other, link):
+            page.goto(f"{each.partition('/enter')[0]}/storage")
+            expect(page.get_by_role("heading", level=1)).to_have_text("Storage")
+        context.close()
 
 
 def test_a_page_of_another_site_gets_nothing(browser: Browser, link: str):

@@ -15,7 +15,8 @@ from campaign_samples import ATTACK, YearSimulator, make_campaign
 from conftest import make_bucket
 from dashboard_client import OWN, entered
 from skyhold.dashboard.campaign_desk import CampaignDesk
-from skyhold.dashboard.desk import Desk, Place, make_place
+from skyhold.dashboard.desk import Desk
+from skyhold.dashboard.place import Place, make_place
 from skyhold.runs.journal import Journal, default_journal
 from skyhold.storage.opening import open_store
 from skyhold.testing.servers import LocalServer

@@ -14,7 +14,8 @@ from playwright.sync_api import Browser, Page, expect
 from browser import SAID_BY_3D, faults_in_both_schemes, scrolls_sideways_on_a_phone, served, watched
 from mesh_samples import as_binary_stl, box, gear
 from skyhold.components.library import Library
-from skyhold.dashboard.desk import Desk, Place, make_place
+from skyhold.dashboard.desk import Desk
+from skyhold.dashboard.place import Place, make_place
 from skyhold.runs.journal import Journal
 
 

@@ -14,7 +14,8 @@ from mesh_samples import as_binary_stl, box, gear, joined
 from skyhold.components.library import Library
 from skyhold.components.sync_config import SyncConfig
 from skyhold.components.synchronizing import StorageSynchronizer
-from skyhold.dashboard.desk import Desk, Place, make_place
+from skyhold.dashboard.desk import Desk
+from skyhold.dashboard.place import Place, make_place
 from skyhold.runs.journal import default_journal
 
 

@@ -1,5 +1,6 @@
 """Storage and connections in a real Chromium: dropping files, going through big folders, trying a store."""
 
+import filecmp
 from collections.abc import Generator
 from pathlib import Path
 
@@ -8,7 +9,8 @@ from playwright.sync_api import Browser, Page, expect
 
 from browser import DROP_FILE, faults_in_both_schemes, scrolls_sideways_on_a_phone, served, watched
 from skyhold.components.library import Library
-from skyhold.dashboard.desk import Desk, Place, make_place
+from skyhold.dashboard.desk import Desk
+from skyhold.dashboard.place import Place, make_place
 from skyhold.records.formats.csv import CSVInputAdapter, CSVOutputAdapter
 from skyhold.records.pipe import Pipe
 from skyhold.runs.journal import default_journal
@@ -99,6 +101,22 @@ def test_a_download_is_the_file(page: Page, folder: Path, place: Place, tmp_path
     assert download.value.suggested_filename == "é x.html"
     download.value.save_as(tmp_path / "there")
     assert (tmp_path / "there").read_bytes() == (folder / "é x.html").read_bytes()
+
+
+@pytest.mark.slow
+def test_200_mb_go_up_and_come_down(page: Page, folder: Path, place: Place, tmp_path: Path):
+    file = tmp_path / "big.bin"
+    with file.open("wb") as out:
+        for number in range(200):
+            out.write(number.to_bytes(4, "big") * 262_144)
+    page.get_by_role("link", name=place.uri).click()
+    _await_script(page)
+    page.get_by_label("Upload into this folder").set_input_files(file)
+    page.get_by_role("link", name="big.bin").click(timeout=120_000)
+    assert filecmp.cmp(folder / "big.bin", file, shallow=False)
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Download", exact=True).click()
+    assert filecmp.cmp(download.value.path(), file, shallow=False)
 
 
 def test_a_store_is_tried_line_by_line(page: Page, place: Place):

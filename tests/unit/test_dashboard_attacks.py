@@ -14,7 +14,8 @@ from campaign_samples import YearSimulator, make_campaign
 from dashboard_client import HERE, OWN, client_for, entered
 from skyhold.components.library import Library
 from skyhold.dashboard.application import make_application
-from skyhold.dashboard.desk import Desk, make_place
+from skyhold.dashboard.desk import Desk
+from skyhold.dashboard.place import make_place
 from skyhold.dashboard.safety import Keyring
 from skyhold.runs.journal import Journal
 from skyhold.storage.opening import open_store

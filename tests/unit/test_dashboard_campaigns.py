@@ -2,6 +2,7 @@
 
 import io
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -13,8 +14,11 @@ from starlette.testclient import TestClient
 
 from campaign_samples import ATTACK, YearSimulator, make_campaign
 from dashboard_client import OWN, entered
+from skyhold.cli.simulators import simulators_by_name
 from skyhold.dashboard.campaign_desk import CampaignDesk
-from skyhold.dashboard.desk import Desk, Place, make_place
+from skyhold.dashboard.campaign_list import CampaignList, Listed
+from skyhold.dashboard.desk import Desk
+from skyhold.dashboard.place import Place, make_place
 from skyhold.errors import BadOptionError
 from skyhold.runs.journal import Journal, default_journal
 from skyhold.simulation.campaign import Campaign
@@ -227,6 +231,35 @@ def test_campaigns_of_the_places_are_among_the_runs_with_what_their_workers_left
     assert "/runs/20" not in user.get("/runs?state=killed").text
 
 
+def test_campaigns_right_in_a_place_are_listed_like_places(finished: Place, tmp_path: Path):
+    above = make_place(str(Path(finished.uri).parent))
+    desk = Desk(Journal(tmp_path / "journal"), {above.name: above}, campaigns=CampaignDesk(find_year))
+    user = entered(desk)
+    assert f'<a href="/campaigns/{finished.name}">{finished.uri}</a>' in user.get("/campaigns").text
+    runs = user.get("/runs").text
+    assert "12 of 12 cases" in runs
+    assert f'<a href="/campaigns/{finished.name}/runs/' in runs
+    assert user.get(_page(finished, "/table")).status_code == 200
+    assert finished.name not in user.get("/storage").text, "it is no further place"
+
+
+def test_a_campaign_that_is_a_place_and_lies_in_one_is_listed_once(finished: Place, tmp_path: Path):
+    above, same = make_place(str(Path(finished.uri).parent)), make_place(f"file://{finished.uri}/")
+    places = {place.name: place for place in (above, finished, same)}
+    user = entered(Desk(Journal(tmp_path / "journal"), places, campaigns=CampaignDesk(find_year)))
+    assert user.get("/campaigns").text.count("12 of 12 cases") == 1
+
+
+def test_a_campaign_that_has_gone_is_listed_no_more(tmp_path: Path):
+    make_campaign(str(tmp_path / "in" / "study"), YearSimulator(), insulations=1)
+    above = make_place(str(tmp_path / "in"))
+    desk = CampaignDesk(find_year)
+    assert [found.uri for found in desk.listed([above], wait_s=60)] == [str(tmp_path / "in" / "study")]
+    shutil.rmtree(tmp_path / "in" / "study")
+    campaigns = CampaignList(lambda place: Listed(place.name, place.uri, desk.survey(place).look(), ()))
+    assert not campaigns.listed([above], wait_s=60)
+
+
 def test_no_run_is_listed_twice(finished: Place):
     journal = default_journal()
     desk = Desk(journal, {finished.name: finished}, campaigns=CampaignDesk(find_year))
@@ -311,8 +344,19 @@ def test_a_simulator_that_is_not_here_cannot_be_started_here(desk: Desk, user: T
     place = make_place(str(tmp_path / "far"))
     desk.add([place])
     desk.campaigns = CampaignDesk()
-    assert "Start here" not in user.get(_page(place)).text
+    text = user.get(_page(place)).text
+    assert "Start here" not in text
+    assert "Its simulator <code>year</code> is not known to this dashboard" in text
+    assert "--simulator module:name</pre>" in text
     assert user.post(f"/campaigns/{place.name}/work", data={"workers": "1"}, headers=OWN).status_code == 400
+
+
+def test_the_command_finds_simulators_by_what_they_call_themselves():
+    find = simulators_by_name(["campaign_samples:YearSimulator"])
+    assert isinstance(find("year"), YearSimulator)
+    assert find("energyplus").name == "energyplus"
+    with pytest.raises(BadOptionError, match="does not come with skyhold"):
+        find("none")
 
 
 def test_the_stream_of_a_campaign_that_has_ended_ends(user: TestClient, finished: Place):

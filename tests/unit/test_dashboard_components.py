@@ -17,7 +17,8 @@ from starlette.testclient import TestClient
 from dashboard_client import OWN, entered
 from mesh_samples import as_binary_stl, box, gear
 from skyhold.components.library import Library
-from skyhold.dashboard.desk import Desk, Place, make_place
+from skyhold.dashboard.desk import Desk
+from skyhold.dashboard.place import Place, make_place
 from skyhold.runs.journal import default_journal
 
 _PART = {**OWN, "HX-Request": "true"}

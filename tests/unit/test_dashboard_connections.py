@@ -8,7 +8,8 @@ from starlette.testclient import TestClient
 from conftest import make_bucket
 from dashboard_client import OWN, entered
 from skyhold.config import load_profile
-from skyhold.dashboard.desk import Desk, Place, make_place
+from skyhold.dashboard.desk import Desk
+from skyhold.dashboard.place import Place, make_place
 from skyhold.profiles import list_profiles
 from skyhold.runs.journal import Journal
 from skyhold.testing.servers import LocalServer

@@ -11,7 +11,8 @@ from starlette.testclient import TestClient
 
 from dashboard_client import OWN, entered
 from skyhold.components.library import Library
-from skyhold.dashboard.desk import Desk, Place, make_place
+from skyhold.dashboard.desk import Desk
+from skyhold.dashboard.place import Place, make_place
 from skyhold.runs.journal import default_journal
 from skyhold.simulation.campaign import Campaign
 from skyhold.simulation.case import Case

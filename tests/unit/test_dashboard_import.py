@@ -12,7 +12,8 @@ from starlette.testclient import TestClient
 
 from dashboard_client import OWN, entered
 from skyhold.components.config import CloudStorageConfig, config_file
-from skyhold.dashboard.desk import Desk, make_place
+from skyhold.dashboard.desk import Desk
+from skyhold.dashboard.place import make_place
 from skyhold.runs.journal import Journal
 from skyhold.storage.diagnosis import open_diagnosis
 

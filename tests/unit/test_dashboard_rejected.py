@@ -7,7 +7,8 @@ import pytest
 from pydantic import BaseModel
 
 from dashboard_client import entered
-from skyhold.dashboard.desk import Desk, make_place
+from skyhold.dashboard.desk import Desk
+from skyhold.dashboard.place import make_place
 from skyhold.records.formats.csv import CSVInputAdapter, CSVOutputAdapter
 from skyhold.records.formats.detection import find_format
 from skyhold.records.pipe import Pipe

@@ -13,7 +13,8 @@ import pytest
 from starlette.testclient import TestClient
 
 from dashboard_client import OWN, entered
-from skyhold.dashboard.desk import Desk, make_place
+from skyhold.dashboard.desk import Desk
+from skyhold.dashboard.place import make_place
 from skyhold.errors import ConflictError
 from skyhold.runs.event import Event
 from skyhold.runs.journal import Journal

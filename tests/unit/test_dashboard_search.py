@@ -15,7 +15,8 @@ from starlette.testclient import TestClient
 
 from dashboard_client import OWN, entered
 from mesh_samples import as_binary_stl, box
-from skyhold.dashboard.desk import Desk, Place, make_place
+from skyhold.dashboard.desk import Desk
+from skyhold.dashboard.place import Place, make_place
 from skyhold.runs.journal import Journal
 from skyhold.storage.browsing import browse_folder
 from skyhold.storage.contract import Store

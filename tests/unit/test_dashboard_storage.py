@@ -14,7 +14,8 @@ from starlette.testclient import TestClient
 
 from conftest import make_bucket
 from dashboard_client import OWN, entered
-from skyhold.dashboard.desk import Desk, Place, make_place
+from skyhold.dashboard.desk import Desk
+from skyhold.dashboard.place import Place, make_place
 from skyhold.dashboard.uploading import receive_object
 from skyhold.errors import IntegrityError
 from skyhold.runs.journal import Journal

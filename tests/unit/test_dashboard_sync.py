@@ -12,7 +12,8 @@ from dashboard_client import OWN, entered
 from skyhold.components.library import Library
 from skyhold.components.sync_config import SyncConfig
 from skyhold.components.synchronizing import StorageSynchronizer
-from skyhold.dashboard.desk import Desk, Place, make_place
+from skyhold.dashboard.desk import Desk
+from skyhold.dashboard.place import Place, make_place
 from skyhold.runs.journal import default_journal
 
 

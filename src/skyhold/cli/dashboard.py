@@ -8,6 +8,7 @@ from cyclopts import Parameter
 
 from skyhold.cli.options import Common
 from skyhold.cli.output import Printer
+from skyhold.cli.simulators import simulators_by_name
 from skyhold.config import environment
 from skyhold.errors import MissingExtraError
 from skyhold.profiles import list_profiles
@@ -23,6 +24,7 @@ def ui(
     host: str = "127.0.0.1",
     port: int = 0,
     name: Annotated[list[str] | None, Parameter(negative="")] = None,
+    simulator: Annotated[list[str] | None, Parameter(negative="")] = None,
     browser: bool = True,
     common: Common = _DEFAULT,
 ) -> int:
@@ -37,11 +39,15 @@ def ui(
         host: Address to listen on.
         port: 0 takes a free one.
         name: A further host name by which browsers may ask for it.
+        simulator: A simulator of your own, as module:name or file.py:name, that pages of its campaigns may start workers
+            with. EnergyPlus is there by itself.
         browser: Open the browser.
         common: Options of every command.
     """
     try:
-        from skyhold.dashboard.desk import Desk, make_place  # noqa: PLC0415 - the extra `dashboard`, for this command alone
+        from skyhold.dashboard.campaign_desk import CampaignDesk  # noqa: PLC0415 - the extra `dashboard`, for this alone
+        from skyhold.dashboard.desk import Desk  # noqa: PLC0415
+        from skyhold.dashboard.place import make_place  # noqa: PLC0415
         from skyhold.dashboard.serving import Address, serve  # noqa: PLC0415
     except ImportError as error:
         raise MissingExtraError.of("dashboard", "skyhold ui") from error
@@ -56,7 +62,8 @@ def ui(
         if browser and sys.stdout.isatty():
             webbrowser.open(link)
 
-    desk = Desk(default_journal(), may_open=address.is_local)
+    campaigns = CampaignDesk(simulators_by_name(simulator or ()))
+    desk = Desk(default_journal(), may_open=address.is_local, campaigns=campaigns)
     desk.add(make_place(profile.uri, profile.name) for profile in list_profiles() if profile.uri)
     given = [make_place(uri, common.profile or "", common.given_options()) for uri in uris]
     desk.add(given)

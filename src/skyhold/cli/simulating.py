@@ -10,13 +10,12 @@ from skyhold.cli.campaign_status import tell
 from skyhold.cli.models import load_object
 from skyhold.cli.options import Common
 from skyhold.cli.output import Printer, format_table
+from skyhold.cli.simulators import load_simulator
 from skyhold.errors import BadOptionError
 from skyhold.runs.bar import ProgressBar
 from skyhold.simulation.campaign import Campaign
 from skyhold.simulation.campaign_record import Rules
 from skyhold.simulation.forecasting import forecast
-from skyhold.simulation.simulator import Simulator
-from skyhold.simulation.simulator_choice import find_simulator
 from skyhold.simulation.worker import work as work_on
 
 __all__ = ["cancel", "collect", "plan", "retry", "show_table", "work"]
@@ -108,7 +107,7 @@ def plan(
         printer.summary(f"{added} of {count} cases are new in {uri}", cases=count, added=added, uri=uri)
         return 0
     rules = _rules(making)
-    engine = _simulator(making.simulator)
+    engine = load_simulator(making.simulator)
     Campaign.create(uri, planned, simulator=engine, rules=rules, shards=making.shards, **options)
     printer.summary(f"{count} cases in {uri}; run: skyhold sim work {uri}", cases=count, uri=uri)
     return 0
@@ -140,7 +139,7 @@ def work(
         common: Options of every command.
     """
     printer = Printer(as_json=common.json)
-    engine = _simulator(simulator)
+    engine = load_simulator(simulator)
     listeners = (ProgressBar(),) if common.progress and not common.json else ()
     if among != 1 and shard is None:
         raise BadOptionError(
@@ -256,7 +255,7 @@ def _forecast(
 ) -> int:
     found = forecast(
         planned,
-        simulator=_simulator(making.simulator),
+        simulator=load_simulator(making.simulator),
         probes=forecasting.probes,
         workers=forecasting.workers,
         uri=uri or None,
@@ -268,13 +267,6 @@ def _forecast(
         print(found)
     printer.summary("nothing was written", **found.as_dict())
     return _FAILED if found.failed else 0
-
-
-def _simulator(name: str) -> Simulator:
-    if not name:
-        return find_simulator()
-    found = load_object(name, argument="--simulator")
-    return found() if isinstance(found, type) else found
 
 
 def _short(value: Any) -> str:

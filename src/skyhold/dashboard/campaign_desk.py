@@ -7,24 +7,24 @@ from collections import OrderedDict
 from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
+from skyhold.dashboard.campaign_list import CampaignList, Listed
+from skyhold.dashboard.place import Place
 from skyhold.errors import ConflictError, ResultError, SkyholdError
 from skyhold.runs.asked import redact_text
 from skyhold.runs.event import Event
-from skyhold.runs.receipt import Receipt
 from skyhold.simulation.campaign import Campaign
 from skyhold.simulation.simulator import Simulator
-from skyhold.simulation.survey import CaseView, Look, Survey, is_campaign
+from skyhold.simulation.survey import CaseView, Look, Survey
 from skyhold.simulation.worker import find_simulator
-from skyhold.storage.contract import Store
 from skyhold.storage.location import parse_location
 from skyhold.storage.wrappers.prefixed import PrefixedStore
 
 if TYPE_CHECKING:
     from skyhold.simulation.kept import KeptResults  # pyarrow
 
-__all__ = ["CampaignDesk", "Listed", "LocalWork", "PlaceLike"]
+__all__ = ["CampaignDesk", "LocalWork"]
 
 _LOG = logging.getLogger("skyhold.dashboard")
 _LOCAL = {"file", "memory", "mock"}
@@ -32,46 +32,9 @@ _FRESH_LOCAL_S = 0.5
 _FRESH_S = 4.0
 _SETTLED = 8
 """How much longer what has ended is taken for what it was."""
-_LISTED_S = 2.0
-_NONE_S = 60.0
 _RECEIPTS = 50
 _KEPT = 12
 _LOOK_S = 0.1
-
-
-class PlaceLike(Protocol):
-    """A place of the dashboard, as `skyhold.dashboard.desk.Place` is one."""
-
-    @property
-    def name(self) -> str:
-        """Stands for it in addresses."""
-        ...
-
-    @property
-    def shown_uri(self) -> str:
-        """Where it is, as pages show it."""
-        ...
-
-    def open(self, *, hasty: bool = True) -> Store:
-        """Return the store."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Listed:
-    """A campaign among others.
-
-    Attributes:
-        name: Of its place.
-        uri: Where it is.
-        look: How it stood when it was last looked at.
-        receipts: What its workers have left, the newest first.
-    """
-
-    name: str
-    uri: str
-    look: Look
-    receipts: tuple[Receipt, ...]
 
 
 class LocalWork:
@@ -162,13 +125,10 @@ class CampaignDesk:
         self._watched: dict[str, _Watched] = {}
         self._works: dict[str, LocalWork] = {}
         self._kept: OrderedDict[tuple[str, str], KeptResults] = OrderedDict()
-        self._listed: dict[str, Listed] = {}
-        self._nothing: dict[str, float] = {}
-        self._listed_at = 0.0
-        self._listing: threading.Thread | None = None
+        self._list = CampaignList(self._note)
         self._lock = threading.Lock()
 
-    def survey(self, place: PlaceLike) -> Survey:
+    def survey(self, place: Place) -> Survey:
         """Return what looks at a campaign.
 
         Raises:
@@ -176,7 +136,7 @@ class CampaignDesk:
         """
         return self._watch(place).survey
 
-    def look(self, place: PlaceLike) -> Look:
+    def look(self, place: Place) -> Look:
         """Return how a campaign stands, as it was a few seconds ago at most.
 
         Raises:
@@ -192,7 +152,7 @@ class CampaignDesk:
             return watched.look
 
     @contextmanager
-    def changing(self, place: PlaceLike) -> Generator[Campaign]:
+    def changing(self, place: Place) -> Generator[Campaign]:
         """Give a campaign that the block changes; the next look is a new one."""
         watched = self._watch(place)
         try:
@@ -201,7 +161,7 @@ class CampaignDesk:
             with watched.lock:
                 watched.look = None
 
-    def kept(self, place: PlaceLike, view: CaseView) -> "KeptResults":
+    def kept(self, place: Place, view: CaseView) -> "KeptResults":
         """Return what was kept of a case; the last few stay open, so that pages about them read little again.
 
         Raises:
@@ -240,7 +200,7 @@ class CampaignDesk:
         """Return the workers of this process on a campaign, those that have ended too."""
         return self._works.get(name)
 
-    def work(self, place: PlaceLike, workers: int, closing: threading.Event) -> LocalWork:
+    def work(self, place: Place, workers: int, closing: threading.Event) -> LocalWork:
         """Start workers in this process.
 
         Raises:
@@ -261,27 +221,15 @@ class CampaignDesk:
             work.start()
         return work
 
-    def listed(self, places: Iterable[PlaceLike], *, wait_s: float = 0.0) -> list[Listed]:
-        """Return the campaigns among some places, as far as they are known; others are looked for meanwhile.
+    def listed(self, places: Iterable[Place], *, wait_s: float = 0.0) -> list[Listed]:
+        """Return the campaigns among some places, and right in them; see `CampaignList.listed`."""
+        return self._list.listed(places, wait_s=wait_s)
 
-        Args:
-            places: Where to look.
-            wait_s: How long to wait for those that were never looked at.
-        """
-        asked = list(places)
-        with self._lock:
-            is_old = time.monotonic() - self._listed_at > _LISTED_S
-            if asked and is_old and (self._listing is None or not self._listing.is_alive()):
-                self._listing = threading.Thread(
-                    target=self._look_for, args=(asked,), name="skyhold-campaigns", daemon=True
-                )
-                self._listing.start()
-            listing = self._listing
-        if listing is not None and any(place.name not in {*self._listed, *self._nothing} for place in asked):
-            listing.join(wait_s)
-        return [found for place in asked if (found := self._listed.get(place.name)) is not None]
+    def place(self, name: str) -> Place | None:
+        """Return the place of a campaign that was found in another place."""
+        return self._list.place(name)
 
-    def _watch(self, place: PlaceLike) -> _Watched:
+    def _watch(self, place: Place) -> _Watched:
         with self._lock:
             if place.name not in self._watched:
                 store = place.open()
@@ -289,19 +237,6 @@ class CampaignDesk:
                 self._watched[place.name] = _Watched(Survey(store), _FRESH_LOCAL_S if is_local else _FRESH_S)
             return self._watched[place.name]
 
-    def _look_for(self, places: list[PlaceLike]) -> None:
-        for place in places:
-            if time.monotonic() - self._nothing.get(place.name, -_NONE_S) < _NONE_S:
-                continue
-            try:
-                if place.name in self._listed or is_campaign(place.open()):
-                    look = self.look(place)
-                    receipts = tuple(self.survey(place).receipts(_RECEIPTS))
-                    self._listed[place.name] = Listed(place.name, place.shown_uri, look, receipts)
-                else:
-                    self._nothing[place.name] = time.monotonic()
-            except SkyholdError as error:  # its own page says what is wrong with a place
-                self._nothing[place.name] = time.monotonic()
-                self._listed.pop(place.name, None)
-                _LOG.info("no campaign is listed of %s: %s", place.shown_uri, redact_text(str(error)))
-        self._listed_at = time.monotonic()
+    def _note(self, place: Place) -> Listed:
+        look = self.look(place)
+        return Listed(place.name, place.shown_uri, look, tuple(self.survey(place).receipts(_RECEIPTS)))

@@ -1,15 +1,14 @@
 """From the URI of a campaign to the place of the dashboard that it is."""
 
-from dataclasses import replace
-
 from starlette.requests import Request
 
-from skyhold.dashboard.desk import Place, desk_of, make_place
+from skyhold.dashboard.desk import desk_of
+from skyhold.dashboard.place import Place, make_place
 from skyhold.dashboard.links import find_place
 from skyhold.dashboard.trail import Crumb
 from skyhold.errors import AccessDeniedError
 
-__all__ = ["HOME", "campaign_address", "campaign_trail", "open_campaign", "place_below"]
+__all__ = ["HOME", "campaign_address", "campaign_trail", "open_campaign"]
 
 HOME = Crumb("Campaigns", "/campaigns")
 
@@ -22,19 +21,6 @@ def campaign_address(place: Place) -> str:
 def campaign_trail(place: Place, *steps: str) -> list[Crumb]:
     """Return the steps to a campaign and a page about it."""
     return [HOME, Crumb(place.shown_uri, campaign_address(place)), *(Crumb(step) for step in steps)]
-
-
-def place_below(place: Place, prefix: str) -> Place:
-    """Return a folder of a place as a place, opened with the same options.
-
-    Example:
-        >>> place_below(Place("b-1", "s3://b/models"), "year/").uri
-        's3://b/models/year'
-    """
-    if not prefix.strip("/"):
-        return place
-    found = make_place(f"{place.uri.rstrip('/')}/{prefix.strip('/')}", place.profile)
-    return replace(found, options=place.options)
 
 
 def open_campaign(request: Request, uri: str) -> Place:
@@ -52,6 +38,6 @@ def open_campaign(request: Request, uri: str) -> Place:
             operation="open",
             remedy="Start skyhold ui with the campaign's URI",
         )
-    place = place_below(*found) if found else make_place(uri)
+    place = found[0].below(found[1]) if found else make_place(uri)
     desk.add([place])
     return place

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from skyhold.components.manifest import Version
 from skyhold.components.shown_files import ending_of
-from skyhold.dashboard.campaign_desk import Listed
+from skyhold.dashboard.campaign_list import Listed
 from skyhold.dashboard.desk import Desk
 from skyhold.errors import SkyholdError
 from skyhold.simulation.campaign_record import CampaignRecord

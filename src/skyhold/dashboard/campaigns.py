@@ -9,9 +9,10 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from skyhold.dashboard.campaign_charts import chart_routes
-from skyhold.dashboard.campaign_place import campaign_address, campaign_trail, open_campaign, place_below
+from skyhold.dashboard.campaign_place import campaign_address, campaign_trail, open_campaign
 from skyhold.dashboard.campaign_tables import table_routes
-from skyhold.dashboard.desk import Place, desk_of, place_of
+from skyhold.dashboard.desk import desk_of, place_of
+from skyhold.dashboard.place import Place
 from skyhold.dashboard.forms import Form, answering
 from skyhold.dashboard.links import object_link
 from skyhold.dashboard.live import Part, stream_part
@@ -21,7 +22,7 @@ from skyhold.errors import BadOptionError, KeyNotFoundError, SkyholdError
 from skyhold.runs.journal import JournalEntry
 from skyhold.simulation.message_groups import group_messages
 from skyhold.simulation.scales import scale_of
-from skyhold.simulation.survey import CaseState, CaseView
+from skyhold.simulation.survey import CaseState, CaseView, Look
 
 __all__ = ["campaigns_routes"]
 
@@ -32,6 +33,7 @@ _GROUPS = 200
 _MOST_WORKERS = 32
 _FIRST_WAIT_S = 1.0
 _RECEIPTS = 1000
+_OWN = "energyplus"
 
 
 def campaigns_routes() -> list[Route]:
@@ -63,7 +65,7 @@ def _list_campaigns(request: Request) -> Response:
 def _open(request: Request, form: Form) -> Response:
     if form.text("place"):
         desk = desk_of(request)
-        place = place_below(desk.place(form.text("place")), form.text("prefix"))
+        place = desk.place(form.text("place")).below(form.text("prefix"))
         desk.add([place])
     else:
         place = open_campaign(request, form.text("uri").strip())
@@ -118,9 +120,16 @@ def _standing(request: Request, place: Place) -> dict[str, Any]:
         "more_failed": max(0, len(failed) - _ROWS),
         "work": desk.campaigns.work_of(place.name),
         "can_work": desk.campaigns.can_work(look),
-        "command": ["skyhold", "sim", "work", place.shown_uri],
+        "command": _work_command(place, look),
         "query": urlencode({"state": state, "page": page}),
     }
+
+
+def _work_command(place: Place, look: Look) -> list[str]:
+    """Return the command that starts a worker; what another simulator is imported from, nobody but its author knows."""
+    command = ["skyhold", "sim", "work", place.shown_uri]
+    command += ["--simulator", "module:name"] if look.record.simulator != _OWN else []
+    return command + (["--profile", place.profile] if place.profile else [])
 
 
 def _show_case(request: Request) -> Response:

@@ -13,7 +13,8 @@ from skyhold.components.manifest import Version
 from skyhold.components.overview import look_over
 from skyhold.dashboard.component import component_routes
 from skyhold.dashboard.component_content import content_routes
-from skyhold.dashboard.desk import Place, desk_of
+from skyhold.dashboard.desk import desk_of
+from skyhold.dashboard.place import Place
 from skyhold.dashboard.forms import Form, answering
 from skyhold.dashboard.libraries import is_library, shelf_of
 from skyhold.dashboard.looking_at import looking_at_routes

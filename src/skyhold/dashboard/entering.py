@@ -53,7 +53,7 @@ async def _enter_by_password(request: Request) -> Response:
 
 async def _leave(request: Request) -> Response:
     keys = _keys(request)
-    keys.leave(keys.session_of(request.headers))
+    keys.leave(keys.session_of(request))
     answer = _door(request, 200)
     answer.delete_cookie(keys.cookie, httponly=True, samesite="strict")
     return answer

@@ -10,7 +10,8 @@ from skyhold.components.config import CloudStorageConfig
 from skyhold.components.layout import LIBRARY
 from skyhold.components.library import Library
 from skyhold.components.manager import CloudStorageManager
-from skyhold.dashboard.desk import Place, desk_of, place_of
+from skyhold.dashboard.desk import desk_of, place_of
+from skyhold.dashboard.place import Place
 from skyhold.dashboard.trail import Crumb
 
 __all__ = ["HOME", "Shelf", "is_library", "shelf_of"]

@@ -2,7 +2,8 @@
 
 from urllib.parse import urlencode
 
-from skyhold.dashboard.desk import Desk, Place
+from skyhold.dashboard.desk import Desk
+from skyhold.dashboard.place import Place
 from skyhold.errors import BadUriError
 from skyhold.storage.location import parse_location
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import orjson
 
 from skyhold.components.shown_files import MESHES
-from skyhold.dashboard.desk import Place
+from skyhold.dashboard.place import Place
 from skyhold.errors import MalformedInputError, SkyholdError
 from skyhold.storage.contract import Store
 from skyhold.storage.objects import ByteRange, ObjectInfo

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from skyhold.dashboard.campaign_desk import Listed
+from skyhold.dashboard.campaign_list import Listed
 from skyhold.dashboard.desk import desk_of
 from skyhold.dashboard.links import find_place, object_link
 from skyhold.dashboard.live import Part, stream_part

@@ -12,9 +12,8 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterable
-from http.cookies import CookieError, SimpleCookie
 
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -100,13 +99,9 @@ class Keyring:
         with self._lock:
             self._sessions.discard(_digest(session))
 
-    def session_of(self, headers: Headers) -> str:
-        """Return the session's secret that a request carries, or nothing."""
-        try:
-            found = SimpleCookie(headers.get("cookie", "")).get(self.cookie)
-        except CookieError:
-            return ""
-        return found.value if found else ""
+    def session_of(self, request: Request) -> str:
+        """Return the session's secret that a request carries, or nothing; cookies of other programs do no harm."""
+        return request.cookies.get(self.cookie, "")
 
     def _new_session(self) -> str:
         session = secrets.token_urlsafe(32)
@@ -158,7 +153,7 @@ class Guard:
             return _say(421, f"This dashboard does not answer to the name {host!r}. Open the address that it printed.")
         if not _is_of_this_site(request, host):
             return _say(403, "This request came from another site, so nothing was done.")
-        if request.url.path.startswith(_OPEN_PATHS) or self._keys.knows(self._keys.session_of(request.headers)):
+        if request.url.path.startswith(_OPEN_PATHS) or self._keys.knows(self._keys.session_of(request)):
             return None
         return self._refused
 

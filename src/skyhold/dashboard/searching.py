@@ -9,7 +9,8 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from skyhold.config import cache_folder
-from skyhold.dashboard.desk import Place, desk_of, place_of
+from skyhold.dashboard.desk import desk_of, place_of
+from skyhold.dashboard.place import Place
 from skyhold.dashboard.forms import Form, answering
 from skyhold.dashboard.index_tasks import IndexWork
 from skyhold.dashboard.live import Part, stream_part

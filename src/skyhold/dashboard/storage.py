@@ -7,7 +7,8 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from skyhold.dashboard.desk import Desk, Place, desk_of, make_place, place_of
+from skyhold.dashboard.desk import Desk, desk_of, place_of
+from skyhold.dashboard.place import Place, make_place
 from skyhold.dashboard.forms import Form, read_form
 from skyhold.dashboard.links import folder_link
 from skyhold.dashboard.objects import object_routes

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
-from skyhold.dashboard.desk import Place
+from skyhold.dashboard.place import Place
 
 __all__ = ["Crumb", "folder_of", "trail_of"]
 

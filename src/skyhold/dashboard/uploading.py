@@ -3,7 +3,7 @@
 import mimetypes
 from collections.abc import Iterator
 
-from skyhold.dashboard.desk import Place
+from skyhold.dashboard.place import Place
 from skyhold.errors import AlreadyExistsError, IntegrityError
 from skyhold.runs.hashing import HashingWriter
 from skyhold.runs.journal import Journal

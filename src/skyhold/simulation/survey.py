@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from difflib import get_close_matches
 from typing import Any, Literal
 
-from skyhold.errors import MalformedInputError, ResultError, VerificationError
+from skyhold.errors import AccessDeniedError, MalformedInputError, ResultError, VerificationError
 from skyhold.runs.receipt import RECEIPT_SUFFIX, Receipt
 from skyhold.simulation.board import Board, Standing
 from skyhold.simulation.campaign_record import CampaignRecord
@@ -35,11 +35,12 @@ from skyhold.simulation.tasks import Label
 from skyhold.storage.contract import Store
 from skyhold.storage.wrappers.prefixed import PrefixedStore
 
-__all__ = ["CaseState", "CaseStory", "CaseView", "Look", "Survey", "is_campaign"]
+__all__ = ["CaseState", "CaseStory", "CaseView", "Look", "Survey", "find_campaigns", "is_campaign"]
 
 CaseState = Literal["done", "failed", "running", "waiting"]
 
 _READS = 16
+_FOLDERS = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +129,38 @@ def is_campaign(store: Store) -> bool:
         StorageError: It cannot be found out.
     """
     return store.exists(CAMPAIGN)
+
+
+def find_campaigns(store: Store) -> list[str]:
+    """Return the folders in which campaigns were created: ``""`` if one was in the store itself, else those right in it.
+
+    Of them, the first hundred are looked into, with one request each; those that may not be read are passed over.
+
+    Raises:
+        StorageError: It cannot be found out.
+
+    Example:
+        >>> from skyhold.storage.opening import open_store
+        >>> store = open_store("memory://find-campaigns-example")
+        >>> for key in ("a/campaign.json", "b/campaign.json", "c/table.csv"):
+        ...     _ = store.write(key, b"{}")
+        >>> find_campaigns(store)
+        ['a/', 'b/']
+    """
+    if is_campaign(store):
+        return [""]
+    page = next(store.list_pages(delimiter="/"), None)
+    folders = list(page.prefixes[:_FOLDERS]) if page else []
+    with ThreadPoolExecutor(_READS, thread_name_prefix="skyhold-campaigns") as pool:
+        there = list(pool.map(lambda folder: _may_see(store, folder + CAMPAIGN), folders))
+    return [folder for folder, is_there in zip(folders, there, strict=True) if is_there]
+
+
+def _may_see(store: Store, key: str) -> bool:
+    try:
+        return store.exists(key)
+    except AccessDeniedError:
+        return False
 
 
 class Survey:
