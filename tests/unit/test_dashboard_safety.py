@@ -45,7 +45,9 @@ def test_scripts_cannot_read_the_cookie_and_other_sites_do_not_send_it(stranger:
     assert keys.token not in cookie
 
 
-@pytest.mark.parametrize("other", ['prefs={"theme": "dark", "n": 1}', 'a=b"c', "x y=1", "=", "skyhold-8001=theirs", '"'])
+@pytest.mark.parametrize(
+    "other", ['prefs={"theme": "dark", "n": 1}', 'a=b"c', "x y=1", "=", "skyhold-8001=theirs", '"']
+)
 def test_cookies_of_other_programs_of_this_machine_lock_nobody_out(stranger: TestClient, keys: Keyring, other: str):
     session = keys.enter_by_token(keys.token)
     for cookies in (f"{other}; {keys.cookie}={session}", f"{keys.cookie}={session}; {other}"):

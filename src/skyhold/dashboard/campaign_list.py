@@ -84,12 +84,12 @@ class CampaignList:
 
     def _campaigns(self, places: list[Place]) -> list[Place]:
         """Return the campaigns of some places, each once: those first that are places themselves."""
-        within = [(place, self._within.get(place.name, ())) for place in places]
-        found: dict[object, Place] = {}
-        for place, campaigns in sorted(within, key=lambda each: each[0] not in each[1]):
-            for campaign in campaigns:
+        found: dict[tuple[str, str], Place] = {}
+        for place in sorted(places, key=lambda each: each not in self._within.get(each.name, ())):
+            for campaign in self._within.get(place.name, ()):
                 location = parse_location(campaign.uri)
-                found.setdefault((location.scheme, location.container, location.key.rstrip("/")), campaign)
+                where = f"{location.container}/{location.key}".rstrip("/")
+                found.setdefault((location.scheme, where), campaign)
         return list(found.values())
 
     def _look_for(self, places: list[Place]) -> None:

@@ -3,8 +3,8 @@
 from starlette.requests import Request
 
 from skyhold.dashboard.desk import desk_of
-from skyhold.dashboard.place import Place, make_place
 from skyhold.dashboard.links import find_place
+from skyhold.dashboard.place import Place, make_place
 from skyhold.dashboard.trail import Crumb
 from skyhold.errors import AccessDeniedError
 

@@ -12,10 +12,10 @@ from skyhold.dashboard.campaign_charts import chart_routes
 from skyhold.dashboard.campaign_place import campaign_address, campaign_trail, open_campaign
 from skyhold.dashboard.campaign_tables import table_routes
 from skyhold.dashboard.desk import desk_of, place_of
-from skyhold.dashboard.place import Place
 from skyhold.dashboard.forms import Form, answering
 from skyhold.dashboard.links import object_link
 from skyhold.dashboard.live import Part, stream_part
+from skyhold.dashboard.place import Place
 from skyhold.dashboard.rendering import error_words, render, show
 from skyhold.dashboard.versions import read_count
 from skyhold.errors import BadOptionError, KeyNotFoundError, SkyholdError

@@ -14,10 +14,10 @@ from skyhold.components.overview import look_over
 from skyhold.dashboard.component import component_routes
 from skyhold.dashboard.component_content import content_routes
 from skyhold.dashboard.desk import desk_of
-from skyhold.dashboard.place import Place
 from skyhold.dashboard.forms import Form, answering
 from skyhold.dashboard.libraries import is_library, shelf_of
 from skyhold.dashboard.looking_at import looking_at_routes
+from skyhold.dashboard.place import Place
 from skyhold.dashboard.provider_fields import TITLES
 from skyhold.dashboard.providers import list_configured, providers_routes
 from skyhold.dashboard.rendering import is_fragment, show

@@ -11,9 +11,9 @@ from skyhold.components.config import CloudStorageConfig, Provider, config_file
 from skyhold.components.manager import CloudStorageManager
 from skyhold.components.operation_log import LOG_FILE
 from skyhold.dashboard.desk import Desk, desk_of
-from skyhold.dashboard.place import Place, make_place
 from skyhold.dashboard.forms import Form, answering
 from skyhold.dashboard.libraries import HOME
+from skyhold.dashboard.place import Place, make_place
 from skyhold.dashboard.provider_fields import FIELDS, TITLES, read_config, shown_values
 from skyhold.dashboard.rendering import error_words, show
 from skyhold.dashboard.trail import Crumb

@@ -10,10 +10,10 @@ from starlette.routing import Route
 
 from skyhold.config import cache_folder
 from skyhold.dashboard.desk import desk_of, place_of
-from skyhold.dashboard.place import Place
 from skyhold.dashboard.forms import Form, answering
 from skyhold.dashboard.index_tasks import IndexWork
 from skyhold.dashboard.live import Part, stream_part
+from skyhold.dashboard.place import Place
 from skyhold.dashboard.rendering import error_words, is_fragment, render, show
 from skyhold.dashboard.trail import Crumb, trail_of
 from skyhold.dashboard.versions import read_count

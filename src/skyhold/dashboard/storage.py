@@ -8,10 +8,10 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from skyhold.dashboard.desk import Desk, desk_of, place_of
-from skyhold.dashboard.place import Place, make_place
 from skyhold.dashboard.forms import Form, read_form
 from skyhold.dashboard.links import folder_link
 from skyhold.dashboard.objects import object_routes
+from skyhold.dashboard.place import Place, make_place
 from skyhold.dashboard.rendering import is_fragment, show
 from skyhold.dashboard.searching import searching_routes
 from skyhold.dashboard.trail import Crumb, folder_of, trail_of

@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from difflib import get_close_matches
+from functools import partial
 from typing import Any, Literal
 
 from skyhold.errors import AccessDeniedError, MalformedInputError, ResultError, VerificationError
@@ -132,9 +133,9 @@ def is_campaign(store: Store) -> bool:
 
 
 def find_campaigns(store: Store) -> list[str]:
-    """Return the folders in which campaigns were created: ``""`` if one was in the store itself, else those right in it.
+    """Return the folders in which campaigns were created: ``""`` for the store itself, else those that lie right in it.
 
-    Of them, the first hundred are looked into, with one request each; those that may not be read are passed over.
+    Of those, the first hundred are looked into, with one request each; those that may not be read are passed over.
 
     Raises:
         StorageError: It cannot be found out.
@@ -150,15 +151,15 @@ def find_campaigns(store: Store) -> list[str]:
     if is_campaign(store):
         return [""]
     page = next(store.list_pages(delimiter="/"), None)
-    folders = list(page.prefixes[:_FOLDERS]) if page else []
+    folders: list[str] = [] if page is None else list(page.prefixes[:_FOLDERS])
     with ThreadPoolExecutor(_READS, thread_name_prefix="skyhold-campaigns") as pool:
-        there = list(pool.map(lambda folder: _may_see(store, folder + CAMPAIGN), folders))
+        there = list(pool.map(partial(_has_campaign, store), folders))
     return [folder for folder, is_there in zip(folders, there, strict=True) if is_there]
 
 
-def _may_see(store: Store, key: str) -> bool:
+def _has_campaign(store: Store, folder: str) -> bool:
     try:
-        return store.exists(key)
+        return store.exists(folder + CAMPAIGN)
     except AccessDeniedError:
         return False
 
