@@ -39,8 +39,8 @@ def ui(
         host: Address to listen on.
         port: 0 takes a free one.
         name: A further host name by which browsers may ask for it.
-        simulator: A simulator of your own, as module:name or file.py:name: pages of its campaigns start workers with it,
-            as those of EnergyPlus do by themselves.
+        simulator: A simulator of your own, as module:name or file.py:name: pages of its campaigns start workers with
+            it, as those of EnergyPlus do by themselves.
         browser: Open the browser.
         common: Options of every command.
     """
