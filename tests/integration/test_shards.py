@@ -22,6 +22,7 @@ from skyhold import (
     ArrowOutputAdapter,
     ArrowStreamInputAdapter,
     CSVInputAdapter,
+    CSVOutputAdapter,
     ExcelInputAdapter,
     ExcelOutputAdapter,
     JSONInputAdapter,
@@ -29,7 +30,7 @@ from skyhold import (
     ParquetOutputAdapter,
     PythonInputAdapter,
 )
-from skyhold.errors import KeyNotFoundError, MalformedInputError, PreconditionFailedError
+from skyhold.errors import ConfigError, KeyNotFoundError, MalformedInputError, PreconditionFailedError
 from skyhold.execution.threads import SingleThreadExecutor
 from skyhold.records.formats.adapter import InputAdapter
 from skyhold.records.formats.detection import open_input, open_output
@@ -214,18 +215,26 @@ def test_a_csv_is_read_once_to_be_divided_and_not_at_all_where_quotes_mean_nothi
 
 
 def _executors() -> list[Executor]:
-    context = multiprocessing.get_context("forkserver")
+    context = multiprocessing.get_context("spawn")  # a fork server would keep the environment it was started in
     return [SingleThreadExecutor(), ThreadPoolExecutor(2), ProcessPoolExecutor(2, mp_context=context)]
 
 
-def test_any_executor_scans_and_what_it_asks_for_is_counted(tmp_path: Path, moto: LocalServer):
+@pytest.fixture
+def by_environment(moto: LocalServer, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """What is left to say where the keys are in the environment, in which other processes find them too."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", moto.options["access_key_id"])
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", moto.options["secret_access_key"])
+    return {name: moto.options[name] for name in ("endpoint", "region")}
+
+
+def test_any_executor_scans_and_what_it_asks_for_is_counted(moto: LocalServer, by_environment: dict[str, Any]):
     bucket = make_bucket(moto)
     store = open_store(f"s3://{bucket}", **moto.options)
     store.write("a.csv", b"x,y\n" + b'1,"two\n"\n' * 2000)
     found: list[Any] = []
     for executor in _executors():
         meter = Meter()
-        adapter = CSVInputAdapter(f"s3://{bucket}/a.csv", **dict[str, Any](moto.options))
+        adapter = CSVInputAdapter(f"s3://{bucket}/a.csv", **by_environment)
         with executor:
             shards = adapter.shards(4, partial(MeteredStore, meter=meter), executor, least_bytes=1)
         found.append((len(shards), meter.usage.requests["read"], meter.usage.bytes_in))
@@ -235,15 +244,36 @@ def test_any_executor_scans_and_what_it_asks_for_is_counted(tmp_path: Path, moto
     assert found[0] == found[1] == found[2]
 
 
-def test_shards_show_no_secrets(moto: LocalServer):
+def test_shards_take_no_secret_along(moto: LocalServer, by_environment: dict[str, Any]):
     bucket = make_bucket(moto)
     open_store(f"s3://{bucket}", **moto.options).write("a.csv", b"x\n" + b"1\n" * 100)
-    shards = divide(CSVInputAdapter(f"s3://{bucket}/a.csv", **dict[str, Any](moto.options)), 3)
+    shards = divide(CSVInputAdapter(f"s3://{bucket}/a.csv", **by_environment), 3)
     assert len(shards) == 3
     for shard in shards:
+        stored = pickle.dumps(shard)
         assert moto.options["secret_access_key"] not in repr(shard)
+        assert moto.options["secret_access_key"].encode() not in stored
         assert shard.uri == f"s3://{bucket}/a.csv"
-        assert pickle.loads(pickle.dumps(shard)).to_reader().read_all().num_rows > 0
+        assert pickle.loads(stored).to_reader().read_all().num_rows > 0
+
+
+@pytest.mark.parametrize("name", ["a.csv", "*.csv"])
+def test_shards_of_an_input_with_secrets_as_options_go_to_no_other_process(moto: LocalServer, name: str):
+    bucket = make_bucket(moto)
+    open_store(f"s3://{bucket}", **moto.options).write("a.csv", b"x\n" + b"1\n" * 100)
+    shards = divide(CSVInputAdapter(f"s3://{bucket}/{name}", **dict[str, Any](moto.options)), 3)
+    assert sum(shard.to_reader().read_all().num_rows for shard in shards) == 100  # here they are read
+    for held in (*shards, CSVOutputAdapter(f"s3://{bucket}/b.csv", **dict[str, Any](moto.options))):
+        with pytest.raises(ConfigError, match="never pickled") as caught:
+            pickle.dumps(held)
+        assert moto.options["secret_access_key"] not in str(caught.value)
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(1, mp_context=context) as executor, pytest.raises(ConfigError, match="never pickled"):
+        executor.submit(read_all, shards[0]).result(60)
+
+
+def read_all(shard: InputAdapter) -> int:
+    return shard.to_reader().read_all().num_rows
 
 
 def test_compressed_objects_are_told_by_content_too(base: str):

@@ -2,6 +2,7 @@
 
 import hashlib
 import inspect
+import io
 import json
 import pickle
 import uuid
@@ -9,10 +10,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from skyhold.errors import BucketNotFoundError, MalformedInputError
+from skyhold.errors import BucketNotFoundError, ConfigError, MalformedInputError
 from skyhold.records.formats.adapter import InputAdapter
 from skyhold.records.shard_work import ShardResult, record_key
 from skyhold.storage.contract import Store
+from skyhold.storage.held_options import HeldOptions
 
 __all__ = ["PieceFolder", "code_of", "division_of"]
 
@@ -111,10 +113,19 @@ def _list_keys(store: Store, prefix: str) -> set[str]:
 
 def division_of(shards: Sequence[InputAdapter]) -> str:
     """Return what is the same for shards that read the same, as far as it can be told: their e-tags are in it."""
+    written = io.BytesIO()
     try:
-        return hashlib.sha256(pickle.dumps(list(shards))).hexdigest()
-    except (pickle.PicklingError, AttributeError, TypeError):
+        _Describer(written).dump(list(shards))
+    except (ConfigError, pickle.PicklingError, AttributeError, TypeError):
         return uuid.uuid4().hex  # threads can work on them all the same; they cannot be gone on with
+    return hashlib.sha256(written.getvalue()).hexdigest()
+
+
+class _Describer(pickle.Pickler):
+    """Pickles what nobody unpickles: options, which may be secrets, are left out."""
+
+    def reducer_override(self, obj: Any) -> Any:
+        return (HeldOptions, ((), {})) if isinstance(obj, HeldOptions) else NotImplemented
 
 
 def code_of(*things: object) -> str:

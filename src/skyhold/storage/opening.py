@@ -15,7 +15,15 @@ from skyhold.storage.wrappers.cached import CachedStore
 from skyhold.storage.wrappers.prefixed import PrefixedStore
 from skyhold.storage.wrappers.readonly import ReadonlyStore
 
-__all__ = ["COMMON_OPTIONS", "PART_BYTES", "open_object", "open_pattern", "open_store", "pick_storage_options"]
+__all__ = [
+    "COMMON_OPTIONS",
+    "PART_BYTES",
+    "may_hold_secret",
+    "open_object",
+    "open_pattern",
+    "open_store",
+    "pick_storage_options",
+]
 
 PART_BYTES = 16 * 1024 * 1024
 """How much goes to a service in one request, where nothing else is asked for."""
@@ -127,6 +135,26 @@ def pick_storage_options(uri: str | os.PathLike[str], options: Mapping[str, Any]
     """
     scheme = parse_location(uri).scheme
     return {name: value for name, value in options.items() if name in COMMON_OPTIONS or _is_own(scheme, name)}
+
+
+def may_hold_secret(uri: str | os.PathLike[str], options: Mapping[str, Any]) -> bool:
+    """Return whether a secret may stand in the options themselves, and not by reference.
+
+    Raises:
+        BadOptionError: `open_store` would not take them.
+
+    Example:
+        >>> may_hold_secret("s3://bucket/a.csv", {"profile": "lake"})
+        False
+        >>> may_hold_secret("s3://bucket/a.csv", {"access_key_id": "me", "secret_access_key": "hunter2"})
+        True
+    """
+    scheme = parse_location(uri).scheme
+    if scheme == "file" or scheme == "memory" or scheme == "mock":  # noqa: PLR1714 - the type checker follows this
+        return False
+    from skyhold.storage.credentials import holds_secret  # noqa: PLC0415 - other stores do without
+
+    return holds_secret(scheme, _take_common(options)[1])
 
 
 def _is_own(scheme: Scheme, name: str) -> bool:

@@ -30,6 +30,7 @@ from skyhold.records.formats.objects import PIECES_SUFFIX, ObjectOutputAdapter, 
 from skyhold.records.formats.parquet import ParquetOutputAdapter
 from skyhold.records.formats.partitioning import Rechunker, partition_folder, split_by
 from skyhold.storage.contract import Store
+from skyhold.storage.held_options import HeldOptions
 from skyhold.storage.location import redact_uri
 from skyhold.storage.opening import open_object
 
@@ -90,7 +91,7 @@ class DatasetOutputAdapter(OutputAdapter):
         self._partition_by = (partition_by,) if isinstance(partition_by, str) else tuple(partition_by)
         self._mode: _Mode = "resume" if resume else "overwrite" if overwrite else "create"
         self._file_options = dict(file_options or {})
-        self._storage_options = storage_options
+        self._storage_options = HeldOptions([self._uri], storage_options)
 
     @property
     def uri(self) -> str:

@@ -42,6 +42,7 @@ from skyhold.records.formats.window import SelectedStream, Selection
 from skyhold.runs.hashing import HashingWriter
 from skyhold.runs.receipt import RECEIPT_SUFFIX
 from skyhold.storage.contract import Store
+from skyhold.storage.held_options import HeldOptions
 from skyhold.storage.location import redact_uri
 from skyhold.storage.opening import open_object, open_pattern
 from skyhold.storage.reader import ObjectReader
@@ -139,7 +140,7 @@ class ObjectInputAdapter(InputAdapter):
         self._uris = list_uris(uri)
         self._glob = glob
         self._source_column = source_column
-        self._storage_options = storage_options
+        self._storage_options = HeldOptions(self._uris, storage_options)
         # Set by formats that read no further in one object than they must: what counts over all of them is cut here.
         self._limit: int | None = None
         self._offset = 0
@@ -300,7 +301,7 @@ class ObjectOutputAdapter(OutputAdapter):
 
     def __init__(self, uri: str | os.PathLike[str], **storage_options: Any) -> None:
         self._uri = os.fspath(uri)
-        self._storage_options = storage_options
+        self._storage_options = HeldOptions([self._uri], storage_options)
 
     @property
     def uri(self) -> str:

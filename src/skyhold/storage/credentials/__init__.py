@@ -17,7 +17,7 @@ from skyhold.storage.credentials.draft import Draft
 from skyhold.storage.credentials.options import CloudScheme, Given, parse_options
 from skyhold.storage.location import Location
 
-__all__ = ["Connection", "resolve_connection", "reveal_settings"]
+__all__ = ["Connection", "holds_secret", "resolve_connection", "reveal_settings"]
 
 _DraftOf = Callable[[Location, Given, Mapping[str, str]], Draft]
 
@@ -81,8 +81,12 @@ def resolve_connection(
     )
 
 
+def holds_secret(scheme: CloudScheme, options: Mapping[str, Any]) -> bool:
+    """Return whether a secret may stand in options themselves, and not by reference; errors as `parse_options`."""
+    return _holds_secret(parse_options(scheme, options))
+
+
 def _holds_secret(given: Given) -> bool:
-    """Return whether a secret may stand in the options themselves, and not by reference."""
     return any(_may_be_secret(name, value) for name, value in given.values.items())
 
 
