@@ -49,7 +49,7 @@ class TestS3:
         client.create_multipart_upload(Bucket=bucket, Key="left")
         sweep = ["storage", "sweep", f"s3://{bucket}", "--json", *_options(moto.options)]
         assert run([*sweep, "--dry-run"]) == 0
-        assert _json(capsys)[-1]["summary"] == {"uploads": 1, "dry_run": True, "by_itself": ""}
+        assert _json(capsys)[-1]["summary"] == {"uploads": 1, "pieces": 0, "dry_run": True, "by_itself": ""}
         assert client.list_multipart_uploads(Bucket=bucket).get("Uploads")
         assert run(sweep) == 0
         assert _json(capsys)[0]["key"] == "left"

@@ -93,7 +93,7 @@ def make_app(command: str = "") -> App:
     for name, (target, words) in _COMMANDS.items():  # loaded when called, so their words stand here
         app.command(target, name=name, help=words)
     storage = App(name="storage", help="Upkeep of buckets.")
-    storage.command("skyhold.cli.buckets:sweep", name="sweep", help="Abort uploads that a kill left behind.")
+    storage.command("skyhold.cli.buckets:sweep", name="sweep", help="Take away what a kill left behind.")
     app.command(storage)
     runs = App(name="runs", help="What ran on this machine, and how it ended.")
     runs.command("skyhold.cli.runs:list_runs", name="ls", help="List the newest runs.")

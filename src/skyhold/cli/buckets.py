@@ -5,10 +5,13 @@ from datetime import timedelta
 
 from skyhold.cli.options import Common
 from skyhold.cli.output import Printer
+from skyhold.records.left_pieces import delete_left_pieces, list_left_pieces
+from skyhold.runs.wording import human_size
 from skyhold.storage.buckets import make_bucket
 from skyhold.storage.diagnosis import open_diagnosis
 from skyhold.storage.location import parse_location
-from skyhold.storage.uploads import abort_uploads, ending_by_itself, list_left_uploads
+from skyhold.storage.opening import open_store
+from skyhold.storage.uploads import abort_uploads, ending_by_itself, knows_uploads, list_left_uploads
 
 __all__ = ["check", "mb", "sweep"]
 
@@ -63,25 +66,36 @@ def check(uri: str, /, *, common: Common = _DEFAULT) -> int:
 
 
 def sweep(uri: str, /, *, older_than_hours: float = 24.0, common: Common = _DEFAULT) -> int:
-    """Abort uploads in parts that a kill left behind; the parts cost money and are seen nowhere.
+    """Take away what a kill left behind and nobody sees: uploads in parts, and pieces of outputs made in shards.
 
-    On Azure they are shown only: it drops them by itself.
+    Uploads cost money and are in no listing; on Azure they are shown only, since it drops them by itself. Pieces lie in
+    folders called as the output with ``.pieces`` added; while they are there, a run with the same words goes on from
+    them. To find them, everything below the URI is listed.
 
     Args:
-        uri: Which bucket, or a prefix in it.
+        uri: Which bucket or folder, or a prefix in it.
         older_than_hours: Leave younger ones alone: they may be under way.
         common: Options of every command.
     """
     printer = Printer(as_json=common.json)
-    options = common.options_for(uri)
-    found = list_left_uploads(uri, older_than=timedelta(hours=older_than_hours), **options)
+    options, older_than = common.options_for(uri), timedelta(hours=older_than_hours)
     by_itself = ending_by_itself(uri)
+    uploads = list_left_uploads(uri, older_than=older_than, **options) if knows_uploads(uri) else []
+    if uploads and not (by_itself or common.dry_run):
+        abort_uploads(uri, uploads, **options)
     verb = "left" if by_itself else "would abort" if common.dry_run else "aborted"
-    if not (by_itself or common.dry_run):
-        abort_uploads(uri, found, **options)
-    for upload in found:
+    for upload in uploads:
         words = f"{verb} {upload.key}{f' of {upload.started:%Y-%m-%d %H:%M}' if upload.started else ''}"
         printer.item(words, action=verb, key=upload.key, upload_id=upload.upload_id, started=upload.started)
-    words = f"{len(found):,} uploads{f'; {by_itself}' if by_itself else ''}"
-    printer.summary(words, uploads=len(found), dry_run=common.dry_run, by_itself=by_itself)
+    store = open_store(uri, **options)
+    pieces = list_left_pieces(store, older_than=older_than)
+    if not common.dry_run:
+        delete_left_pieces(store, pieces)
+    verb = "would remove" if common.dry_run else "removed"
+    for left in pieces:
+        size = f"{len(left.keys):,} objects, {human_size(left.size_bytes)}"
+        words = f"{verb} {left.uri} of {left.modified:%Y-%m-%d %H:%M}: {size}"
+        printer.item(words, action=verb, uri=left.uri, objects=len(left.keys), size_bytes=left.size_bytes)
+    words = f"{len(uploads):,} uploads{f' ({by_itself})' if by_itself else ''}, {len(pieces):,} folders of pieces"
+    printer.summary(words, uploads=len(uploads), pieces=len(pieces), dry_run=common.dry_run, by_itself=by_itself)
     return 0

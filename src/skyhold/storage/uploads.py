@@ -1,7 +1,7 @@
 """Uploads in parts that a kill left behind: nobody sees the parts, and the service charges for them."""
 
 import urllib.error
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from http.client import HTTPException
@@ -23,7 +23,7 @@ from skyhold.storage.google_api import GoogleApi
 from skyhold.storage.libraries import azure_client, connect, s3_client
 from skyhold.storage.location import Location, parse_location
 
-__all__ = ["LeftUpload", "abort_uploads", "ending_by_itself", "list_left_uploads"]
+__all__ = ["LeftUpload", "abort_uploads", "ending_by_itself", "knows_uploads", "list_left_uploads"]
 
 _BY_ITSELF = {"az": "Azure drops such parts by itself, a week after the last of them came"}
 _STATUS: dict[int, type[StorageError]] = {401: BadCredentialsError, 403: AccessDeniedError, 404: BucketNotFoundError}
@@ -59,9 +59,19 @@ def list_left_uploads(uri: str, *, older_than: timedelta = timedelta(0), **optio
         MissingExtraError: The provider's own library is needed, and not installed.
     """
     location, connection = _connected(uri, options, "list uploads")
-    found = {"s3": _of_s3, "az": _of_azure, "gs": _of_google}[location.scheme](location, connection)
+    found = _LISTED[location.scheme](location, connection)
     latest = datetime.now(UTC) - older_than
     return [upload for upload in found if upload.started is None or upload.started <= latest]
+
+
+def knows_uploads(uri: str) -> bool:
+    """Return whether there are uploads in parts where a URI points to.
+
+    Example:
+        >>> knows_uploads("s3://bucket"), knows_uploads("results/")
+        (True, False)
+    """
+    return parse_location(uri).scheme in _LISTED
 
 
 def ending_by_itself(uri: str) -> str:
@@ -109,7 +119,7 @@ def abort_uploads(uri: str, uploads: list[LeftUpload], **options: Any) -> None:
 
 def _connected(uri: str, options: dict[str, Any], verb: str) -> tuple[Location, Connection]:
     location = parse_location(uri)
-    if location.scheme not in {"s3", "az", "gs"}:
+    if location.scheme not in _LISTED:
         raise UnsupportedError(f"{location.scheme}:// has no such thing", operation=verb, uri=location.container_uri)
     return location, connect(location, options)
 
@@ -169,3 +179,10 @@ def _send(api: GoogleApi, path: str, method: Literal["GET", "DELETE"], location:
         raise UnreachableError(
             str(getattr(error, "reason", error)), operation="uploads", uri=location.container_uri
         ) from error
+
+
+_LISTED: dict[str, Callable[[Location, Connection], Iterable[LeftUpload]]] = {
+    "s3": _of_s3,
+    "az": _of_azure,
+    "gs": _of_google,
+}
