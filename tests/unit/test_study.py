@@ -2,6 +2,7 @@
 
 import json
 import pickle
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +11,12 @@ import pytest
 from skyhold.errors import BadOptionError, ModelError, UnsupportedError, WeatherError
 from skyhold.simulation.case import Case, case_key
 from skyhold.simulation.document import Document
+from skyhold.simulation.drafts import GridRows, label_of
 from skyhold.simulation.model import Model
 from skyhold.simulation.parameters import Parameter
 from skyhold.simulation.patches import apply_patch
 from skyhold.simulation.plan import Plan
-from skyhold.simulation.sampling import Sobol
+from skyhold.simulation.sampling import Grid, Sobol
 from skyhold.simulation.study import Study
 from skyhold.weather.downloader import WeatherFiles
 from skyhold.weather.station import Match, Station
@@ -162,6 +164,44 @@ def test_thousands_of_cases_are_planned_and_made_one_by_one():
         [["windows", "south", "u"], 102],
     ]
     assert [case.label for case in plan.cases[-1:]] == ["wall/u=49, windows/*/u=102"]
+
+
+def test_of_millions_of_cases_those_alone_are_made_that_are_asked_for():
+    study = Study(ROOM, None, {"wall/u": list(range(2500)), "windows/*/u": list(range(4000))}, baseline=True)
+    tracemalloc.start()
+    try:
+        plan = study.plan()
+        assert len(plan.cases) == 10_000_001
+        assert plan.cases[0].label == "baseline"
+        assert plan.cases[-1].label == "wall/u=2499, windows/*/u=3999"
+        assert [case.label for case in plan.cases[4001:4003]] == ["wall/u=1, windows/*/u=0", "wall/u=1, windows/*/u=1"]
+        assert tracemalloc.get_traced_memory()[1] < 8_000_000
+    finally:
+        tracemalloc.stop()
+    with pytest.raises(IndexError):
+        plan.cases[10_000_001]
+
+
+def test_a_grid_that_is_read_at_any_place_is_the_one_that_is_drawn():
+    spaces = {"a": [1, 2, 3], "b": ["x"], "c": [None, [1, 2]]}
+    rows = GridRows(spaces)
+    assert [dict(values) for _, values in rows] == [dict(values) for _, values in Grid().draw(spaces)]
+    assert [label for label, _ in rows] == [label_of(values) for _, values in Grid().draw(spaces)]
+    assert rows[-1] == list(rows)[-1]
+    rows[1][1]["c"].append(3)
+    assert rows[1][1]["c"] == [1, 2]
+
+
+def test_labels_that_become_the_same_by_what_values_say_are_refused():
+    def ignore(_model: Any, _value: Any) -> None:
+        pass
+
+    parameters = {"a": Parameter(ignore, ["1, b=2", "1"]), "b": Parameter(ignore, ["2", "2, b=2"])}
+    with pytest.raises(BadOptionError, match="two cases are called 'a=1, b=2, b=2'"):
+        Study(ROOM, None, parameters).plan()
+    models = {"x": Document(ROOM), "x | y": Document(ROOM)}
+    with pytest.raises(BadOptionError, match=r"two cases are called 'x \| y \| z'"):
+        Study(models, None, sampling={"z": {}, "y | z": {}}).plan()
 
 
 def _broken(_: Any, value: Any) -> None:

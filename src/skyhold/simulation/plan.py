@@ -7,23 +7,13 @@ from typing import Any, overload
 from skyhold.errors import SkyholdError
 from skyhold.simulation.case import Case
 from skyhold.simulation.document import Document
+from skyhold.simulation.drafts import Draft, Drafts
 from skyhold.simulation.parameters import Resolved
 from skyhold.simulation.patches import Patch, apply_patch, make_patch
 from skyhold.simulation.plain import Path
 from skyhold.simulation.private_places import PlaceOptions
 
-__all__ = ["Cases", "Draft", "Plan", "Variant"]
-
-
-@dataclass(frozen=True, slots=True)
-class Draft:
-    """A case before its patch is made."""
-
-    label: str
-    values: Mapping[str, Any]
-    model: str
-    weather: str | None
-    baseline: str | None
+__all__ = ["Cases", "Plan", "Variant"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,23 +37,25 @@ class Variant:
 
 
 class Cases(Sequence[Case]):
-    """The cases of a plan: thousands cost little until each is asked for, since only then its functions are called."""
+    """The cases of a plan: millions cost little until each is asked for, since only then its functions are called."""
 
     def __init__(
         self,
-        drafts: Sequence[Draft],
+        drafts: Drafts,
         variants: Mapping[str, Variant],
         options: Mapping[str, Any],
         selection: Mapping[str, Any],
+        chosen: range | None = None,
     ) -> None:
         self._drafts = drafts
+        self._chosen = range(len(drafts)) if chosen is None else chosen
         self._variants = variants
         self._options = options
         self._selection = selection
         self._last: tuple[str, Mapping[str, Any], Patch] | None = None
 
     def __len__(self) -> int:
-        return len(self._drafts)
+        return len(self._chosen)
 
     @overload
     def __getitem__(self, index: int) -> Case: ...
@@ -73,8 +65,8 @@ class Cases(Sequence[Case]):
 
     def __getitem__(self, index: int | slice) -> "Case | Cases":
         if isinstance(index, slice):
-            return Cases(self._drafts[index], self._variants, self._options, self._selection)
-        draft = self._drafts[index]
+            return Cases(self._drafts, self._variants, self._options, self._selection, self._chosen[index])
+        draft = self._drafts[self._chosen[index]]
         try:
             patch = self._patch(draft)
         except SkyholdError as error:
@@ -99,12 +91,12 @@ class Cases(Sequence[Case]):
     @property
     def labels(self) -> tuple[str, ...]:
         """What the cases are called, in their order."""
-        return tuple(draft.label for draft in self._drafts)
+        return tuple(self._drafts[index].label for index in self._chosen)
 
     @property
     def models(self) -> tuple[str, ...]:
         """Name of each case's base model, in their order."""
-        return tuple(draft.model for draft in self._drafts)
+        return tuple(map(self._drafts.model_of, self._chosen))
 
     def _patch(self, draft: Draft) -> Patch:
         # Cases that differ in their weather alone follow each other, and functions can be slow.
@@ -157,11 +149,11 @@ class Plan:
 
         Between them only values differ, and not what is set.
         """
-        of_model: dict[str, list[int]] = {}
+        ends: dict[str, tuple[int, int]] = {}
         for index, model in enumerate(self.cases.models):
-            of_model.setdefault(model, []).append(index)
-        for indices in of_model.values():
-            for index in dict.fromkeys((indices[0], indices[-1])):
+            ends[model] = ends.get(model, (index, index))[0], index
+        for first_and_last in ends.values():
+            for index in dict.fromkeys(first_and_last):
                 case = self.cases[index]
                 try:
                     check(self.cases.document(case))

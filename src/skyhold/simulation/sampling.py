@@ -44,9 +44,17 @@ class Grid:
     """
 
     def draw(self, spaces: Mapping[str, Space | None]) -> Iterator[Sample]:
-        filled = _filled(spaces)
+        filled = self.fill(spaces)
         for values in product(*filled.values()):
             yield None, dict(zip(filled, values, strict=True))
+
+    def fill(self, spaces: Mapping[str, Space | None]) -> dict[str, Space]:
+        """Return the values of each parameter.
+
+        Raises:
+            BadOptionError: One has none.
+        """
+        return _filled(spaces)
 
 
 class Listed:

@@ -8,11 +8,12 @@ from typing import Any, cast
 
 from skyhold.errors import BadOptionError, ModelError, NotFoundError, WeatherError
 from skyhold.simulation.document import Document, suggest
+from skyhold.simulation.drafts import Drafts, GridRows, Row, label_of
 from skyhold.simulation.model import is_epjson
 from skyhold.simulation.model_source import as_document, is_idfkit
 from skyhold.simulation.parameters import Parameter
-from skyhold.simulation.plain import Path, canonical_bytes, format_path, to_json
-from skyhold.simulation.plan import Cases, Draft, Plan, Variant
+from skyhold.simulation.plain import Path, format_path, to_json
+from skyhold.simulation.plan import Cases, Plan, Variant
 from skyhold.simulation.private_places import PlaceOptions
 from skyhold.simulation.sampling import Grid, Listed, Sampling
 from skyhold.storage.location import parse_location, redact_uri
@@ -97,10 +98,9 @@ class Study:
             )
             for name, document in self.models.items()
         }
-        combinations = list(self._combinations())
-        _refuse_overlaps(variants, combinations)
-        drafts = list(self._drafts(combinations))
-        _refuse_twins(drafts)
+        rows = self._rows()
+        _refuse_overlaps(variants, _names_together(rows))
+        drafts = Drafts(rows, tuple(self.models), tuple(self.weathers), self._base_values())
         return Plan(
             name=self.name,
             models={name: document.to_bytes() for name, document in self.models.items()},
@@ -119,12 +119,18 @@ class Study:
     def _sources(self) -> list[str]:
         return [*(document.source for document in self.models.values()), *self.weathers.values()]
 
-    def _combinations(self) -> Iterator[tuple[str, dict[str, Any]]]:
-        if not self.parameters and isinstance(self.sampling, Grid) and self.baseline:
-            return
+    def _rows(self) -> Sequence[Row]:
+        """Return the combinations; those of a grid are made when they are asked for."""
         spaces = {name: parameter.values for name, parameter in self.parameters.items()}
-        for given, values in self.sampling.draw(spaces):
-            yield given or _label(values), self._checked(values)
+        if type(self.sampling) is Grid:  # others may draw otherwise
+            return () if not spaces and self.baseline else GridRows(self.sampling.fill(spaces))
+        drawn = ((label, self._checked(values)) for label, values in self.sampling.draw(spaces))
+        return [(label or label_of(values), values) for label, values in drawn]
+
+    def _base_values(self) -> Mapping[str, Any] | None:
+        if self.baseline is False:
+            return None
+        return self._checked(self.baseline) if isinstance(self.baseline, Mapping) else {}
 
     def _checked(self, values: Mapping[str, Any]) -> dict[str, Any]:
         for name in values:
@@ -132,37 +138,12 @@ class Study:
                 raise BadOptionError(f"there is no parameter {name!r}", remedy=suggest(name, self.parameters))
         return {name: to_json(values[name], f"the parameter {name!r}") for name in self.parameters if name in values}
 
-    def _drafts(self, combinations: list[tuple[str, dict[str, Any]]]) -> Iterator[Draft]:
-        has_baseline = self.baseline is not False
-        base_values = self._checked(self.baseline) if isinstance(self.baseline, Mapping) else {}
-        rows = [("baseline", base_values), *combinations] if has_baseline else combinations
-        for model in self.models:
-            for label, values in rows:
-                for weather in self.weathers or [None]:
-                    baseline = self._full_label(model, weather, "baseline") if has_baseline else None
-                    yield Draft(self._full_label(model, weather, label), values, model, weather, baseline)
-
-    def _full_label(self, model: str, weather: str | None, label: str) -> str:
-        parts = [model] if len(self.models) > 1 else []
-        if weather is not None and len(self.weathers) > 1:
-            parts.append(weather)
-        return " | ".join([*parts, label])
-
 
 def _origin(source: str) -> str:
     """Return where something was read from, so that it means the same elsewhere; empty where that was no place."""
     if "://" in source:
         return redact_uri(source)
     return str(LocalPath(source).absolute()) if source and LocalPath(source).is_file() else ""
-
-
-def _label(values: Mapping[str, Any]) -> str:
-    return ", ".join(f"{name}={_spell(name, value)}" for name, value in values.items()) or "base"
-
-
-def _spell(name: str, value: Any) -> str:
-    plain = to_json(value, f"the parameter {name!r}")
-    return plain if isinstance(plain, str) else canonical_bytes(plain).decode()
 
 
 def _read_models(model: Any, options: PlaceOptions) -> dict[str, Document]:
@@ -275,8 +256,12 @@ def _as_selection(outputs: Any) -> dict[str, Any]:
     return to_json(outputs.to_json() if hasattr(outputs, "to_json") else outputs, "outputs")
 
 
-def _refuse_overlaps(variants: Mapping[str, Variant], combinations: Iterable[tuple[str, Mapping[str, Any]]]) -> None:
-    together = {frozenset(values) for _, values in combinations}
+def _names_together(rows: Sequence[Row]) -> set[frozenset[str]]:
+    """Return which parameters are set together; all combinations of a grid set the same ones."""
+    return {frozenset(values) for _, values in (rows[:1] if isinstance(rows, GridRows) else rows)}
+
+
+def _refuse_overlaps(variants: Mapping[str, Variant], together: Iterable[frozenset[str]]) -> None:
     for model, variant in variants.items():
         for one, other, place in _overlaps(variant):
             if any({one, other} <= names for names in together):
@@ -298,13 +283,3 @@ def _overlaps(variant: Variant) -> Iterator[tuple[str, str, Path]]:
             owner = owners.get(place[:length], name)
             if owner != name:
                 yield owner, name, place
-
-
-def _refuse_twins(drafts: Iterable[Draft]) -> None:
-    seen: set[str] = set()
-    for draft in drafts:
-        if draft.label in seen:
-            raise BadOptionError(
-                f"two cases are called {draft.label!r}", remedy="Remove the value that is there twice, or give labels"
-            )
-        seen.add(draft.label)
