@@ -8,7 +8,17 @@ from typing import Any, TypeVar
 from skyhold.errors import ExecutorError
 from skyhold.execution.threads import SingleThreadExecutor
 
-__all__ = ["SealedCall", "call_sealed", "is_elsewhere", "is_here", "lost_work", "pass_on", "result_of", "workers_of"]
+__all__ = [
+    "SealedCall",
+    "call_sealed",
+    "cancel",
+    "is_elsewhere",
+    "is_here",
+    "lost_work",
+    "pass_on",
+    "result_of",
+    "workers_of",
+]
 
 T = TypeVar("T")
 Translate = Callable[[BaseException], BaseException]
@@ -71,6 +81,21 @@ def result_of(future: Future[T]) -> T:
         raise lost_work(str(error) or "it was cancelled") from error
     except BrokenExecutor as error:
         raise lost_work(str(error) or type(error).__name__) from error
+
+
+def cancel(future: Future[Any]) -> bool:
+    """Cancel work that has not begun; return whether it will not be done.
+
+    Futures of some libraries, Parsl's among them, cannot be cancelled and raise instead.
+
+    Example:
+        >>> cancel(SingleThreadExecutor().submit(max, 1, 2))
+        False
+    """
+    try:
+        return future.cancel()
+    except NotImplementedError:
+        return False
 
 
 def pass_on(inner: Future[Any], translate: Translate, cancel: Callable[[], object]) -> Future[Any]:

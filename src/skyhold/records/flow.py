@@ -18,7 +18,7 @@ import pyarrow as pa
 
 from skyhold._version import __version__
 from skyhold.errors import BadOptionError, ConflictError, StoppedError
-from skyhold.execution.elsewhere import is_elsewhere, is_here, result_of, workers_of
+from skyhold.execution.elsewhere import cancel, is_elsewhere, is_here, result_of, workers_of
 from skyhold.execution.threads import SingleThreadExecutor
 from skyhold.records.behind import WriteBehind
 from skyhold.records.endings import check_written, too_many_rejects, whole_or_nothing
@@ -169,7 +169,7 @@ class Flow:
                     yield self._oldest(waiting, stream)
             finally:
                 for _, future in waiting:
-                    future.cancel()
+                    cancel(future)
 
     def _oldest(
         self, waiting: deque[tuple[_Piece, Future[Judged | Parcel]]], stream: InputStream

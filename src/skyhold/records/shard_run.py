@@ -25,7 +25,7 @@ from skyhold.errors import (
     StorageError,
     VerificationError,
 )
-from skyhold.execution.elsewhere import is_elsewhere, is_here, lost_work, result_of
+from skyhold.execution.elsewhere import cancel, is_elsewhere, is_here, lost_work, result_of
 from skyhold.execution.threads import SingleThreadExecutor
 from skyhold.records.behind import WriteBehind
 from skyhold.records.endings import check_written, too_many_rejects, whole_or_nothing
@@ -286,7 +286,7 @@ class _ShardRun:
     def _halt(self, *, keep: bool) -> None:
         """Let workers stop, and wait for them for a while; then take away what is not to be gone on with."""
         self._halted.set()
-        running = [future for future in self._waiting if not future.cancel()]
+        running = [future for future in self._waiting if not cancel(future)]
         executor = self._request.executor
         with suppress(StorageError):  # there is an error already that says more
             if is_here(executor):

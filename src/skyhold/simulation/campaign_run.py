@@ -7,7 +7,7 @@ from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from typing import Any
 
 from skyhold.errors import BadOptionError
-from skyhold.execution.elsewhere import is_here, result_of
+from skyhold.execution.elsewhere import cancel, is_here, result_of
 from skyhold.execution.waiting import completed
 from skyhold.runs.receipt import Receipt
 from skyhold.runs.recording import RunRecorder
@@ -96,7 +96,7 @@ def _run_elsewhere(
         return list(_reports(futures, lambda report: run.progress.advance(report.done + report.failed)))
     finally:
         for future in futures:
-            future.cancel()  # of those that have not begun; the others give back what they have, or lose their lease
+            cancel(future)  # of those that have not begun; the others give back what they have, or lose their lease
 
 
 def _reports(futures: Iterable[Future[WorkReport]], told: Callable[[WorkReport], None]) -> Iterable[WorkReport]:

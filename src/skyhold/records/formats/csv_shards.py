@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TypeVar
 
-from skyhold.execution.elsewhere import is_here, result_of
+from skyhold.execution.elsewhere import cancel, is_here, result_of
 from skyhold.records.formats.adapter import OpenStore
 from skyhold.records.formats.csv_dialect import CSVCut, CSVDialect, CSVHead
 from skyhold.records.formats.csv_scan import Scanned, line_end_pattern, scan_part
@@ -144,7 +144,7 @@ def _results(futures: Sequence[Future[T]]) -> list[T]:
         return [result_of(future) for future in futures]
     finally:
         for future in left:
-            future.cancel()
+            cancel(future)
 
 
 def row_begins(begins: Sequence[int], scanned: Sequence[Scanned | None], size_bytes: int) -> list[int]:
