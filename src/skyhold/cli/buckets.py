@@ -96,6 +96,6 @@ def sweep(uri: str, /, *, older_than_hours: float = 24.0, common: Common = _DEFA
         size = f"{len(left.keys):,} objects, {human_size(left.size_bytes)}"
         words = f"{verb} {left.uri} of {left.modified:%Y-%m-%d %H:%M}: {size}"
         printer.item(words, action=verb, uri=left.uri, objects=len(left.keys), size_bytes=left.size_bytes)
-    words = f"{len(uploads):,} uploads{f' ({by_itself})' if by_itself else ''}, {len(pieces):,} folders of pieces"
+    words = f"{len(uploads):,} uploads{f'; {by_itself}' if by_itself else ''}; {len(pieces):,} folders of pieces"
     printer.summary(words, uploads=len(uploads), pieces=len(pieces), dry_run=common.dry_run, by_itself=by_itself)
     return 0
