@@ -106,13 +106,28 @@ def test_a_pod_of_a_kubernetes_job_does_what_others_leave(campaign: Campaign, en
     assert_done_by([start(script, environment, JOB_COMPLETION_INDEX="99", AMONG="100")], campaign)
 
 
-def test_each_task_of_an_array_converts_a_file_of_its_own(tmp_path: Path, environment: dict[str, str]):
-    script = next(block for block in blocks("bash") if "skyhold convert" in block)
+def pipe_scripts() -> dict[str, str]:
+    """Return how each scheduler runs a pipe, by the variable that tells a task its number."""
+    slurm, pod = [block for block in blocks("bash") if "skyhold convert" in block]
+    *shell, batch = next(each for each in map(json.loads, blocks("json")) if isinstance(each, list))
+    assert shell == ["sh", "-c"]
+    step = next(each for each in map(yaml.safe_load, blocks("yaml")) if "run" in each)
+    assert set(step["env"]) == {"SHARD"}
+    return {
+        "SLURM_ARRAY_TASK_ID": slurm,
+        "AWS_BATCH_JOB_ARRAY_INDEX": batch,
+        "SHARD": step["run"],
+        "JOB_COMPLETION_INDEX": pod,
+    }
+
+
+@pytest.mark.parametrize("variable", pipe_scripts())
+def test_each_task_of_an_array_converts_a_file_of_its_own(tmp_path: Path, environment: dict[str, str], variable: str):
     (tmp_path / "in").mkdir()
     for number in range(20):
         (tmp_path / "in" / f"part-{number:05d}.csv").write_text(f"a,b\n{number},x\n")
     places = {"SOURCE": str(tmp_path / "in"), "TARGET": str(tmp_path / "out")}
-    start(script, environment, SLURM_ARRAY_TASK_ID="12", **places)
+    start(pipe_scripts()[variable], environment, **{variable: "12"}, **places)
     assert [path.name for path in (tmp_path / "out").glob("*.parquet")] == ["part-00012.parquet"]
 
 
