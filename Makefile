@@ -41,7 +41,7 @@ bench-long: $(BENCH)/.ready
 	$(BENCH)/bin/python benchmarks/run.py memory-long
 
 docs: $(SETUP)
-	$(UV) pip install --quiet --group docs
+	$(UV) pip install --quiet --python $(BIN)/python --group docs
 	$(BIN)/zensical build
 
 screenshots: $(SETUP) $(CHROMIUM)
