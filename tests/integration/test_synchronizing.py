@@ -310,8 +310,10 @@ def test_the_same_edit_on_both_sides_is_no_conflict(machine: Machine):
     _agreed(machine, a="base", b="x")
     machine.write(a="same")
     machine.library.publish("a", b"same")
+    assert "2 unchanged" in machine.synchronizer().dry_run().get_summary_string()
     result = machine.sync()
     assert (result.paths("agree"), result.conflicts) == (["a"], [])
+    assert "2 unchanged" in result.get_summary_string()
     assert machine.sync().done == []
 
 

@@ -148,6 +148,7 @@ class SyncResult:
     @property
     def counts(self) -> dict[str, int]:
         """How many files of each kind."""
+        found_equal = self.plan.count("agree") if self.dry_run else len(self.paths("agree"))
         return {
             "uploaded": len(self.paths("upload")),
             "downloaded": len(self.paths("download")),
@@ -155,7 +156,7 @@ class SyncResult:
             "deleted_local": len(self.paths("delete_local")),
             "deleted_remote": len(self.paths("delete_remote")),
             "conflicts": len(self.conflicts),
-            "unchanged": self.unchanged,
+            "unchanged": self.unchanged + found_equal,
             "left": len(self.left),
             "problems": len(self.problems),
             "waiting": len(self.waiting),
