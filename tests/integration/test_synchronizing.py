@@ -492,16 +492,17 @@ def test_a_write_by_another_program_after_the_listing_becomes_a_conflict_not_a_l
 
 
 def test_a_version_that_somebody_publishes_after_the_listing_becomes_a_conflict(machine: Machine):
-    _agreed(machine, a="base", b="x")
-    machine.write(a="mine")
+    _agreed(machine, a="base", b="x", c="x")
+    machine.write(a="mine", b="edited")
     inner = machine.library.store
     other = Library(inner, author="bob")
     key = ".skyhold/versions/a/@/00000002.json"
     machine.library = Library(_Meddled(inner, key, lambda: other.publish("a", b"theirs")), author="ann")
     result = machine.sync()
     assert machine.local == machine.remote
-    assert set(machine.local.values()) == {"mine", "theirs", "x"}
+    assert set(machine.local.values()) == {"mine", "theirs", "edited", "x"}
     assert list(result.kept) == ["a"]
+    assert result.counts["unchanged"] == 1  # what an earlier round has done is not counted twice
 
 
 def test_a_file_that_is_edited_between_the_plan_and_the_download_is_kept(

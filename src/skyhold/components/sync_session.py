@@ -217,7 +217,6 @@ class Session:
         result.problems.update(plan.problems)
         left_out = {"problems": len(result.problems), "waiting": len(result.waiting)}
         self._run.progress.advance(0, **{name: count for name, count in left_out.items() if count})
-        result.unchanged = plan.unchanged
         if self._stop.is_set():
             result.stopped = True
             result.notes.append("it was stopped before it was complete; synchronize again to go on")
