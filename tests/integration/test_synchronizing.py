@@ -21,6 +21,7 @@ from skyhold.components.sync_state import STATE_NAME
 from skyhold.components.synchronizing import StorageSynchronizer
 from skyhold.errors import (
     BadOptionError,
+    ConflictError,
     DeleteGuardError,
     IntegrityError,
     KeyNotFoundError,
@@ -503,6 +504,29 @@ def test_a_version_that_somebody_publishes_after_the_listing_becomes_a_conflict(
     assert set(machine.local.values()) == {"mine", "theirs", "edited", "x"}
     assert list(result.kept) == ["a"]
     assert result.counts["unchanged"] == 1  # what an earlier round has done is not counted twice
+
+
+def test_a_problem_that_is_gone_when_others_are_looked_at_again_is_none(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+):
+    _agreed(machine, a="base", b="x")
+    machine.write(a="mine", c="being written")
+    inner = machine.library.store
+    other = Library(inner, author="bob")
+    key = ".skyhold/versions/a/@/00000002.json"
+    machine.library = Library(_Meddled(inner, key, lambda: other.publish("a", b"theirs")), author="ann")
+    busy = {"c"}
+
+    def hash_unchanged(path: Path) -> tuple[str, folder_scan.Stamp]:
+        if path.name in busy:
+            busy.remove(path.name)
+            raise ConflictError("the file changed while it was read")
+        return folder_scan.hash_unchanged(path)
+
+    monkeypatch.setattr(sync_view, "hash_unchanged", hash_unchanged)
+    result = machine.sync()
+    assert (result.problems, result.success) == ({}, True)
+    assert machine.remote["c"] == "being written"
 
 
 def test_a_file_that_is_edited_between_the_plan_and_the_download_is_kept(

@@ -142,9 +142,6 @@ class Session:
     def _choose(self, plan: SyncPlan) -> list[SyncAction]:
         """Return what is to be done now, and has not failed already."""
         assert self.result is not None
-        for path, error in self._suspects.items():
-            if path in plan.problems:  # it still changes under our eyes
-                self.result.problems[path] = str(error)
         return [action for action in plan.work if action.path not in self.result.failures]
 
     def _check_room(self, actions: Sequence[SyncAction]) -> None:
@@ -210,11 +207,8 @@ class Session:
             if not result.failures:
                 self._files.drop_parts()
             self._look_after_trash()
-        for action in plan.actions:
-            if action.kind == "leave":
-                result.left[action.path] = action.reason
-        result.waiting = list(plan.waiting)
-        result.problems.update(plan.problems)
+        last = first_result(plan)  # what an earlier round could not do may have been done by a later one
+        result.left, result.waiting, result.problems = last.left, last.waiting, last.problems
         left_out = {"problems": len(result.problems), "waiting": len(result.waiting)}
         self._run.progress.advance(0, **{name: count for name, count in left_out.items() if count})
         if self._stop.is_set():
