@@ -15,11 +15,13 @@ import pyarrow.parquet as pq
 import pytest
 from distributed import Client, LocalCluster
 
+from conftest import make_bucket
 from skyhold import CSVInputAdapter, DaskExecutor, ParquetOutputAdapter, Pipe, RayExecutor, open_store
 from skyhold.cli.application import run
-from skyhold.errors import BadOptionError, ExecutorError, MissingExtraError
+from skyhold.errors import BadOptionError, ConfigError, ExecutorError, MissingExtraError
 from skyhold.simulation.campaign import Campaign
 from skyhold.simulation.campaign_record import Rules
+from skyhold.testing.servers import LocalServer
 from slow_rows import Person, WhoWorks
 from tiny_model import tiny_plan, tiny_simulator
 
@@ -180,3 +182,12 @@ def test_a_campaign_that_only_this_process_sees_is_refused(executor: DaskExecuto
     campaign = Campaign.create("memory://dask-campaign", tiny_plan(range(1), sleep_s=0.0), simulator=simulator)
     with pytest.raises(BadOptionError, match="do not see"):
         campaign.run(executor, simulator=simulator)
+
+
+def test_a_campaign_that_was_opened_with_secrets_is_refused_by_name(executor: DaskExecutor, moto: LocalServer):
+    simulator = tiny_simulator()
+    place, options = f"s3://{make_bucket(moto)}/campaign", dict[str, Any](moto.options)
+    campaign = Campaign.create(place, tiny_plan(range(1)), simulator=simulator, **options)
+    with pytest.raises(ConfigError, match="never pickled") as caught:
+        campaign.run(executor, simulator=simulator)
+    assert "environment" in caught.value.remedy

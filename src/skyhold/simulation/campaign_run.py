@@ -1,9 +1,11 @@
 """Starting the workers of one call, and adding up what they spent."""
 
+import pickle
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any
 
 from skyhold.errors import BadOptionError
@@ -44,6 +46,7 @@ def run_workers(
 
     Raises:
         BadOptionError: There are none, or they would not see the campaign's store.
+        ConfigError: Secrets that were given as options would have to travel.
         ExecutorError: The executor gave one up.
     """
     if workers < 1:
@@ -88,6 +91,9 @@ def _run_elsewhere(
             f"other processes do not see what lies in {store.uri!r}",
             remedy="Keep the campaign in a bucket or a folder, or let threads work on it",
         )
+    if not is_here(executor):
+        with suppress(pickle.PicklingError, AttributeError, TypeError):  # clusters can send more than this can
+            pickle.dumps((store, simulator))  # a secret is refused here: they would say something else
     futures = [
         executor.submit(work, store, simulator=simulator, shard=shard, among=workers, cache=cache)
         for shard in range(workers)
