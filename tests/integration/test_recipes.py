@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import botocore.session
 import pytest
 import yaml
+from botocore.validate import ParamValidator
 
 from skyhold.simulation.campaign import Campaign
 from skyhold.simulation.campaign_record import Rules
@@ -129,6 +131,13 @@ def test_each_task_of_an_array_converts_a_file_of_its_own(tmp_path: Path, enviro
     places = {"SOURCE": str(tmp_path / "in"), "TARGET": str(tmp_path / "out")}
     start(pipe_scripts()[variable], environment, **{variable: "12"}, **places)
     assert [path.name for path in (tmp_path / "out").glob("*.parquet")] == ["part-00012.parquet"]
+
+
+def test_the_definition_of_a_batch_job_is_what_the_service_takes():
+    (definition,) = [each for each in map(json.loads, blocks("json")) if isinstance(each, dict)]
+    asked = botocore.session.get_session().get_service_model("batch").operation_model("RegisterJobDefinition")
+    assert asked.input_shape is not None
+    assert not ParamValidator().validate(definition, asked.input_shape).generate_report()
 
 
 def test_the_manifests_are_what_kubernetes_reads():
