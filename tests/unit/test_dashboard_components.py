@@ -164,8 +164,10 @@ def test_tags_are_given_and_taken(user: TestClient, place: Place, library: Libra
 
 
 def test_an_old_version_is_restored_as_the_newest(user: TestClient, place: Place, library: Library):
-    for content in (b"one", b"two"):
-        library.publish("arm.stl", content)
+    library.publish("arm.stl", b"one")
+    assert "Compare" not in user.get(_page(place, "component", id="arm.stl")).text, "there is nothing to compare with"
+    library.publish("arm.stl", b"two")
+    assert "Compare version 1 as the old one" in user.get(_page(place, "component", id="arm.stl")).text
     assert _do(user, place, "restore", id="arm.stl", version=1).status_code == 303
     assert library.info("arm.stl").number == 3
     assert library.read("arm.stl") == b"one"

@@ -76,6 +76,14 @@ def test_where_there_is_no_library_the_page_says_how_to_begin(user: TestClient):
     assert "Nothing was synchronized yet" in user.get("/sync").text
 
 
+def test_among_several_places_none_is_chosen_for_the_user(user: TestClient, desk: Desk, tmp_path: Path):
+    assert "choose one" not in _text(user, "/sync")
+    other = make_place(str(tmp_path / "study"))
+    desk.add([other])
+    assert '<option value="">choose one</option>' in _text(user, "/sync")
+    assert f'<option value="{other.name}" selected>' in _text(user, f"/sync?place={other.name}")
+
+
 def test_the_plan_comes_first_with_counts_and_bytes(user: TestClient, place: Place, library: Library, folder: Path):
     (folder / "arm.stl").write_bytes(b"x" * 2048)
     library.publish("leg.stl", b"y" * 1024)

@@ -11,6 +11,7 @@ from uuid import uuid4
 import pytest
 
 from skyhold.errors import KeyNotFoundError, StoppedError, VerificationError
+from skyhold.execution.signals import Terminated
 from skyhold.runs.hashing import HashingWriter
 from skyhold.runs.journal import Journal
 from skyhold.runs.progress import Event
@@ -71,6 +72,7 @@ def test_a_completed_run_leaves_the_same_receipt_beside_the_output_and_in_the_jo
         (SystemExit(3), "failed", "SystemExit"),
         (StoppedError("asked to"), "stopped", "stopped"),
         (KeyboardInterrupt(), "stopped", "KeyboardInterrupt"),
+        (Terminated(), "stopped", "Terminated"),
     ],
 )
 def test_a_block_that_raises_leaves_its_receipt_in_the_journal_alone(

@@ -53,7 +53,7 @@ def _list_libraries(request: Request) -> Response:
     return show(
         request,
         "libraries.html",
-        libraries=list(zip(places, found, strict=True)),
+        libraries=sorted(zip(places, found, strict=True), key=lambda each: each[1] is not True),
         may_open=desk.may_open,
         providers=TITLES,
         files=list_configured(desk) if desk.may_open else {},

@@ -69,6 +69,8 @@ _STATUS: tuple[tuple[type[SkyholdError], int], ...] = (
 _HERE = Path(__file__).parent
 _DRAWN_AT_ONCE = 3
 _SMALLEST_PLAIN = 1e-9
+_WHOLE = 1000
+_LARGEST_PLAIN = 1e15
 
 drawing_limiter = anyio.CapacityLimiter(_DRAWN_AT_ONCE)
 """So that pictures that were never made, and meshes, leave threads and processor to other pages."""
@@ -172,11 +174,13 @@ def _number(number: float) -> str:
     """Return a number as people read it; what requests cost is small, and no reason for exponents.
 
     Example:
-        >>> _number(12345), _number(0.0000223456), _number(1234.567), _number(1e-30)
-        ('12,345', '0.00002235', '1,235', '1e-30')
+        >>> _number(12345), _number(0.0000223456), _number(11690.4), _number(1e-30)
+        ('12,345', '0.00002235', '11,690', '1e-30')
     """
     if isinstance(number, int):
         return f"{number:,}"
+    if _WHOLE <= abs(number) < _LARGEST_PLAIN:
+        return f"{number:,.0f}"
     text = f"{number:,.4g}"
     return format(Decimal(text), "f") if _SMALLEST_PLAIN <= abs(number) < 1 else text
 

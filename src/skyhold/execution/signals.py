@@ -6,14 +6,28 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from types import FrameType
 
-__all__ = ["exit_on_terminate"]
+__all__ = ["Terminated", "exit_on_terminate"]
 
-_EXIT_CODE = 128 + signal.SIGTERM
+
+class Terminated(SystemExit):
+    """The process was asked to end; it does, with the exit code that says so.
+
+    Example:
+        >>> Terminated().code, str(Terminated())
+        (143, 'the process was asked to end (SIGTERM)')
+    """
+
+    def __init__(self) -> None:
+        super().__init__(128 + signal.SIGTERM)
+
+    def __str__(self) -> str:
+        """Return it in words."""
+        return "the process was asked to end (SIGTERM)"
 
 
 @contextmanager
 def exit_on_terminate() -> Generator[None]:
-    """Turn SIGTERM into SystemExit meanwhile, so that ``finally`` blocks run; a handler that is there stays.
+    """Turn SIGTERM into `Terminated` meanwhile, so that ``finally`` blocks run; a handler that is there stays.
 
     Outside the main thread it does nothing, since only that one gets signals.
 
@@ -35,4 +49,4 @@ def exit_on_terminate() -> Generator[None]:
 
 def _exit(number: int, frame: FrameType | None) -> None:
     del number, frame
-    raise SystemExit(_EXIT_CODE)
+    raise Terminated

@@ -85,7 +85,9 @@ class Failure:
         """Return an error in words, without secrets."""
         if isinstance(error, SkyholdError):
             return cls(error.code, redact_text(str(error)), redact_text(error.remedy))
-        return cls(type(error).__name__, redact_text(str(error)) or type(error).__name__)
+        name = type(error).__name__
+        words = "it was interrupted (Ctrl-C)" if isinstance(error, KeyboardInterrupt) else name
+        return cls(name, redact_text(str(error)) or words)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from skyhold.errors import StoppedError
+from skyhold.execution.signals import Terminated
 from skyhold.runs.asked import format_command, redact_asked, redact_text
 from skyhold.runs.journal import Journal, default_journal
 from skyhold.runs.progress import Listener, Progress
@@ -146,7 +147,7 @@ class RunRecorder:
         """Note that the run failed or was stopped, and return its receipt. A run that has ended stays as it ended."""
         if self.receipt is not None:
             return self.receipt
-        stopped = isinstance(error, StoppedError | KeyboardInterrupt)
+        stopped = isinstance(error, StoppedError | KeyboardInterrupt | Terminated)
         receipt = self._receipt("stopped" if stopped else "failed", Failure.of(error))
         self.finish(receipt)
         return receipt
@@ -206,8 +207,9 @@ def record_run(
 ) -> Generator[RunRecorder]:
     """Record what the block does as one run.
 
-    A block that raises leaves a receipt in the journal alone: ``stopped`` for Ctrl-C and `StoppedError`, ``failed`` for
-    everything else; the error goes on. A block that ends completes the run, unless it has called ``publish`` already.
+    A block that raises leaves a receipt in the journal alone: ``stopped`` for Ctrl-C, SIGTERM and `StoppedError`,
+    ``failed`` for everything else; the error goes on. A block that ends completes the run, unless it has called
+    ``publish`` already.
 
     Args:
         kind: What sort of run.
