@@ -3,6 +3,7 @@
 import hashlib
 import re
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Generator, Iterator
@@ -128,3 +129,25 @@ def test_it_stops_while_an_upload_waits_and_a_download_is_not_read(dashboard: Da
     assert dashboard.process.returncode == 0
     assert said.strip() == "the dashboard has stopped"
     assert [path.name for path in folder.iterdir() if path.is_file()] == ["big.bin"]
+
+
+@pytest.mark.parametrize("page", [f"/storage/{make_place('s3://b').name}", "/components"])
+def test_it_stops_while_a_page_waits_for_a_store_that_does_not_answer(page: str):
+    options = {"access_key_id": "a", "secret_access_key": "b", "region": "r", "timeout_s": 600, "retry_timeout_s": 600}
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        given = [f"--option={name}={value}" for name, value in options.items()]
+        process = _start("s3://b", f"--option=endpoint=http://127.0.0.1:{silent.getsockname()[1]}", *given)
+        try:
+            dashboard = Dashboard(process)
+            dashboard.connect().request("GET", page, headers={"Cookie": dashboard.cookie})
+            asked, _ = silent.accept()
+            process.send_signal(signal.SIGINT)
+            _, said = process.communicate(timeout=60)
+            asked.close()
+            for connection in dashboard.connections:
+                connection.close()
+        finally:
+            process.kill()
+            process.communicate()
+    assert process.returncode == 0
+    assert said.strip() == "the dashboard has stopped"

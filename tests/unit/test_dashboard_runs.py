@@ -161,12 +161,14 @@ def test_a_failure_is_shown_with_its_remedy(user: TestClient, journal: Journal):
 
 def test_a_run_that_was_ended_is_no_failure_in_words_either(user: TestClient, journal: Journal):
     for error in (KeyboardInterrupt(), Terminated()):
-        journal.finish(_receipt(state="stopped", failure=Failure.of(error)))
-        text = user.get(f"/runs/{journal.list_runs()[0].run_id}").text
+        receipt = _receipt(state="stopped", failure=Failure.of(error))
+        journal.finish(receipt)
+        text = user.get(f"/runs/{receipt.run_id}").text
         assert "<h2>Stopped</h2>" in text
         assert "it was interrupted (Ctrl-C)" in text or "asked to end (SIGTERM)" in text
-    journal.finish(_receipt(state="failed", failure=Failure.of(ZeroDivisionError("division by zero"))))
-    assert "<h2>ZeroDivisionError</h2>" in user.get(f"/runs/{journal.list_runs()[0].run_id}").text
+    receipt = _receipt(state="failed", failure=Failure.of(ZeroDivisionError("division by zero")))
+    journal.finish(receipt)
+    assert "<h2>ZeroDivisionError</h2>" in user.get(f"/runs/{receipt.run_id}").text
 
 
 def test_a_damaged_entry_is_shown_as_such_and_harms_no_other(user: TestClient, journal: Journal, tmp_path: Path):

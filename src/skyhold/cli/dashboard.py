@@ -1,6 +1,9 @@
 """``ui``: the dashboard."""
 
+import os
 import sys
+import threading
+import time
 import webbrowser
 from typing import Annotated
 
@@ -17,6 +20,8 @@ from skyhold.runs.journal import default_journal
 __all__ = ["ui"]
 
 _DEFAULT = Common()
+_FINISHING_S = 10.0
+_ENDING_S = 0.7
 
 
 def ui(
@@ -72,4 +77,19 @@ def ui(
         serve(desk, address, password=environment().get("SKYHOLD_UI_PASSWORD", ""), started=started)
     except KeyboardInterrupt:  # the usual end
         printer.summary("the dashboard has stopped", stopped=True)
+    desk.wait(_FINISHING_S)
+    _leave_those_that_wait()
     return 0
+
+
+def _leave_those_that_wait() -> None:
+    """End the process where pages still wait for stores that do not answer: Python would wait with them."""
+    until = time.monotonic() + _ENDING_S
+    others = [thread for thread in threading.enumerate() if thread is not threading.current_thread()]
+    waiting = [thread for thread in others if not thread.daemon]
+    for thread in waiting:
+        thread.join(max(0.0, until - time.monotonic()))
+    if any(thread.is_alive() for thread in waiting):
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(0)

@@ -200,6 +200,10 @@ class CampaignDesk:
         """Return the workers of this process on a campaign, those that have ended too."""
         return self._works.get(name)
 
+    def works(self) -> list[LocalWork]:
+        """Return the workers of this process, those that have ended too."""
+        return list(self._works.values())
+
     def work(self, place: Place, workers: int, closing: threading.Event) -> LocalWork:
         """Start workers in this process.
 

@@ -1,6 +1,7 @@
 """What the pages work on: the journal, and the places that may be looked into."""
 
 import threading
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -51,6 +52,12 @@ class Desk:
     def add(self, places: Iterable[Place]) -> None:
         """Show further places."""
         self.places |= {place.name: place for place in places}
+
+    def wait(self, timeout_s: float) -> None:
+        """Wait until what was at work here has ended in good order, since the dashboard closes; but not for ever."""
+        until = time.monotonic() + timeout_s
+        for work in (*self.campaigns.works(), *self.syncs.tasks.values(), *self.indexes.tasks.values()):
+            work.wait(max(0.0, until - time.monotonic()))
 
     def place(self, name: str) -> Place:
         """Return a place, or a campaign that lies right in one.

@@ -96,9 +96,13 @@ class IndexTask:
 
 @dataclass
 class IndexTasks:
-    """The last index task of each place and prefix."""
+    """The last index task of each place and prefix.
 
-    _tasks: dict[tuple[str, str], IndexTask] = field(default_factory=dict[tuple[str, str], IndexTask])
+    Attributes:
+        tasks: By the place's name and the prefix.
+    """
+
+    tasks: dict[tuple[str, str], IndexTask] = field(default_factory=dict[tuple[str, str], IndexTask])
     _turn: threading.Lock = field(default_factory=threading.Lock)
 
     def begin(self, work: IndexWork, closing: threading.Event) -> IndexTask:
@@ -116,10 +120,10 @@ class IndexTasks:
                     uri=work.prefix,
                     remedy="Wait until it is done",
                 )
-            task = self._tasks[work.place, work.prefix] = IndexTask(work, closing)
+            task = self.tasks[work.place, work.prefix] = IndexTask(work, closing)
             task.start()
         return task
 
     def find(self, place: str, prefix: str) -> IndexTask | None:
         """Return the last task of a place, by its name; None where there was none."""
-        return self._tasks.get((place, prefix))
+        return self.tasks.get((place, prefix))
