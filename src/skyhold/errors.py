@@ -347,6 +347,8 @@ class EngineTimeoutError(EngineError, TimeoutError):
 class ResultError(SimulationError, FileNotFoundError):
     """Results are absent or incomplete, or have not what was asked for."""
 
+    exit_code = 3
+
 
 class PreviewError(SkyholdError, ValueError):
     """No picture, facts or differences can be had of this content: damaged, too large, or of an unknown format."""

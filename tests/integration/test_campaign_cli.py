@@ -25,6 +25,7 @@ from skyhold.simulation import Study
 from tiny_model import tiny_simulator
 
 study = Study({{"x": 0, "refuse": [5]}}, None, {{"x": [1, 2, 5]}})
+twins = Study({{"x": 0}}, None, {{"x": [1, 2]}}, sampling={{"a": {{"x": 1}}, "b": {{"x": 2}}, "c": {{"x": 2}}}})
 slow = Study({{"x": 0, "sleep_s": 1.2}}, None, {{"x": [1, 2, 3]}})
 more = Study({{"x": 0, "refuse": [5]}}, None, {{"x": [2, 3]}})
 tiny = tiny_simulator()
@@ -81,6 +82,20 @@ def test_a_campaign_from_its_plan_to_its_table(place: str, capsys: pytest.Captur
     assert said(capsys)[:2] == [{"label": "x=3", "sum": 828}, {"label": "x=5", "sum": None}]
     assert run(["sim", "retry", place, "--json"]) == 0
     assert said(capsys)[-1]["summary"]["cases"] == 1
+
+
+def test_cases_that_are_one_run_are_told(place: str, capsys: pytest.CaptureFixture[str]):
+    assert run(["sim", "plan", "office_study.py:twins", place, "--simulator", "office_study.py:tiny"]) == 0
+    assert "3 cases, which are 2 different runs, in " in capsys.readouterr().err
+    assert run(["sim", "status", place]) == 0
+    assert capsys.readouterr().err == "0 of 2 done, 0 failed, 0 running, 2 waiting\n"
+
+
+def test_a_folder_that_is_not_there_has_no_campaign(place: str, capsys: pytest.CaptureFixture[str]):
+    assert run(["sim", "status", place, "--json"]) == 3
+    error = said(capsys)[-1]["error"]
+    assert "there is no campaign at " in error["message"]
+    assert "create it" in error["remedy"]
 
 
 def test_failed_cases_are_named_with_why(place: str, capsys: pytest.CaptureFixture[str]):

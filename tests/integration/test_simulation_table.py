@@ -183,16 +183,31 @@ def test_a_load_duration_falls_and_lasts_as_long_as_the_run(warehouse_year: Path
 
 
 def test_a_line_for_each_case_crosses_the_axes(tmp_path: Path):
-    plot = plot_parallel(make_table(_CASES), ["thickness", "glass", "site_energy"])
+    thin = {
+        "label": "thin",
+        "parameters": {"thickness": 0.05, "glass": "double"},
+        "values": {"site_energy": (8e9, "J")},
+    }
+    plot = plot_parallel(make_table([*_CASES, thin]), ["thickness", "glass", "site_energy"])
     (axes,) = plot.figure.axes
     lines = [line.get_ydata() for line in axes.lines if len(line.get_xdata()) == 3]
-    assert [list(line) for line in lines] == [[pytest.approx(1.1 / 1.3), 0.0, 1.0], [1.0, 1.0, 0.0]]
+    assert [list(line) for line in lines] == [[pytest.approx(0.2), 0.0, 1.0], [1.0, 1.0, 0.0], [0.0, 0.0, 0.6]]
     assert [text.get_text() for text in axes.get_xticklabels()][-1] == "site_energy\n[MWh]"
     assert plot.save(tmp_path / "lines.png").stat().st_size > 5000
     with pytest.raises(BadOptionError, match="two columns"):
         plot_parallel(make_table(_CASES), ["thickness"])
     with pytest.raises(BadOptionError, match="no column 'glas'"):
         plot_parallel(make_table(_CASES), ["thickness", "glas"])
+
+
+def test_a_case_without_all_columns_is_left_out_and_stretches_no_axis():
+    bare: dict[str, Any] = {"label": "bare", "values": {"site_energy": (9e12, "J")}}
+    plot = plot_parallel(make_table([*_CASES, bare]), ["thickness", "glass", "site_energy"])
+    (axes,) = plot.figure.axes
+    lines = [line.get_ydata() for line in axes.lines if len(line.get_xdata()) == 3]
+    assert [(line[0], line[-1]) for line in lines] == [(0.0, 1.0), (1.0, 0.0)]
+    with pytest.raises(BadOptionError, match="no case has all of thickness, site_energy"):
+        plot_parallel(make_table([bare, {"label": "x", "parameters": {"thickness": 1}}]), ["thickness", "site_energy"])
 
 
 def test_pictures_say_which_extra_they_need(monkeypatch: pytest.MonkeyPatch, study: pa.Table):

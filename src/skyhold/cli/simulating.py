@@ -108,8 +108,10 @@ def plan(
         return 0
     rules = _rules(making)
     engine = load_simulator(making.simulator)
-    Campaign.create(uri, planned, simulator=engine, rules=rules, shards=making.shards, **options)
-    printer.summary(f"{count} cases in {uri}; run: skyhold sim work {uri}", cases=count, uri=uri)
+    campaign = Campaign.create(uri, planned, simulator=engine, rules=rules, shards=making.shards, **options)
+    runs = campaign.status().total
+    words = f"{count} cases" if runs == count else f"{count} cases, which are {runs} different runs,"
+    printer.summary(f"{words} in {uri}; run: skyhold sim work {uri}", cases=count, runs=runs, uri=uri)
     return 0
 
 

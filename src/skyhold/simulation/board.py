@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from skyhold.errors import KeyNotFoundError, ResultError
+from skyhold.errors import BucketNotFoundError, KeyNotFoundError, ResultError
 from skyhold.simulation.block import Block, BlockEnd, Sum
 from skyhold.simulation.campaign_record import CampaignRecord, PartRecord
 from skyhold.simulation.layout import (
@@ -95,9 +95,10 @@ class Board:
         if self._record is None:
             try:
                 data = self.store.read(CAMPAIGN)
-            except KeyNotFoundError as error:
+            except (KeyNotFoundError, BucketNotFoundError) as error:
+                reason = f": {error.reason}" if isinstance(error, BucketNotFoundError) else ""
                 raise ResultError(
-                    f"there is no campaign at {self.store.uri!r}",
+                    f"there is no campaign at {self.store.uri!r}{reason}",
                     remedy="Check the URI, or create it: skyhold.simulation.Campaign.create(uri, study)",
                 ) from error
             self._record = CampaignRecord.from_json(data, self.store.uri)

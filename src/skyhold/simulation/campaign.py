@@ -321,7 +321,7 @@ class Campaign:
         if standing.is_cancelled:
             raise StoppedError(
                 f"the campaign {self.uri!r} was cancelled",
-                remedy="Lift it and try failed cases again: campaign.retry()",
+                remedy=f"Lift it and try failed cases again: campaign.retry(), or skyhold sim retry {self.uri}",
             )
         return standing
 

@@ -150,6 +150,8 @@ def plot_load_duration(series: Mapping[str, TimeSeries], *, title: str = "Load d
 def plot_parallel(table: Any, columns: Sequence[str], *, colour_by: str | None = None, title: str = "Cases") -> Plot:
     """Draw a line for each case across upright axes, one for each column, each from its lowest to its highest value.
 
+    Cases that lack one of the columns, such as a baseline that sets no parameter, are left out.
+
     Args:
         table: Of `skyhold.simulation.table.make_table`, or of a campaign.
         columns: Parameters and values, in this order; texts have their places in the order in which they come.
@@ -157,20 +159,23 @@ def plot_parallel(table: Any, columns: Sequence[str], *, colour_by: str | None =
         title: Above the picture.
 
     Raises:
-        BadOptionError: There is no such column, or there are fewer than two.
+        BadOptionError: There is no such column, there are fewer than two, or no case has all of them.
         MissingExtraError: matplotlib is not installed.
     """
     if len(columns) < 2:  # noqa: PLR2004 - a line has two ends
         raise BadOptionError(f"parallel coordinates need two columns or more, and these are {list(columns)}")
     figure, axes = _figure(max(6.0, 1.9 * len(columns)), 4.5)
+    found = [_axis_of(table, name)[0] for name in columns]
+    whole = [row for row, heights in enumerate(zip(*found, strict=True)) if None not in heights]
+    if not whole:
+        raise BadOptionError(f"no case has all of {', '.join(columns)}", remedy="Leave some of these columns out")
+    table = table.take(whole)  # what is not drawn stretches no axis
     scaled = [_axis_of(table, name) for name in columns]
     tint = _axis_of(table, colour_by or columns[-1])[0]
     colours = _colour_map()
     for row in range(table.num_rows):
-        heights = [places[row] for places, _ in scaled]
-        if all(height is not None for height in heights):
-            shade = tint[row]
-            axes.plot(range(len(columns)), heights, color=colours(0.5 if shade is None else shade), linewidth=1.2)
+        heights, shade = [places[row] for places, _ in scaled], tint[row]
+        axes.plot(range(len(columns)), heights, color=colours(0.5 if shade is None else shade), linewidth=1.2)
     for place, (_, ticks) in enumerate(scaled):
         axes.axvline(place, color="#444444", linewidth=0.8)
         for height, text in ticks:
