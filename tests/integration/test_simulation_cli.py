@@ -42,6 +42,14 @@ def test_a_model_that_is_wrong_fails_before_the_run_with_its_line(tmp_path: Path
     assert not (tmp_path / "out").exists()
 
 
+def test_a_run_that_takes_too_long_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    asked = ["sim", "run", MODEL, WEATHER, "--output", str(tmp_path / "out"), "--annual", "--timeout-s", "0.1"]
+    assert run([*asked, "--no-progress"]) == 1
+    assert capsys.readouterr().err.startswith("failed (timeout): it took longer than it was given, and was ended; ")
+    assert run([*asked, "--json"]) == 1
+    assert said(capsys)[-1]["summary"]["failure"] == "timeout"
+
+
 def test_a_run_that_fails_says_what_the_engine_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     assert run(["sim", "run", MODEL, "--output", str(tmp_path / "out"), "--annual", "--json"]) == 1
     *messages, last = said(capsys)

@@ -98,11 +98,13 @@ def _tell(printer: Printer, result: SimulationResult, output: str) -> int:
     for each in grave[:_SHOWN]:
         printer.item(visible(f"{each.severity}: {each.text}", _LONGEST), severity=each.severity, text=each.text)
     warnings = sum(each.count for each in result.errors if each.severity == "warning")
-    how = "complete" if result.success else "failed"
-    words = f"{how}: {len(result.files)} files in {output}, {len(grave)} grave messages, {warnings} warnings"
+    how = "complete" if result.success else f"failed ({result.failure}): {visible(result.detail, _LONGEST)}"
+    words = f"{how}; {len(result.files)} files in {output}, {len(grave)} grave messages, {warnings} warnings"
     printer.summary(
         words,
         success=result.success,
+        failure=result.failure,
+        detail=result.detail,
         output=output,
         files=[name for name in result.files if not fnmatchcase(name, "_*")],
         warnings=warnings,

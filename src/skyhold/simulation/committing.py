@@ -150,5 +150,5 @@ def _taken(folder: ResultFolder, what: str) -> AlreadyExistsError:
         f"it holds {what}",
         operation="simulate",
         uri=folder.uri,
-        remedy="Choose another output_dir, or say overwrite=True to replace it",
+        remedy="Choose another folder, or replace what it holds: overwrite=True, or --overwrite",
     )
