@@ -68,6 +68,7 @@ _COMPONENTS = {
     "rm": ("skyhold.cli.components:delete", "Delete components; their versions stay."),
     "lock": ("skyhold.cli.library_care:lock", "Lock a component, give the lock back, or list the locks."),
     "graph": ("skyhold.cli.library_care:show_graph", "Show who needs what."),
+    "adopt": ("skyhold.cli.library_care:adopt", "Make versions of what other programs wrote."),
     "gc": ("skyhold.cli.library_care:collect", "Free what no version needs."),
     "prune": ("skyhold.cli.library_care:prune", "Let old versions go, by a rule."),
     "verify": ("skyhold.cli.library_care:verify", "Read everything again and compare its SHA-256."),

@@ -8,6 +8,7 @@ from cyclopts import Parameter
 from skyhold.cli.components import Flag, open_library
 from skyhold.cli.options import Common
 from skyhold.cli.output import Printer
+from skyhold.components.adopting import adopt_objects
 from skyhold.components.dependencies import dependency_graph
 from skyhold.components.findings import Finding
 from skyhold.components.garbage import GRACE, collect_garbage
@@ -21,7 +22,7 @@ from skyhold.runs.bar import ProgressBar
 from skyhold.runs.event import Listener
 from skyhold.runs.wording import human_size
 
-__all__ = ["collect", "copy_all", "lock", "prune", "repair", "show_graph", "verify"]
+__all__ = ["adopt", "collect", "copy_all", "lock", "prune", "repair", "show_graph", "verify"]
 
 _DEFAULT = Common()
 _DAMAGED = 1
@@ -63,6 +64,31 @@ def lock(
     else:
         _show(printer, locks.take(component, lease_s=hours * _HOUR_S, reason=reason, force=force).lock)
     return 0
+
+
+def adopt(library: str, prefix: str = "", /, *, common: Common = _DEFAULT) -> int:
+    """Make versions of what other programs wrote into a library, or what lay there before it was one.
+
+    Args:
+        library: URI of the library.
+        prefix: Only objects whose key starts with this text.
+        common: Options of every command.
+    """
+    printer = Printer(as_json=common.json)
+    done = adopt_objects(open_library(library, common), prefix, dry_run=common.dry_run, listeners=_bar(common))
+    for key, version in done.adopted.items():
+        words = f"would adopt {key}" if done.dry_run else f"{key}  version {version}"
+        printer.item(words, key=key, version=version or None)
+    for key, reason in sorted(done.failed.items()):
+        printer.item(f"failed: {key}: {reason}", key=key, reason=reason)
+    printer.summary(
+        f"{len(done.adopted):,} adopted, {done.known:,} known already, {len(done.failed):,} failed",
+        adopted=len(done.adopted),
+        known=done.known,
+        failed=len(done.failed),
+        dry_run=done.dry_run,
+    )
+    return _DAMAGED if done.failed else 0
 
 
 def collect(library: str, /, *, grace_days: float = GRACE.total_seconds() / 86400, common: Common = _DEFAULT) -> int:

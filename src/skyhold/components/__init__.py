@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from skyhold.lazy import load_lazily
 
 if TYPE_CHECKING:
+    from skyhold.components.adopting import Adoption, adopt_objects
     from skyhold.components.batch_run import BatchItem, BatchResult
     from skyhold.components.component_facts import ComponentMetadata
     from skyhold.components.config import CloudStorageConfig
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ANY",
+    "Adoption",
     "BatchItem",
     "BatchResult",
     "CloudStorageConfig",
@@ -64,6 +66,7 @@ __all__ = [
     "SyncResult",
     "Version",
     "VersionDiff",
+    "adopt_objects",
     "collect_garbage",
     "dependency_graph",
     "diff_versions",
@@ -80,6 +83,7 @@ __all__ = [
 
 _HOMES = {
     "ANY": "skyhold.components.publication",
+    "Adoption": "skyhold.components.adopting",
     "BatchItem": "skyhold.components.batch_run",
     "BatchResult": "skyhold.components.batch_run",
     "CloudStorageConfig": "skyhold.components.config",
@@ -108,6 +112,7 @@ _HOMES = {
     "SyncResult": "skyhold.components.sync_config",
     "Version": "skyhold.components.manifest",
     "VersionDiff": "skyhold.components.version_diff",
+    "adopt_objects": "skyhold.components.adopting",
     "collect_garbage": "skyhold.components.garbage",
     "dependency_graph": "skyhold.components.dependencies",
     "diff_versions": "skyhold.components.diffing",

@@ -64,6 +64,21 @@ class Ledger:
             )
         return found
 
+    @contextmanager
+    def naming_strangers(self, component_id: str) -> Generator[None]:
+        """Where there is no component, say so if another program's object has its name."""
+        try:
+            yield
+        except ComponentNotFoundError as error:
+            if self.find_head(component_id) is None and self.store.exists(component_id):
+                raise ComponentNotFoundError(
+                    f"another program wrote {component_id!r}, and it is no version yet",
+                    operation="read",
+                    uri=self.store.uri_of(component_id),
+                    remedy=f"Run: skyhold comp adopt {self.store.uri} {component_id}",
+                ) from error
+            raise
+
     def replace_head(self, head: Head, found: FoundHead | None) -> FoundHead:
         """Write a head in place of the one that was found.
 

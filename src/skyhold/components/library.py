@@ -387,7 +387,8 @@ class Library:
         return self._publisher.append(component_id, draft)
 
     def _living(self, component_id: str, version: int | str) -> Version:
-        found = self.info(component_id, version)
+        with self._publisher.ledger.naming_strangers(component_id):
+            found = self.info(component_id, version)
         if found.is_deleted:
             raise ComponentNotFoundError(
                 f"the component {component_id!r} was deleted in version {found.number}, by {found.author!r}",

@@ -12,7 +12,7 @@ from skyhold.errors import ComponentNotFoundError
 from skyhold.storage.contract import Store
 from skyhold.storage.objects import ObjectInfo
 
-__all__ = ["FreePlaces", "Listing", "list_files"]
+__all__ = ["FreePlaces", "Listing", "list_files", "list_plain"]
 
 _LAST_RESERVED = RESERVED + "~~~~"
 _JOBS = 64
@@ -40,10 +40,8 @@ def list_files(store: Store, prefix: str, matches: Matches | None) -> Listing:
     found = Listing()
     files = found.files
     begin = len(prefix)
-    for info in _list_plain(store, prefix):
+    for info in list_plain(store, prefix):
         key = info.key
-        if ".skyhold" in key and not is_plain(key):
-            continue
         name = key[begin:] if begin else key
         path = name if name.isascii() else unicodedata.normalize("NFC", name)
         if matches is not None and not matches(path):
@@ -57,7 +55,14 @@ def list_files(store: Store, prefix: str, matches: Matches | None) -> Listing:
     return found
 
 
-def _list_plain(store: Store, prefix: str) -> Iterator[ObjectInfo]:
+def list_plain(store: Store, prefix: str) -> Iterator[ObjectInfo]:
+    """Yield what lies under the plain keys of a library that start with ``prefix``."""
+    for info in _list_around(store, prefix):
+        if ".skyhold" not in info.key or is_plain(info.key):
+            yield info
+
+
+def _list_around(store: Store, prefix: str) -> Iterator[ObjectInfo]:
     """List without the history: up to where it begins, and on from where it ends."""
     if prefix:
         yield from store.list(prefix)
