@@ -13,6 +13,7 @@ from skyhold.components.library import Library
 from skyhold.components.verification import verify_library
 from skyhold.errors import ComponentNotFoundError
 from skyhold.runs.journal import default_journal
+from skyhold.storage.opening import open_store
 from skyhold.testing.servers import LocalServer
 
 
@@ -76,7 +77,7 @@ def test_what_cannot_be_a_component_is_told_and_the_others_are_done(library: Lib
 
 
 def test_what_is_known_takes_a_request_for_each_and_a_listing(moto: LocalServer):
-    library = Library(f"s3://{make_bucket(moto)}", **moto.options)
+    library = Library(open_store(f"s3://{make_bucket(moto)}", **moto.options))
     for number in range(20):
         library.publish(f"part{number}", b"%d" % number)
     assert adopt_objects(library).known == 20
