@@ -346,7 +346,7 @@ def test_a_simulator_that_is_not_here_cannot_be_started_here(desk: Desk, user: T
     desk.campaigns = CampaignDesk()
     text = user.get(_page(place)).text
     assert "Start here" not in text
-    assert "Its simulator <code>year</code> is not known to this dashboard" in text
+    assert "this dashboard does not have its simulator <code>year</code>" in text
     assert "--simulator module:name</pre>" in text
     assert user.post(f"/campaigns/{place.name}/work", data={"workers": "1"}, headers=OWN).status_code == 400
 

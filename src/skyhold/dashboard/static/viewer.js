@@ -68,7 +68,7 @@ class Viewer {
   home() {
     this.controls.target.set(0, 0, 0);
     // The angle of view is that of the height: where the width is less, it decides, and long things lie across it.
-    const away = this.camera.aspect < 1 ? 3.5 / this.camera.aspect : 2.8;
+    const away = this.camera.aspect < 1 ? 3.5 / this.camera.aspect : 3.1;
     this.camera.position.set(-0.62, 0.5, 1).normalize().multiplyScalar(this.radius * away);
     this.controls.update();
   }
