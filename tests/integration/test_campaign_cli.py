@@ -10,11 +10,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 
 from skyhold.cli import campaign_status
 from skyhold.cli.application import run
 from skyhold.simulation.campaign import Campaign
+from skyhold.simulation.table import unit_of
 from tiny_model import tiny_simulator
 
 STUDY = f"""
@@ -158,6 +160,21 @@ def test_a_table_for_people_has_units(place: str, capsys: pytest.CaptureFixture[
     capsys.readouterr()
     assert run(["sim", "table", place, "--columns", "x", "sum"]) == 0
     assert capsys.readouterr().out.splitlines()[:3] == ["x  sum [kWh]", "1  276", "2  552"]
+
+
+def test_a_table_is_taken_away_as_a_file(place: str, capsys: pytest.CaptureFixture[str]):
+    tiny = ["--simulator", "office_study.py:tiny", "--no-progress"]
+    run(["sim", "plan", "office_study.py:study", place, "--simulator", "office_study.py:tiny"])
+    run(["sim", "work", place, *tiny])
+    assert run(["sim", "table", place, "--columns", "label", "sum", "--output", "results.csv"]) == 0
+    assert capsys.readouterr().err.endswith("3 rows in results.csv\n")
+    assert Path("results.csv").read_text().splitlines() == ['"label","sum [kWh]"', '"x=1",276', '"x=2",552', '"x=5",']
+    assert run(["sim", "table", place, "--deltas", "sum", "--output", "results.parquet", "--json"]) == 0
+    kept = pq.read_table("results.parquet")
+    assert unit_of(kept, "sum") == "kWh"
+    assert "delta.sum" in kept.column_names
+    assert run(["sim", "table", place, "--output", "results.xlsx"]) == 8
+    assert not Path("results.xlsx").exists()
 
 
 def test_a_table_is_compared_and_judged_by_command(place: str, capsys: pytest.CaptureFixture[str]):

@@ -50,7 +50,7 @@ _SIMULATION = {
     "plan": ("skyhold.cli.simulating:plan", "List the cases of a study; with a URI, create the campaign there."),
     "work": ("skyhold.cli.simulating:work", "Work on a campaign until nothing is left to do."),
     "status": ("skyhold.cli.campaign_status:show_status", "Show how far a campaign is."),
-    "table": ("skyhold.cli.simulating:show_table", "Print parameters and results, a row for each case."),
+    "table": ("skyhold.cli.campaign_table:show_table", "Print parameters and results, a row for each case."),
     "collect": ("skyhold.cli.simulating:collect", "Gather what is finished into the campaign's table."),
     "retry": ("skyhold.cli.simulating:retry", "Let failed cases be tried again, and lift a cancellation."),
     "cancel": ("skyhold.cli.simulating:cancel", "Let all workers of a campaign stop soon."),

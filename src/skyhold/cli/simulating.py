@@ -2,14 +2,14 @@
 
 import time
 from dataclasses import dataclass, replace
-from typing import Annotated, Any
+from typing import Any
 
 from cyclopts import Parameter
 
 from skyhold.cli.campaign_status import tell
 from skyhold.cli.models import load_object
 from skyhold.cli.options import Common
-from skyhold.cli.output import Printer, format_table
+from skyhold.cli.output import Printer
 from skyhold.cli.simulators import load_simulator
 from skyhold.errors import BadOptionError
 from skyhold.runs.bar import ProgressBar
@@ -18,13 +18,10 @@ from skyhold.simulation.campaign_record import Rules
 from skyhold.simulation.forecasting import forecast
 from skyhold.simulation.worker import work as work_on
 
-__all__ = ["cancel", "collect", "plan", "retry", "show_table", "work"]
+__all__ = ["cancel", "collect", "plan", "retry", "work"]
 
 _DEFAULT = Common()
-_WIDTH = 120
 _FAILED = 1
-
-Names = Annotated[list[str], Parameter(negative="", consume_multiple=True)]
 
 
 @Parameter(name="*")
@@ -207,47 +204,6 @@ def cancel(uri: str, /, *, common: Common = _DEFAULT) -> int:
     return 0
 
 
-def show_table(
-    uri: str,
-    /,
-    *,
-    columns: Names = [],  # noqa: B006 - cyclopts reads them
-    cases: Names = [],  # noqa: B006
-    deltas: Names = [],  # noqa: B006
-    changes: Names = [],  # noqa: B006
-    baseline: str = "",
-    gate: bool = False,
-    common: Common = _DEFAULT,
-) -> int:
-    """Print parameters and results, a row for each case; needs no engine.
-
-    Args:
-        uri: The campaign.
-        columns: Which; all if not given.
-        cases: Labels; all if not given.
-        deltas: Values to compare with the baseline: what they differ by is called delta.NAME.
-        changes: The same in percent, called change.NAME.
-        baseline: The label of the case that all are compared with; each with its own if not given.
-        gate: Say in is_sound and quality whether a result may be used: no severe messages, at most 300 unmet hours.
-        common: Options of every command.
-    """
-    table = Campaign.open(uri, **common.options_for(uri)).table(
-        columns or None, cases or None, deltas=deltas, changes=changes, baseline=baseline or None, gate=gate
-    )
-    rows: list[dict[str, Any]] = table.to_pylist()
-    printer = Printer(as_json=common.json)
-    if common.json:
-        for row in rows:
-            printer.item("", **row)
-    else:
-        units = {field.name: field.metadata[b"unit"].decode() for field in table.schema}
-        names = [f"{name} [{unit}]" if unit else name for name, unit in units.items()]
-        cells = [["" if value is None else _short(value) for value in row.values()] for row in rows]
-        print("\n".join(format_table(names, cells, width=_WIDTH)))
-    printer.summary("", rows=len(rows))
-    return 0
-
-
 def _rules(making: Making) -> Rules:
     return Rules(lease_s=making.lease_s, max_attempts=making.max_attempts, timeout_s=making.timeout_s)
 
@@ -269,7 +225,3 @@ def _forecast(
         print(found)
     printer.summary("nothing was written", **found.as_dict())
     return _FAILED if found.failed else 0
-
-
-def _short(value: Any) -> str:
-    return f"{value:.6g}" if isinstance(value, float) else str(value)

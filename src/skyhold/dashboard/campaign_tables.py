@@ -4,7 +4,6 @@
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownParameterType=false
 # pyright: reportUnknownArgumentType=false, reportAttributeAccessIssue=false
 
-import io
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -222,22 +221,15 @@ def _sorted(table: Any, asked: _Asked) -> Any:
 
 
 def _download_csv(request: Request) -> Response:
-    import pyarrow.csv as pa_csv  # noqa: PLC0415 - for downloads alone
+    from skyhold.simulation.table_files import format_csv  # noqa: PLC0415 - for downloads alone
 
-    table = _whole(request)
-    sink = io.BytesIO()
-    units = [(field.metadata or {}).get(b"unit", b"").decode() for field in table.schema]
-    names = [f"{name} [{unit}]" if unit else name for name, unit in zip(table.column_names, units, strict=True)]
-    pa_csv.write_csv(table.rename_columns(names), sink)
-    return _file(sink.getvalue(), "csv", "text/csv")
+    return _file(format_csv(_whole(request)), "csv", "text/csv")
 
 
 def _download_parquet(request: Request) -> Response:
-    import pyarrow.parquet as pq  # noqa: PLC0415 - for downloads alone
+    from skyhold.simulation.table_files import format_parquet  # noqa: PLC0415 - for downloads alone
 
-    sink = io.BytesIO()
-    pq.write_table(_whole(request), sink, compression="zstd")
-    return _file(sink.getvalue(), "parquet", "application/vnd.apache.parquet")
+    return _file(format_parquet(_whole(request)), "parquet", "application/vnd.apache.parquet")
 
 
 def _whole(request: Request) -> Any:

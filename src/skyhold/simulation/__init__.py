@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from skyhold.simulation.run import simulate
     from skyhold.simulation.sampling import Grid, LatinHypercube, Listed, Sobol
     from skyhold.simulation.selection import OutputSelection, TabularValue, request_outputs
-    from skyhold.simulation.simulator import Quantity
+    from skyhold.simulation.simulator import EngineMessage, Job, Kept, Quantity, Simulator, Verdict, Watch
     from skyhold.simulation.sql import SqlResults
     from skyhold.simulation.status import Status
     from skyhold.simulation.study import Study
@@ -50,11 +50,14 @@ __all__ = [
     "Document",
     "EnergyPlus",
     "Engine",
+    "EngineMessage",
     "EngineMessages",
     "FileSystem",
     "Forecast",
     "GCSFileSystem",
     "Grid",
+    "Job",
+    "Kept",
     "KeptResults",
     "LatinHypercube",
     "Listed",
@@ -73,6 +76,7 @@ __all__ = [
     "S3FileSystem",
     "SimulationJob",
     "SimulationResult",
+    "Simulator",
     "Sobol",
     "SqlResults",
     "Status",
@@ -80,6 +84,8 @@ __all__ = [
     "Study",
     "Survey",
     "TabularValue",
+    "Verdict",
+    "Watch",
     "WorkReport",
     "add_deltas",
     "add_quality",
@@ -115,11 +121,14 @@ _HOMES = {
     "Document": "skyhold.simulation.document",
     "EnergyPlus": "skyhold.simulation.energyplus",
     "Engine": "skyhold.simulation.engine",
+    "EngineMessage": "skyhold.simulation.simulator",
     "EngineMessages": "skyhold.simulation.engine_messages",
     "FileSystem": "skyhold.simulation.filesystem",
     "Forecast": "skyhold.simulation.forecast_report",
     "GCSFileSystem": "skyhold.simulation.named_filesystems",
     "Grid": "skyhold.simulation.sampling",
+    "Job": "skyhold.simulation.simulator",
+    "Kept": "skyhold.simulation.simulator",
     "KeptResults": "skyhold.simulation.kept",
     "LatinHypercube": "skyhold.simulation.sampling",
     "Listed": "skyhold.simulation.sampling",
@@ -138,6 +147,7 @@ _HOMES = {
     "S3FileSystem": "skyhold.simulation.named_filesystems",
     "SimulationJob": "skyhold.simulation.job",
     "SimulationResult": "skyhold.simulation.results",
+    "Simulator": "skyhold.simulation.simulator",
     "Sobol": "skyhold.simulation.sampling",
     "SqlResults": "skyhold.simulation.sql",
     "Status": "skyhold.simulation.status",
@@ -145,6 +155,8 @@ _HOMES = {
     "Study": "skyhold.simulation.study",
     "Survey": "skyhold.simulation.survey",
     "TabularValue": "skyhold.simulation.selection",
+    "Verdict": "skyhold.simulation.simulator",
+    "Watch": "skyhold.simulation.simulator",
     "WorkReport": "skyhold.simulation.worker",
     "add_deltas": "skyhold.simulation.table",
     "add_quality": "skyhold.simulation.table",
