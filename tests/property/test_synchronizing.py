@@ -20,7 +20,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
 from skyhold.components import folder_scan, publication, publisher, sync_session, sync_view
+from skyhold.components.layout import LIBRARY
 from skyhold.components.library import Library
+from skyhold.components.pruning import prune_library
 from skyhold.components.sync_config import SyncResult
 from skyhold.storage.contract import Store
 from skyhold.storage.opening import open_store
@@ -228,6 +230,11 @@ class Synchronizing(RuleBasedStateMachine):
         self.stores[who].arm(after, lambda: self.somebody_writes_a_file(who, path, None))
         self.machines[who].sync()
         self.stores[who].arm(None)
+
+    @rule()
+    def somebody_lets_old_versions_go(self) -> None:
+        if self.inner.exists(LIBRARY):
+            prune_library(Library(self.inner), keep_last=1, dry_run=False)
 
     @rule(who=_WHO, days=st.sampled_from([-10_000, -1, 0, 1, 10_000]))
     def a_machines_clock_is_set(self, who: int, days: int) -> None:
