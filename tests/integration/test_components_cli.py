@@ -126,6 +126,20 @@ def test_a_library_is_verified_cleaned_and_repaired(say: Say, place: tuple[str, 
     assert say("comp", "log", library, "bracket.stl")[1][0]["message"] == ""
 
 
+def test_what_was_mended_needs_nothing_more(work: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    library = str(tmp_path / "library")
+    assert run(["comp", "add", library, str(work / "bracket.stl")]) == 0
+    Path(library, "bracket.stl").unlink()
+    capsys.readouterr()
+    assert run(["comp", "verify", library]) == 1
+    assert "skyhold comp repair" in capsys.readouterr().out
+    for flags, verb in ((["--dry-run"], "would mend: "), ([], "mended: ")):
+        assert run(["comp", "repair", library, *flags]) == 0
+        told = capsys.readouterr().out
+        assert told.startswith(f"{verb}bracket.stl: plain file missing")
+        assert "skyhold comp repair" not in told
+
+
 def test_a_folder_is_synchronized_both_ways_with_a_plan_first(
     say: Say, place: tuple[str, list[str]], work: Path, tmp_path: Path
 ):

@@ -288,7 +288,7 @@ def _show(printer: Printer, found: Lock) -> None:
 
 
 def _tell(printer: Printer, finding: Finding, word: str) -> None:
-    remedy = f" — {finding.remedy}" if finding.remedy else ""
+    remedy = f" — {finding.remedy}" if finding.remedy and not word.endswith(("mend", "mended")) else ""
     printer.item(
         f"{word}: {finding.component or finding.key}: {finding.what}: {finding.detail}{remedy}",
         outcome=word,
