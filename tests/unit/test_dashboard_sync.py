@@ -110,9 +110,13 @@ def test_a_plan_is_carried_out_and_remembered(user: TestClient, place: Place, li
     history = _text(user, "/sync")
     assert "completed" in history
     assert "/runs/" in history
+    assert "2 changed" in history
+    assert "2 changed" in _text(user, "/runs")
     run = re.search(r"/runs/([0-9T]+-[0-9a-f]+)", text)
     assert run is not None
-    assert "completed" in _text(user, f"/runs/{run[1]}")
+    told = _text(user, f"/runs/{run[1]}")
+    assert "completed" in told
+    assert _figure(told, "Uploaded") == _figure(told, "Downloaded") == "1"
 
 
 def _conflict(library: Library, folder: Path, *names: str) -> None:

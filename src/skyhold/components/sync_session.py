@@ -209,8 +209,7 @@ class Session:
             self._look_after_trash()
         last = first_result(plan)  # what an earlier round could not do may have been done by a later one
         result.left, result.waiting, result.problems = last.left, last.waiting, last.problems
-        left_out = {"problems": len(result.problems), "waiting": len(result.waiting)}
-        self._run.progress.advance(0, **{name: count for name, count in left_out.items() if count})
+        self._run.progress.advance(0, **{name: count for name, count in result.counts.items() if count})
         if self._stop.is_set():
             result.stopped = True
             result.notes.append("it was stopped before it was complete; synchronize again to go on")
