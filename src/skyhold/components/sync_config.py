@@ -184,10 +184,12 @@ class SyncResult:
         """Return it for people: one line of counts, then whatever wants to be looked at.
 
         Example:
-            >>> print(SyncResult(SyncPlan(()), unchanged=3, seconds=0.5).get_summary_string())
-            Synchronized in 0.5 s: 3 unchanged
+            >>> link = {"link": "a symbolic link, which is not followed"}
+            >>> print(SyncResult(SyncPlan(()), unchanged=3, problems=link, seconds=0.5).get_summary_string())
+            Synchronized all but 1 in 0.5 s: 3 unchanged, 1 problem
+              problem: link: a symbolic link, which is not followed
         """
-        words = [f"{count:,} {name.replace('_', ' ')}" for name, count in self.counts.items() if count]
+        words = [_counted(name, count) for name, count in self.counts.items() if count]
         size_bytes = sum(action.size_bytes for action in self.done)
         moved = f" ({human_size(size_bytes)})" if size_bytes else ""
         lines = [f"{self._verb()} in {human_time(self.seconds)}: {', '.join(words) or 'nothing to do'}{moved}"]
@@ -211,6 +213,11 @@ class SyncResult:
         if self.stopped:
             return "Stopped"
         return f"Synchronized all but {self.left_out:,}" if self.left_out else "Synchronized"
+
+
+def _counted(name: str, count: int) -> str:
+    word = name.replace("_", " ")
+    return f"{count:,} {word.removesuffix('s') if count == 1 else word}"
 
 
 def _told(word: str, reasons: Mapping[str, str]) -> list[str]:
