@@ -184,10 +184,15 @@ class TestAzure:
             bucket.check_lifecycle(moves)  # a dry run does not promise what cannot be done
         with pytest.raises(UnsupportedError, match="set lifecycle rules") as caught:
             bucket.set_lifecycle(moves)
+        show = "az storage account management-policy show --account-name devstoreaccount1 --resource-group GROUP"
+        assert f"in the place of all: add to them what this prints: {show}." in caught.value.remedy
         policy = json.loads(caught.value.remedy.partition("--policy ")[2].strip("'"))
         rule = policy["rules"][0]["definition"]
         assert rule["actions"] == {"baseBlob": {"tierToCool": {"daysAfterModificationGreaterThan": 90}}}
         assert rule["filters"]["prefixMatch"] == [f"{bucket.location.container}/.skyhold/blobs/"]
+        with pytest.raises(UnsupportedError, match="read lifecycle rules") as caught:
+            bucket.lifecycle()
+        assert caught.value.remedy == f"Run: {show}"
 
 
 def test_a_folder_is_made_and_has_nothing_else(tmp_path: Path):

@@ -53,14 +53,21 @@ class AzureCare(BucketCare):
 
         with_errors("set public access", self.location, change, identity=self.identity)
 
+    def lifecycle(self) -> tuple[Sequence[LifecycleRule], Sequence[str]]:
+        raise self.unsupported("read lifecycle rules", f"Run: {self._policy_command('show')}")
+
     def lifecycle_by_hand(self, rules: Sequence[LifecycleRule]) -> str:
         policy = json.dumps(
             {"rules": [self._management_rule(rule) for rule in rules if rule.action != "abort-uploads"]}
         )
         return (
-            "Rules are the account's, not the container's. Run: az storage account management-policy create "
-            f"--account-name {self._account} --resource-group GROUP --policy '{policy}'"
+            "Rules are the account's, not the container's, and the command puts these in the place of all: add to them "
+            f"what this prints: {self._policy_command('show')}. Then run: {self._policy_command('create')} "
+            f"--policy '{policy}'"
         )
+
+    def _policy_command(self, verb: str) -> str:
+        return f"az storage account management-policy {verb} --account-name {self._account} --resource-group GROUP"
 
     def set_class(self, keys: Iterable[str], storage_class: str) -> int:
         count = 0
