@@ -271,6 +271,13 @@ def test_what_has_no_links_says_so(user: TestClient, folder: Path, place: Place)
     assert "<html" not in answer.text
 
 
+def test_what_only_is_not_there_offers_no_test_of_the_connection(user: TestClient, place: Place):
+    answer = user.get(_page(place, "/object", key="none"))
+    assert answer.status_code == 404
+    assert "Try again" not in answer.text
+    assert "Test the connection" not in answer.text
+
+
 def test_errors_say_operation_uri_cause_and_remedy_and_no_secret(tmp_path: Path, moto: LocalServer):
     options = {**moto.options, "secret_access_key": "hunter2-hunter2", "access_key_id": "AKIAIOSFODNN7EXAMPLE"}
     missing = make_place("s3://no-such-bucket-here/x", "", options)
@@ -281,5 +288,7 @@ def test_errors_say_operation_uri_cause_and_remedy_and_no_secret(tmp_path: Path,
         assert answer.status_code == status
         for each in (words, place.uri, "What to do", "options"):
             assert each in answer.text
+        assert f'<a class="button main" href="/storage/{place.name}">Try again</a>' in answer.text
+        assert f'href="/connections/{place.name}">Test the connection</a>' in answer.text
     for page in ("/storage", "/connections", f"/connections/{missing.name}", _page(missing), _page(nowhere)):
         assert "hunter2" not in user.get(page).text

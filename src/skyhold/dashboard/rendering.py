@@ -17,6 +17,7 @@ from starlette.responses import HTMLResponse, JSONResponse
 from skyhold._version import __version__
 from skyhold.errors import (
     AccessError,
+    BucketNotFoundError,
     ConfigError,
     ConflictError,
     DependencyError,
@@ -90,8 +91,13 @@ def render(template: str, **values: Any) -> str:
 
 def show_error(request: Request, error: SkyholdError) -> HTMLResponse:
     """Return the page that says what failed, on what, why, and what to do; or that part of a page."""
-    template = "error_part.html" if is_fragment(request) else "error.html"
-    return show(request, template, status_code=status_of(error), error=error_words(error))
+    words, status = error_words(error), status_of(error)
+    if is_fragment(request):
+        return show(request, "error_part.html", status_code=status, error=words)
+    is_of_store = isinstance(error, NetworkError | AccessError | BucketNotFoundError)
+    place = request.path_params.get("place", "") if is_of_store else ""
+    again = str(request.url.replace(scheme="", netloc="")) if request.method == "GET" else ""
+    return show(request, "error.html", status_code=status, error=words, again=again, place=place)
 
 
 def tell_script(error: SkyholdError) -> JSONResponse:
