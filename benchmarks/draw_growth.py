@@ -28,6 +28,10 @@ _WRITES_S, _READS_S = 3_500, 5_500
 _LISTINGS = ("list all", "`ls`, one level", "sync plan", "list a library")
 _CAMPAIGNS = ("create", "work, 1 at a time", "work, 2 at a time", "work, 8 at a time", "status", "collect", "table")
 
+_TICK_S = 0.01
+"""Computing is told in such steps: less is drawn as one."""
+_MINUTE_S, _HOUR_S = 60.0, 3_600.0
+
 
 def main() -> None:
     points = read_points(_HERE / "growth_points.json")
@@ -39,7 +43,7 @@ def main() -> None:
 
 def _tell(points: Sequence[Point], steps: Sequence[str], unit: str, size: int) -> None:
     """Put the table of what a size takes on paper into the page."""
-    header = ["", "requests for n", f"for {size:,}", "dollars", "at the least", "memory as measured"]
+    header = ["", "requests for n", f"for {size:,}", "dollars", "at the least", "computing", "memory as measured"]
     rows = [
         f"| {' | '.join(header)} |",
         "|" + "---|" * len(header),
@@ -51,14 +55,21 @@ def _tell(points: Sequence[Point], steps: Sequence[str], unit: str, size: int) -
 
 
 def _paper(points: Sequence[Point], size: int) -> str:
-    """Return a row: formula, requests and dollars at a size, what one beginning of keys allows, and memory."""
+    """Return a row: formula, requests and dollars at a size, what one beginning of keys allows, computing, memory."""
     kinds: tuple[RequestClass, ...] = ("read", "write", "list")
     counts: dict[RequestClass, float] = {kind: max(0.0, fit_points(points, kind)[1].at(size)) for kind in kinds}
     limited_s = counts["write"] / _WRITES_S + (counts["read"] + counts["list"]) / _READS_S
     first, last = points[0], points[-1]
     cells = [points[0].step, describe_fit(points), f"{sum(counts.values()):,.0f}", f"{AWS_2024.price(counts):,.2f}"]
-    cells += [f"{limited_s:,.0f} s", f"{first.peak_mb:.0f} MB at {first.size:,}, {last.peak_mb:.0f} at {last.size:,}"]
+    cells += [f"{limited_s:,.0f} s", _spell_time(max(0.0, fit_points(points, "cpu_ms")[1].at(size)) / 1e3)]
+    cells += [f"{first.peak_mb:.0f} MB at {first.size:,}, {last.peak_mb:.0f} at {last.size:,}"]
     return f"| {' | '.join(cells)} |"
+
+
+def _spell_time(seconds: float) -> str:
+    if seconds < _MINUTE_S:
+        return f"{seconds:,.0f} s"
+    return f"{seconds / _MINUTE_S:,.0f} min" if seconds < 2 * _HOUR_S else f"{seconds / _HOUR_S:,.0f} h"
 
 
 def _of(points: Sequence[Point], step: str) -> list[Point]:
@@ -67,30 +78,34 @@ def _of(points: Sequence[Point], step: str) -> list[Point]:
 
 def _draw(points: Sequence[Point], steps: Sequence[str], unit: str, name: str) -> None:
     plt.rcParams.update({"font.size": 9, "axes.grid": True, "grid.color": "#e4e4e4"})
-    figure, (requests, memory) = plt.subplots(1, 2, figsize=(10, 4.2), layout="constrained")
+    figure, (requests, computing, memory) = plt.subplots(1, 3, figsize=(14, 4.2), layout="constrained")
     for number, step in enumerate(steps):
         some = _of(points, step)
         look: dict[str, Any] = {"color": _COLOURS[number], "label": step.replace("`", "")}
         sizes = [point.size for point in some]
-        below, above = fit_points(some)
         along = [sizes[0] * (sizes[-1] / sizes[0]) ** (part / 200) for part in range(201)]
-        fitted = [max((below if size <= BEND else above).at(size), 0.5) for size in along]
-        requests.plot(along, fitted, color=look["color"], linewidth=1)
-        requests.plot(sizes, [point.total for point in some], _MARKERS[number], markersize=5, **look)
+        for axes, what, unit_size, least in ((requests, "total", 1, 0.5), (computing, "cpu_ms", 1e3, _TICK_S)):
+            below, above = fit_points(some, what)
+            fitted = [max((below if size <= BEND else above).at(size) / unit_size, least) for size in along]
+            axes.plot(along, fitted, color=look["color"], linewidth=1)
+            found = [max(getattr(point, what) / unit_size, least) for point in some]
+            axes.plot(sizes, found, _MARKERS[number], markersize=5, **look)
         memory.plot(sizes, [point.peak_mb for point in some], f"{_MARKERS[number]}-", markersize=5, linewidth=1, **look)
 
     def spell(value: float, place: int) -> str:
         del place
-        return f"{value:,.0f}"
+        return f"{value:,.0f}" if value >= 1 else f"{value:g}"
 
-    for axes, title in ((requests, "requests, and the fitted lines"), (memory, "highest memory of the process, MB")):
+    titles = ("requests, and the fitted lines", "computing, seconds", "highest memory of the process, MB")
+    for axes, title in zip((requests, computing, memory), titles, strict=True):
         axes.set_xscale("log")
         axes.set_xlabel(unit)
         axes.set_title(title, loc="left", fontsize=10)
         axes.spines[["top", "right"]].set_visible(False)
         axes.xaxis.set_major_formatter(FuncFormatter(spell))
-    requests.set_yscale("log")
-    requests.yaxis.set_major_formatter(FuncFormatter(spell))
+    for axes in (requests, computing):
+        axes.set_yscale("log")
+        axes.yaxis.set_major_formatter(FuncFormatter(spell))
     memory.set_ylim(bottom=0)
     requests.legend(frameon=False, fontsize=8)
     figure.savefig(_IMAGES / f"{name}.png", dpi=110, metadata={"Software": None})

@@ -23,6 +23,7 @@ class Point:
         step: What was done.
         size: Of how many.
         seconds: Wall time.
+        cpu_ms: Computing: what else the machine does shows in it less than in the wall time.
         peak_mb: The highest resident memory of its process.
         requests: By class.
         bytes_in: Content received.
@@ -32,6 +33,7 @@ class Point:
     step: str
     size: int
     seconds: float
+    cpu_ms: float
     peak_mb: float
     requests: Mapping[str, int]
     bytes_in: int
@@ -82,9 +84,9 @@ def fit_points(points: Sequence[Point], what: str = "total") -> tuple[Line, Line
         return point.requests.get(what, 0) if what in _CLASSES else getattr(point, what)
 
     def fit(chosen: Sequence[Point]) -> Line:
-        if len(chosen) == 1:
-            return Line(value(chosen[0]), 0.0)
-        return fit_line([point.size for point in chosen], [value(point) for point in chosen])
+        values = [value(point) for point in chosen]
+        line = fit_line([point.size for point in chosen], values) if len(chosen) > 1 else Line(values[0], 0.0)
+        return line if line.each >= 0 else Line(sum(values) / len(values), 0.0)
 
     below, above = [each for each in some if each.size <= BEND], [each for each in some if each.size > BEND]
     if some[0].step not in _BENT or not below or not above or what == "peak_mb":

@@ -54,7 +54,7 @@ def make_campaign_table(quick: bool) -> Table:
     return Table("Campaigns as they grow", caption, _HEADER, _cells(points))
 
 
-_HEADER = ("", "n", "reads", "writes", "lists", "MB in", "seconds", "peak MB", "requests, fitted")
+_HEADER = ("", "n", "reads", "writes", "lists", "MB in", "seconds", "CPU s", "peak MB", "requests, fitted")
 
 
 def _cells(points: list[Point]) -> list[list[str]]:
@@ -66,7 +66,8 @@ def _cells(points: list[Point]) -> list[list[str]]:
         line = describe_fit(found)
         for point in found:
             counts = [f"{point.requests.get(kind, 0):,}" for kind in ("read", "write", "list")]
-            more = [f"{point.bytes_in / 1e6:.2f}", f"{point.seconds:.2f}", f"{point.peak_mb:.0f}"]
+            times = [f"{point.seconds:.2f}", f"{point.cpu_ms / 1e3:.2f}"]
+            more = [f"{point.bytes_in / 1e6:.2f}", *times, f"{point.peak_mb:.0f}"]
             is_first = point is found[0]
             cells.append([step if is_first else "", f"{point.size:,}", *counts, *more, line if is_first else ""])
     return cells
@@ -134,4 +135,5 @@ def _run_campaign(size: int) -> Iterator[Point]:
 def _measure(step: str, size: int, function: str, arguments: dict[str, object]) -> Point:
     run = measure_once(Contender(step, f"contenders.growth:{function}", arguments, is_sampled=False))
     told = run.told
-    return Point(step, size, run.seconds, run.peak_mb, told["requests"], told["bytes_in"], told["bytes_out"])
+    cpu_ms, counts = run.cpu_seconds * 1e3, told["requests"]
+    return Point(step, size, run.seconds, cpu_ms, run.peak_mb, counts, told["bytes_in"], told["bytes_out"])
