@@ -105,9 +105,16 @@ def test_a_command_adopts_and_says_what(tmp_path: Path, capsys: pytest.CaptureFi
     (tmp_path / "library").mkdir()
     (tmp_path / "library" / "arm.stl").write_text("arm")
     place = str(tmp_path / "library")
+    assert run(["comp", "ls", place]) == 0
+    assert f"0 components, 0 B; what other programs wrote here is no version yet. Run: skyhold comp adopt {place}" in (
+        capsys.readouterr().err
+    )
     assert run(["comp", "adopt", place, "--dry-run"]) == 0
     assert "would adopt arm.stl" in capsys.readouterr().out
     assert run(["comp", "adopt", place, "--json"]) == 0
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert lines[0] == {"key": "arm.stl", "version": 1}
     assert lines[-1]["summary"] == {"adopted": 1, "known": 0, "failed": 0, "dry_run": False}
+    for command in (["ls", place], ["rm", place, "arm.stl"], ["ls", place]):
+        assert run(["comp", *command]) == 0
+        assert "adopt" not in capsys.readouterr().err

@@ -14,6 +14,7 @@ from skyhold.components.getting import inside
 from skyhold.components.library import Library
 from skyhold.components.manifest import Dependency, Version
 from skyhold.components.sources import list_sources
+from skyhold.components.sync_listing import list_plain
 from skyhold.errors import BadOptionError, BadUriError
 from skyhold.runs.bar import ProgressBar
 from skyhold.runs.wording import human_size
@@ -100,7 +101,8 @@ def list_all(library: str, prefix: str = "", /, *, deleted: Flag = False, common
     """
     printer = Printer(as_json=common.json)
     under = folder_prefix(prefix)
-    begins = open_library(library, common).list(prefix, deleted=deleted)
+    place = open_library(library, common)
+    begins = place.list(prefix, deleted=deleted)
     found = [each for each in begins if each.component == prefix or each.component.startswith(under)]
     for each in found if common.json else ():
         printer.item("", **{name: getattr(each, name) for name in each.__slots__})
@@ -117,8 +119,12 @@ def list_all(library: str, prefix: str = "", /, *, deleted: Flag = False, common
         ]
         _print_table(("component", "version", "size", "changed (UTC)", "tags"), rows)
     size_bytes = sum(each.size_bytes for each in found)
+    is_strange = not found and next(list_plain(place.store, under), None) is not None
+    hint = f"; what other programs wrote here is no version yet. Run: skyhold comp adopt {library}"
     printer.summary(
-        f"{len(found):,} components, {human_size(size_bytes)}", components=len(found), size_bytes=size_bytes
+        f"{len(found):,} components, {human_size(size_bytes)}{hint if is_strange else ''}",
+        components=len(found),
+        size_bytes=size_bytes,
     )
     return 0
 
