@@ -58,6 +58,17 @@ def _told(answer) -> str:
     return answer.text
 
 
+def test_objects_of_other_programs_in_a_library_that_seems_empty_are_told(
+    user: TestClient, place: Place, library: Library
+):
+    assert "skyhold comp adopt" not in user.get(_page(place)).text
+    library.store.write("arm.stl", b"by a script")
+    assert "skyhold comp adopt" in user.get(_page(place)).text
+    assert "skyhold comp adopt" not in user.get(_page(place, prefix="leg")).text
+    library.reconcile("arm.stl")
+    assert "skyhold comp adopt" not in user.get(_page(place)).text
+
+
 def test_where_nothing_is_the_page_says_how_to_begin(tmp_path: Path, user: TestClient, place: Place):
     assert "skyhold ui s3://bucket/models" in entered(Desk(default_journal())).get("/components").text
     assert "the first upload makes one" in user.get("/components").text

@@ -11,6 +11,7 @@ from skyhold.components.batches import delete_all
 from skyhold.components.library import Library
 from skyhold.components.manifest import Version
 from skyhold.components.overview import look_over
+from skyhold.components.sync_listing import list_plain
 from skyhold.dashboard.component import component_routes
 from skyhold.dashboard.component_content import content_routes
 from skyhold.dashboard.desk import desk_of
@@ -86,6 +87,7 @@ def _list_components(request: Request) -> Response:
         seen=seen,
         prefix=prefix,
         deleted=deleted,
+        strange=not seen.components and next(list_plain(library.store, prefix), None) is not None,
         trail=shelf.trail(),
     )
 
