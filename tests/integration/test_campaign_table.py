@@ -65,6 +65,15 @@ def test_values_of_ones_own_are_asked_for_where_there_are_results_and_are_compar
     assert asked == ["baseline", "x=3"]
 
 
+def test_parameters_are_columns_in_the_order_of_the_study():
+    study = Study({"x": 0, "b": 0, "a": 0}, None, {"b": [1, 2], "x": [3], "a": [4]}, baseline=True)
+    campaign = Campaign.create(f"memory://order-{uuid4().hex}", study, simulator=InstantSimulator())
+    campaign.run(simulator=InstantSimulator())
+    assert campaign.table().column_names[:4] == ["label", "b", "x", "a"]
+    turned = Study({"a": 0, "x": 0, "b": 0}, None, {"b": [1, 2], "x": [3], "a": [4]}, baseline=True)
+    assert Campaign.create(campaign.store, turned, simulator=InstantSimulator()).status().done == 3
+
+
 def test_what_a_table_has_not_is_named(campaign: Campaign):
     with pytest.raises(BadOptionError, match="no column 'summ'; did you mean 'sum'"):
         campaign.table(deltas=["summ"])

@@ -10,7 +10,6 @@ from typing import Any, Protocol
 
 from skyhold.simulation.case import Case
 from skyhold.simulation.layout import chunk_id, piece_id
-from skyhold.simulation.plain import canonical_bytes
 
 __all__ = ["Blobs", "Chunk", "Label", "PlanLike", "Task", "TaskList", "chunk_sizes", "is_outdated"]
 
@@ -139,7 +138,8 @@ class TaskList:
 
     def to_blob(self) -> tuple[str, bytes]:
         """Return it for the store, with the hash of what is compressed: that is the same whatever compresses it."""
-        content = canonical_bytes(self._content())
+        # Not in canonical order: parameters are columns of the table in the order in which the study names them.
+        content = json.dumps(self._content(), separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
         return hashlib.sha256(content).hexdigest(), gzip.compress(content, 6, mtime=0)
 
     @staticmethod
