@@ -335,7 +335,7 @@ def test_workers_end_when_the_dashboard_does(desk: Desk, user: TestClient, tmp_p
     work = desk.campaigns.work_of(place.name)
     assert work is not None
     desk.closing.set()
-    work.wait(30)
+    desk.wait(30)
     assert work.ended
 
 
