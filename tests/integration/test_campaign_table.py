@@ -1,5 +1,8 @@
 """The table of a campaign: compared with its baseline, judged, and the same whoever asks for it."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -11,6 +14,7 @@ from skyhold.simulation.campaign import Campaign
 from skyhold.simulation.simulator import EngineMessage, Quantity, Verdict
 from skyhold.simulation.study import Study
 from skyhold.simulation.table import QualityGate, unit_of
+from skyhold.simulation.worker import work
 from skyhold.storage.opening import open_store
 from tiny_model import InstantSimulator, tiny_plan
 
@@ -72,6 +76,23 @@ def test_parameters_are_columns_in_the_order_of_the_study():
     assert campaign.table().column_names[:4] == ["label", "b", "x", "a"]
     turned = Study({"a": 0, "x": 0, "b": 0}, None, {"b": [1, 2], "x": [3], "a": [4]}, baseline=True)
     assert Campaign.create(campaign.store, turned, simulator=InstantSimulator()).status().done == 3
+
+
+def test_collecting_and_reading_need_no_engine(tmp_path: Path):
+    Campaign.create(str(tmp_path), tiny_plan(range(3)), simulator=InstantSimulator())
+    work(str(tmp_path), simulator=InstantSimulator())
+    code = (
+        "import sys; sys.modules['pyenergyplus'] = None\n"
+        "from skyhold.simulation import Campaign, find_engine, list_engines\n"
+        "campaign = Campaign.open(sys.argv[1])\n"
+        "print(campaign.status().done, campaign.collect(), campaign.table().num_rows)\n"
+        "print(len(list(campaign.folder('x=1').list())), campaign.retry())\n"
+        "try: find_engine()\n"
+        "except Exception: print('no engine')\n"
+    )
+    command, bare = [sys.executable, "-c", code, str(tmp_path)], {**os.environ, "PATH": ""}
+    done = subprocess.run(command, capture_output=True, text=True, env=bare, check=False)
+    assert (done.stdout.split("\n"), done.stderr) == (["3 3 3", "2 0", "no engine", ""], "")
 
 
 def test_what_a_table_has_not_is_named(campaign: Campaign):
