@@ -22,7 +22,7 @@ class Order(BaseModel):
 
 def _run(folder: Path, error_output: str) -> str:
     """Run a pipe with rejected rows, and return which run it was."""
-    rows = ["name,price", "a,1", "<b>b</b>,x<script>", *(f"c{number},much" for number in range(9)), "d"]
+    rows = ["name,price", "a,1", "<b>b</b>,x<script>", *(f"item{number},much" for number in range(9)), "d"]
     (folder / "orders.csv").write_text("\n".join(rows) + "\n")
     form = find_format(f"/{error_output}")
     assert form is not None
@@ -47,9 +47,9 @@ def test_some_rows_of_each_reason_are_shown_whole(tmp_path: Path, error_output: 
         ("$.price", "float_parsing", "10"),
         ("$", "ragged_row", "1"),
     ]
-    assert page.count("c0") == 1
-    assert "c1" in page
-    assert "c2" not in page
+    assert page.count("item0") == 1
+    assert "item1" in page
+    assert "item2" not in page
     assert "x&lt;script&gt;" in page
     assert "&lt;b&gt;b&lt;/b&gt;" in page
     assert "<script>" not in page.partition("<main")[2]
