@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import weakref
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -59,6 +60,16 @@ def test_values_come_back_as_they_were(database: str, data: list[dict[str, Any]]
     assert pa.Table.from_batches(found, stream.schema).cast(SCHEMA).equals(table)
     kinds["small"] = pa.int16() if kinds["small"] == pa.int64() else kinds["small"]  # SQLite knows one size
     assert pa.schema(list(kinds.items())) == SCHEMA
+
+
+def test_a_closed_input_lets_go_of_what_gives_its_rows(database: str):
+    name = fresh()
+    write(database, name, [{"id": 1}])
+    stream = SQLInputAdapter(database, name).open(lambda store: store)
+    given = weakref.ref(stream._rows)
+    stream.close()
+    assert given() is None
+    assert list(stream.batches()) == []
 
 
 def test_each_mode_does_what_it_says(database: str):

@@ -11,7 +11,14 @@ import pyarrow as pa
 import pytest
 
 from skyhold import SQLInputAdapter, SQLOutputAdapter
-from skyhold.errors import AccessDeniedError, BadOptionError, BucketNotFoundError, ConflictError, MalformedInputError
+from skyhold.errors import (
+    AccessDeniedError,
+    BadOptionError,
+    BucketNotFoundError,
+    ConflictError,
+    MalformedInputError,
+    SchemaError,
+)
 from skyhold.records.formats.sql import sqlite_write
 from sql_tables import batches, fresh, rows, write
 
@@ -153,3 +160,22 @@ def test_a_query_has_the_types_of_its_columns_and_changes_nothing(file: Path, ot
             rows(uri, query=query)
     with pytest.raises(BadOptionError, match="'main'"):
         write(uri, f"home.{fresh()}", [{"a": 1}])
+
+
+def test_what_cannot_be_opened_leaves_no_connection_open(file: Path, monkeypatch: pytest.MonkeyPatch):
+    write(f"sqlite:///{file}", "t", [{"a": 1}])
+    opened: list[sqlite3.Connection] = []
+    connect = sqlite3.connect
+
+    def noted(*given: Any, **options: Any) -> sqlite3.Connection:
+        opened.append(connect(*given, **options))
+        return opened[-1]
+
+    monkeypatch.setattr(sqlite3, "connect", noted)
+    with pytest.raises(SchemaError, match="several columns named 'a'"):
+        rows(f"sqlite:///{file}", query="SELECT a, a FROM t")
+    with pytest.raises(sqlite3.OperationalError, match="duplicate column name"):
+        write(f"sqlite:///{file}", "other", [{"b": 1, "B": 2}])
+    for connection in opened:
+        with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+            connection.execute("SELECT 1")

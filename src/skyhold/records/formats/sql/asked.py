@@ -147,12 +147,16 @@ class SqlInput(InputStream):
     def __init__(
         self, request: ReadRequest, schema: pa.Schema, rows: Iterator[Rows], release: Callable[[], None]
     ) -> None:
-        check_names(schema.names, request.uri)
         self.schema = schema
         self.sources = [Source(request.uri)]
         self._request = request
         self._rows = rows
         self._release = release
+        try:
+            check_names(schema.names, request.uri)
+        except BaseException:
+            self.close()
+            raise
 
     def batches(self) -> Iterator[Batch]:
         first, left = 1, self._request.limit
@@ -172,6 +176,9 @@ class SqlInput(InputStream):
         close = getattr(self._rows, "close", None)
         if close is not None:
             close()
+        # Since Python 3.13 a generator closed before it began keeps what it was given, here a reader of DuckDB: and
+        # whoever opens that file again waits for it to go.
+        self._rows = iter(())
         self._release()
 
     def _numbered(self, rows: Rows, first: int) -> Batch:

@@ -49,8 +49,12 @@ class _SqliteOutput(SqlOutput):
         # An empty path is a file of SQLite's own, deleted with the connection: the target is locked only at the end.
         with self._faults():
             self._connection = sqlite3.connect("", isolation_level=None, check_same_thread=False, timeout=_PATIENCE_S)
-            self._connection.execute(f"CREATE TABLE stage ({self._column_list()})")
-            self._connection.execute("BEGIN")
+            try:
+                self._connection.execute(f"CREATE TABLE stage ({self._column_list()})")
+                self._connection.execute("BEGIN")
+            except BaseException:
+                self._connection.close()
+                raise
         self._insert = f"INSERT INTO main.stage VALUES ({', '.join('?' * len(self._names))})"  # noqa: S608
 
     def abort(self) -> None:
