@@ -152,7 +152,7 @@ def test_what_was_left_out_is_never_shown_as_completed(user: TestClient, place: 
     (folder / "new.stl").write_bytes(b"new")
     page = _chosen(user, place, folder, conflict="ask")
     ended = _carried_out(user, page)
-    for text in (ended, _text(user, "/sync")):
+    for text in (ended, _text(user, "/sync"), _text(user, "/runs")):
         assert 'class="state incomplete"' in text
     assert 'class="state completed"' not in ended
     assert "All but 2 files are in step. 1 conflict waits for your choice" in ended

@@ -151,6 +151,22 @@ def test_counts_balance_or_the_receipt_is_refused(counts: dict[str, int], fault:
         make("completed").check()
 
 
+@pytest.mark.parametrize(
+    ("state", "counts", "outcome"),
+    [
+        ("completed", {"uploaded": 2, "problems": 0}, "completed"),
+        ("completed", {"rows_read": 2, "rows_written": 1, "rows_rejected": 1}, "completed"),
+        ("completed", {"uploaded": 2, "problems": 1}, "incomplete"),
+        ("completed", {"waiting": 1}, "incomplete"),
+        ("completed", {"failed": 1}, "incomplete"),
+        ("completed", {"cases_done": 3, "cases_failed": 1}, "incomplete"),
+        ("stopped", {"waiting": 1}, "stopped"),
+    ],
+)
+def test_what_was_left_undone_is_not_called_complete(state: Any, counts: dict[str, int], outcome: str):
+    assert replace(full(), state=state, counts=counts).outcome == outcome
+
+
 def test_a_receipt_whose_counts_were_changed_is_refused():
     text = GOLDEN.read_text(encoding="utf-8").replace('"rows_written": 2', '"rows_written": 3')
     with pytest.raises(VerificationError, match="rows_read 3 is not rows_written 3"):
@@ -270,7 +286,8 @@ def test_run_ids_sort_by_time_and_are_never_given_twice():
 
 
 def test_a_failure_names_errors_that_are_not_ours_by_their_class():
-    assert Failure.of(KeyboardInterrupt()) == Failure("KeyboardInterrupt", "KeyboardInterrupt")
+    assert Failure.of(ZeroDivisionError()) == Failure("ZeroDivisionError", "ZeroDivisionError")
+    assert Failure.of(KeyboardInterrupt()) == Failure("KeyboardInterrupt", "it was interrupted (Ctrl-C)")
     assert Failure.of(MalformedInputError("bad", remedy="mend it")) == Failure("malformed_input", "bad", "mend it")
 
 

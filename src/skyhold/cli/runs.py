@@ -28,8 +28,10 @@ def list_runs(*, limit: int = 20, common: Common = _DEFAULT) -> int:
     printer = Printer(as_json=common.json)
     entries = default_journal().list_runs(limit)
     for entry in entries:
-        words = f"{entry.run_id}  {entry.state:<9}  {entry.kind:<8}  {entry.name}"
-        printer.item(words, run_id=entry.run_id, state=entry.state, kind=entry.kind, name=entry.name)
+        words = f"{entry.run_id}  {entry.outcome:<10}  {entry.kind:<8}  {entry.name}"
+        printer.item(
+            words, run_id=entry.run_id, state=entry.state, outcome=entry.outcome, kind=entry.kind, name=entry.name
+        )
     printer.summary("" if entries else "no runs yet; try: skyhold demo", runs=len(entries))
     return 0
 
@@ -104,7 +106,7 @@ def _receipt_of(text: str, common: Common) -> Receipt:
 def describe(receipt: Receipt) -> str:
     """Return a receipt as text for a terminal."""
     lines = [
-        f"{receipt.run_id}  {receipt.kind}  {receipt.state}",
+        f"{receipt.run_id}  {receipt.kind}  {receipt.outcome}",
         f"  {receipt.name}",
         f"  {receipt.started:%Y-%m-%d %H:%M:%S %z}, {receipt.seconds:.1f} s, on {receipt.host}",
     ]

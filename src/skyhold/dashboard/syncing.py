@@ -68,7 +68,7 @@ def _list_syncs(request: Request) -> Response:
         "syncs.html",
         runs=runs[:50],
         asked={run.run_id: _asked(run) for run in runs},
-        states={run.run_id: _state(run) for run in runs},
+        states={run.run_id: run.outcome for run in runs},
         pairs=[
             (pair, desk.place(pair.place), desk.syncs.goes_on(pair.name))
             for pair in desk.syncs.pairs.values()
@@ -86,13 +86,6 @@ def _list_syncs(request: Request) -> Response:
 def _asked(run: JournalEntry) -> Mapping[str, Any]:
     told = run.receipt or run.running
     return told.asked if told else {}
-
-
-def _state(run: JournalEntry) -> str:
-    """Return how a synchronization ended; one that has left something out is not called complete."""
-    if run.state == "completed" and run.receipt and run.receipt.counts.keys() & {"problems", "waiting"}:
-        return "incomplete"
-    return run.state
 
 
 def _choose_pair(request: Request, form: Form) -> Response:

@@ -67,6 +67,11 @@ class JournalEntry:
     running: RunningRun | None = None
     said: tuple[Said, ...] = ()
 
+    @property
+    def outcome(self) -> str:
+        """Its state, in a word for people: see `skyhold.runs.receipt.Receipt.outcome`."""
+        return self.receipt.outcome if self.receipt else self.state
+
 
 @dataclass(slots=True)
 class _OpenRun:

@@ -44,6 +44,11 @@ RECEIPT_SUFFIX = ".receipt.json"
 """A receipt lies beside its output, under the output's key with this added."""
 
 EndState = Literal["completed", "failed", "stopped"]
+Outcome = Literal["completed", "incomplete", "failed", "stopped"]
+
+_UNDONE = ("problems", "waiting", "failed", "cases_failed")
+"""Counts of what a run has left undone without being called failed as a whole."""
+
 OpenObject = Callable[[str], tuple[Store, str]]
 
 
@@ -165,6 +170,12 @@ class Receipt:
             object.__setattr__(self, name, dict(getattr(self, name)))
         if self.state == "completed":
             self.check()
+
+    @property
+    def outcome(self) -> Outcome:
+        """How it ended, in a word for people: ``"incomplete"`` where it came to its end and left something undone."""
+        is_short = self.state == "completed" and any(self.counts.get(name) for name in _UNDONE)
+        return "incomplete" if is_short else self.state
 
     def check(self) -> None:
         """Refuse counts that do not balance.
