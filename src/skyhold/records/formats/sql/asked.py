@@ -176,7 +176,7 @@ class SqlInput(InputStream):
         close = getattr(self._rows, "close", None)
         if close is not None:
             close()
-        # Since Python 3.13 a generator closed before it began keeps what it was given, here a reader of DuckDB: and
+        # Since Python 3.12 a generator closed before it began keeps what it was given, here a reader of DuckDB: and
         # whoever opens that file again waits for it to go.
         self._rows = iter(())
         self._release()
