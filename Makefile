@@ -21,7 +21,7 @@ test: $(SETUP) $(if $(CI),$(AZURITE) $(CHROMIUM))
 
 test-slow: $(SETUP) $(AZURITE) $(CHROMIUM) $(OTHER_ENGINE)
 	$(UV) pip install --quiet --python $(BIN)/python --group slow
-	$(BIN)/python -m pytest -m "slow or not slow" --hypothesis-profile=nightly
+	$(BIN)/python -m pytest -m "slow or not slow" --hypothesis-profile=nightly --timeout=1800
 
 check: $(SETUP) $(if $(CI),$(AZURITE))
 	$(BIN)/ruff check

@@ -39,13 +39,14 @@ PIPE = textwrap.dedent(
     from pathlib import Path
     from skyhold import CSVInputAdapter, CSVOutputAdapter, Pipe
     from skyhold.runs.bar import ProgressBar
-    folder = Path(tempfile.mkdtemp(prefix="a-rather-long-name-of-a-folder-"))
-    (folder / "in.csv").write_text("a,b\\n" + "1,2\\n" * 123_456 + "3\\n")
-    Pipe(
-        input_adapter=CSVInputAdapter(folder / "in.csv"),
-        output_adapter=CSVOutputAdapter(folder / "out.csv"),
-        on_progress=ProgressBar(),
-    ).run()
+    with tempfile.TemporaryDirectory(prefix="a-rather-long-name-of-a-folder-") as name:
+        folder = Path(name)
+        (folder / "in.csv").write_text("a,b\\n" + "1,2\\n" * 123_456 + "3\\n")
+        Pipe(
+            input_adapter=CSVInputAdapter(folder / "in.csv"),
+            output_adapter=CSVOutputAdapter(folder / "out.csv"),
+            on_progress=ProgressBar(),
+        ).run()
     """
 )
 
