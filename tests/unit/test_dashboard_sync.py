@@ -216,9 +216,13 @@ def test_a_synchronization_is_watched_and_stopped(
     assert "Stop" in text
     assert user.get(page).headers["location"] == f"{page}/progress"
     assert user.post(f"{page}/apply", headers=OWN).status_code == 409, "not twice at once"
-    assert user.post(f"{page}/stop", headers=OWN).status_code == 303
+    run = f"/runs/{desk.journal.list_runs(1)[0].run_id}"
+    stop = re.search(r'action="(/[^"]+/stop)"', _text(user, run))
+    assert stop is not None, "it is stopped from the page of its run, too"
+    assert user.post(stop[1], headers=OWN).status_code == 303
     go_on.set()
     events = user.get(f"{page}/live").text
+    assert "/stop" not in _text(user, run)
     assert events.rstrip().endswith("event: ended\ndata:")
     assert "synchronize again to go on" in events
     assert 0 < len(list(library.list_heads())) < 300

@@ -241,7 +241,7 @@ def _show_run(request: Request) -> Response:
         receipt=entry.receipt,
         usage=entry.receipt,
         cost=dict(entry.receipt.cost or {}) if entry.receipt else {},
-        stops=False,
+        stops="",
         address=f"{campaign_address(place)}/runs/{quote(entry.run_id, safe='')}",
         link=partial(object_link, desk_of(request)),
         trail=campaign_trail(place, entry.run_id),

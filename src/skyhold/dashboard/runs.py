@@ -11,7 +11,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from skyhold.dashboard.campaign_list import Listed
-from skyhold.dashboard.desk import desk_of
+from skyhold.dashboard.desk import Desk, desk_of
 from skyhold.dashboard.links import find_place, object_link
 from skyhold.dashboard.live import Part, stream_part
 from skyhold.dashboard.looking import rows_of
@@ -166,11 +166,19 @@ def _shown(request: Request) -> dict[str, Any]:
         "receipt": receipt,
         "usage": usage,
         "cost": cost,
-        "stops": can_stop(entry),
+        "stops": _stop_address(desk_of(request), entry),
         "address": f"/runs/{entry.run_id}",
         "link": partial(object_link, desk_of(request)),
         "trail": [Crumb("Runs", "/runs"), Crumb(entry.run_id)],
     }
+
+
+def _stop_address(desk: Desk, entry: JournalEntry) -> str:
+    """Return where a run is told to stop; empty where it cannot be told from here."""
+    if can_stop(entry):
+        return f"/runs/{entry.run_id}/stop"
+    pair = desk.syncs.pair_of_run(entry.run_id)
+    return f"/sync/{quote(pair, safe='')}/stop" if pair else ""
 
 
 def _entry(request: Request) -> JournalEntry:

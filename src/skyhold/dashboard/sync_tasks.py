@@ -114,6 +114,11 @@ class SyncTasks:
     tasks: dict[str, SyncTask] = field(default_factory=dict[str, SyncTask])
     _turn: threading.Lock = field(default_factory=threading.Lock)
 
+    def pair_of_run(self, run_id: str) -> str:
+        """Return the name of the pair that a run is at now; empty where it is none of ours."""
+        found = (name for name, task in self.tasks.items() if task.event and task.event.run_id == run_id)
+        return next((name for name in found if not self.tasks[name].ended), "")
+
     def pair(self, name: str) -> Pair:
         """Return a pair.
 
