@@ -37,6 +37,7 @@ def run_campaign(watch: Stopwatch, *, place: str, cases: int, workers: int) -> d
     """Run the same cases as a campaign that has been created: from the plan in the store to the collected table."""
     from skyhold.simulation.campaign import Campaign
     from skyhold.simulation.campaign_record import Rules
+    from skyhold.simulation.energyplus import EnergyPlus
     from skyhold.simulation.outputs import OutputSelection
     from skyhold.simulation.study import Study
     from skyhold.storage.opening import open_store
@@ -48,8 +49,10 @@ def run_campaign(watch: Stopwatch, *, place: str, cases: int, workers: int) -> d
     store = open_store(place)
     Campaign.create(store, study, rules=Rules(workers=workers))
     metered = MeteredStore(store)
-    with watch:
-        status = Campaign.open(metered).run(workers=workers)
+    with tempfile.TemporaryDirectory() as name, EnergyPlus(warm=True) as engine:
+        _warm_up(engine, _write_model(Path(name), 0))
+        with watch:
+            status = Campaign.open(metered).run(workers=workers, simulator=engine)
     usage = metered.meter.usage
     outcomes = Campaign.open(store).outcomes().values()
     return {

@@ -37,7 +37,7 @@ def make_study_table(quick: bool) -> Table:
         f"times as fast as one where the engine itself is. {cases} years of a building of one zone in steps of ten "
         "minutes, which are the engine's own choice, hourly temperatures and loads kept; "
         f"{count_runs(repeats)}. Timed from the plan in the bucket to the collected table; making the campaign and "
-        "asking the engine for its build are not. The overhead is what the workers' seconds are more than the "
+        "loading the engine are not. The overhead is what the workers' seconds are more than the "
         "engine's. Requests are all that the campaign sends, claims and heartbeats too, by its meter. The S3 server "
         "(moto, which keeps to conditional writes) shares the machine's cores with the engines."
     )
