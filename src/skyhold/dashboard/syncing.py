@@ -68,7 +68,6 @@ def _list_syncs(request: Request) -> Response:
         "syncs.html",
         runs=runs[:50],
         asked={run.run_id: _asked(run) for run in runs},
-        states={run.run_id: run.outcome for run in runs},
         pairs=[
             (pair, desk.place(pair.place), desk.syncs.goes_on(pair.name))
             for pair in desk.syncs.pairs.values()
