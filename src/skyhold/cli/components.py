@@ -11,10 +11,10 @@ from skyhold.cli.output import Printer, format_table
 from skyhold.components.dependencies import resolve_dependencies
 from skyhold.components.diffing import diff_versions
 from skyhold.components.getting import inside
+from skyhold.components.inventory import list_plain
 from skyhold.components.library import Library
 from skyhold.components.manifest import Dependency, Version
 from skyhold.components.sources import list_sources
-from skyhold.components.sync_listing import list_plain
 from skyhold.errors import BadOptionError, BadUriError
 from skyhold.runs.bar import ProgressBar
 from skyhold.runs.wording import human_size

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from skyhold.components.in_parallel import in_parallel
+from skyhold.components.inventory import list_plain
 from skyhold.components.library import Library
-from skyhold.components.sync_listing import list_plain
 from skyhold.components.sync_view import ask_for, token_of
 from skyhold.errors import ConflictError, IntegrityError, InvalidKeyError, MalformedInputError
 from skyhold.runs.event import Listener

@@ -19,6 +19,7 @@ from skyhold.components.layout import (
     component_of_head,
     content_of_key,
     head_key,
+    is_plain,
     pruned_of_key,
     version_key,
     version_of_key,
@@ -44,6 +45,7 @@ __all__ = [
     "take_inventory",
 ]
 
+_LAST_RESERVED = RESERVED + "~~~~"
 _JOBS = 64
 T = TypeVar("T", Head, Version)
 
@@ -236,13 +238,21 @@ def list_contents(store: Store, *, trash: bool = False) -> Iterator[Content]:
                 yield Content(name.sha256, name.base, info)
 
 
-def list_plain(store: Store) -> Iterator[ObjectInfo]:
-    """Yield what lies in a library outside its history, without listing that."""
+def list_plain(store: Store, prefix: str = "") -> Iterator[ObjectInfo]:
+    """Return what lies under the plain keys of a library that start with ``prefix``, without listing its history."""
+    return (info for info in _list_around(store, prefix) if is_plain(info.key))
+
+
+def _list_around(store: Store, prefix: str) -> Iterator[ObjectInfo]:
+    """List without the history: up to where it begins, and on from where it ends."""
+    if prefix:
+        yield from store.list(prefix)
+        return
     for info in store.list():
-        if info.key.startswith(RESERVED):
+        if info.key >= RESERVED:
             break
         yield info
-    yield from store.list(start_after=RESERVED + "\U0010ffff")
+    yield from store.list(start_after=_LAST_RESERVED)
 
 
 def _read_all(

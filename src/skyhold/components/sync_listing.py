@@ -1,20 +1,19 @@
 """The store's side of a synchronization, by listing its plain keys alone, whatever the history holds."""
 
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from skyhold.components.folder_scan import Matches, folders_of
 from skyhold.components.in_parallel import in_parallel
-from skyhold.components.layout import RESERVED, is_plain
+from skyhold.components.inventory import list_plain
 from skyhold.components.library import Library
 from skyhold.errors import ComponentNotFoundError
 from skyhold.storage.contract import Store
 from skyhold.storage.objects import ObjectInfo
 
-__all__ = ["FreePlaces", "Listing", "list_files", "list_plain"]
+__all__ = ["FreePlaces", "Listing", "list_files"]
 
-_LAST_RESERVED = RESERVED + "~~~~"
 _JOBS = 64
 
 
@@ -53,25 +52,6 @@ def list_files(store: Store, prefix: str, matches: Matches | None) -> Listing:
             found.names[path] = name
         files[path] = info
     return found
-
-
-def list_plain(store: Store, prefix: str) -> Iterator[ObjectInfo]:
-    """Yield what lies under the plain keys of a library that start with ``prefix``."""
-    for info in _list_around(store, prefix):
-        if ".skyhold" not in info.key or is_plain(info.key):
-            yield info
-
-
-def _list_around(store: Store, prefix: str) -> Iterator[ObjectInfo]:
-    """List without the history: up to where it begins, and on from where it ends."""
-    if prefix:
-        yield from store.list(prefix)
-        return
-    for info in store.list():
-        if info.key >= RESERVED:
-            break
-        yield info
-    yield from store.list(start_after=_LAST_RESERVED)
 
 
 class FreePlaces:

@@ -8,10 +8,10 @@ from starlette.routing import Route
 
 from skyhold.components.batch_run import Batch
 from skyhold.components.batches import delete_all
+from skyhold.components.inventory import list_plain
 from skyhold.components.library import Library
 from skyhold.components.manifest import Version
 from skyhold.components.overview import look_over
-from skyhold.components.sync_listing import list_plain
 from skyhold.dashboard.component import component_routes
 from skyhold.dashboard.component_content import content_routes
 from skyhold.dashboard.desk import desk_of
