@@ -516,3 +516,20 @@ def test_a_listener_that_raises_ends_the_transfer(memory: Store, folder: Store, 
     with pytest.raises((RuntimeError, KeyboardInterrupt)) as caught:
         transfer_all(_all_of(_filled(memory), folder), on_moved=on_moved)
     assert not isinstance(caught.value, StorageError)
+
+
+def test_a_worker_that_broke_before_anybody_waits_ends_the_transfer(memory: Store, folder: Store):
+    broke = threading.Event()
+
+    def on_moved(size_bytes: int, objects: int) -> None:
+        del size_bytes, objects
+        broke.set()
+        raise RuntimeError("the listener broke")
+
+    def slowly_listed() -> Iterator[Transfer]:
+        yield next(iter(_all_of(_filled(memory), folder)))
+        assert broke.wait(30)
+        time.sleep(0.1)  # until the worker has left, too
+
+    with pytest.raises(RuntimeError, match="listener broke"):
+        transfer_all(slowly_listed(), on_moved=on_moved)

@@ -242,7 +242,7 @@ class _Crew:
         self._few = few
         while self._unfinished() > few:
             self._few_left.clear()
-            if self._unfinished() > few:
+            if self._broken is None and self._unfinished() > few:
                 wait_until(self._few_left.wait)
             if self._broken is not None:
                 raise self._broken
