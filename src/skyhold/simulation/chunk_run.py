@@ -60,6 +60,8 @@ class ChunkRun:
         tally: Counts for the whole worker.
         on_end: Told of each case that has come to an end here.
         spending: What the worker uses, of which each case gets its share.
+        wait_for_others: Waits until no other chunk of this worker is under way; called before anything is counted.
+        on_simulated: Called as soon as nothing seems left to simulate; a case that failed is tried again after that.
         ends: How each case has come to an end.
         told: What we have told of the finished chunk; None where another worker did.
     """
@@ -73,6 +75,8 @@ class ChunkRun:
     tally: Tally
     on_end: Callable[[Outcome], None]
     spending: Spending
+    wait_for_others: Callable[[], None]
+    on_simulated: Callable[[], None]
     ends: dict[str, Outcome] = field(default_factory=dict[str, Outcome])
     told: list[Outcome] | None = None
     _tries: Counter[str] = field(default_factory=Counter[str])
@@ -87,12 +91,15 @@ class ChunkRun:
         """
         self._shorten()
         if not self._is_alone or self.chunk.is_retry:
+            self.wait_for_others()
             self.recall()
         self._queue.extend(task for task in self.chunk.tasks if task.case not in self.ends)
         with ThreadPoolExecutor(1, thread_name_prefix="skyhold-commit") as committer:
             pending: tuple[Task, Future[Outcome]] | None = None
             while pending or (self._queue and not self._must_leave()):
                 attempt = self._simulate_next()
+                if not self._queue:
+                    self.on_simulated()
                 if pending:
                     self._settle(*pending)
                 pending = None
@@ -170,6 +177,7 @@ class ChunkRun:
         except StorageError:
             raise
         except OSError as error:
+            self.wait_for_others()
             self._failed(task, self._stumble(task, error))
             return None
         return None if attempt.verdict.failure == "cancelled" else attempt
@@ -188,6 +196,7 @@ class ChunkRun:
 
     def _settle(self, task: Task, future: Future[Outcome]) -> None:
         outcome = future.result()
+        self.wait_for_others()
         if outcome.failure is not None:
             self._failed(task, outcome)
             return

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Generator
 from contextlib import contextmanager
 
-__all__ = ["Company"]
+__all__ = ["COMPANY", "Company"]
 
 _TICK_S = 0.05
 """How long it takes to see that all are to stop."""
@@ -55,3 +55,7 @@ class Company:
         if not is_awaited:
             stop.wait(seconds)
         return is_over
+
+
+COMPANY = Company()
+"""The workers of this process."""

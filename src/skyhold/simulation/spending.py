@@ -16,7 +16,8 @@ _CLASSES: tuple[RequestClass, ...] = ("read", "write", "list", "delete")
 class Spending:
     """Divides what a worker uses among its chunks, in the order in which it ends them. One thread at a time.
 
-    What lies between two chunks, such as claims and looks at the state, is the later one's.
+    What lies between two chunks, such as looks at the state, is the later one's; what the next chunk asks before the
+    one before has ended, mostly its claim, is the earlier one's.
 
     Args:
         meter: Counts what the worker asks of the store.

@@ -23,11 +23,11 @@ from skyhold.runs.recording import RunRecorder, record_run
 from skyhold.simulation.board import Board, Standing
 from skyhold.simulation.cache import ResultCache, choose_cache
 from skyhold.simulation.case_run import BlobFolder, CaseRunner
-from skyhold.simulation.chunk_run import ChunkRun, Tally
+from skyhold.simulation.chunk_line import ChunkLine
+from skyhold.simulation.chunk_run import Tally
 from skyhold.simulation.claims import Claim, Claims
-from skyhold.simulation.company import Company
+from skyhold.simulation.company import COMPANY
 from skyhold.simulation.ending import end_blocks
-from skyhold.simulation.heart import Heart
 from skyhold.simulation.known_cases import KnownCases
 from skyhold.simulation.layout import block_of, receipt_key
 from skyhold.simulation.outcome import Outcome
@@ -43,7 +43,6 @@ from skyhold.storage.opening import open_store
 
 __all__ = ["WorkReport", "Worker", "work"]
 
-_COMPANY = Company()
 _SHORTEST_WAIT = 16
 _WORTH_S = 4.0
 """How much work it must be at least that is taken from another worker: that costs some eight requests."""
@@ -202,7 +201,7 @@ class Worker:
         self._standing: Standing | None = None
         self._taken: set[str] = set()
         self._has_beaten = False
-        self._seen: dict[str, str | None] = {}
+        self._held: dict[str, str | None] = {}
 
     def run(self) -> None:
         """Work until nothing is left."""
@@ -212,7 +211,7 @@ class Worker:
         self._check_shard()
         self._claims = Claims(self._store, self.name, self._rules.lease_s)
         blobs = BlobFolder(self._store, cache_folder() / "simulation" / "blobs")
-        self._runner = CaseRunner(
+        runner = CaseRunner(
             self._store,
             self._simulator,
             blobs,
@@ -222,43 +221,29 @@ class Worker:
             self._scratch,
             self._known,
         )
+        self._line = ChunkLine(
+            runner,
+            self._claims,
+            self._rules,
+            self._stop,
+            self.tally,
+            self._spending,
+            self._note_end,
+            self._note_chunk,
+        )
         try:
             while (found := self._next()) is not None:
-                with _COMPANY.at_work(self._store.uri):
-                    self._work(*found)
+                self._line.run(*found)
+            self._line.end()
         finally:
+            self._line.close()
             if self._has_beaten:
                 with suppress(StorageError):  # it only says that we were here
                     self._claims.leave()
 
-    def _work(self, chunk: Chunk, claim: Claim | None) -> None:
-        chunk_run = ChunkRun(
-            self._runner,
-            chunk,
-            self._claims,
-            claim,
-            self._rules.max_attempts,
-            self._stop,
-            self.tally,
-            self._note_end,
-            self._spending,
-        )
-        try:
-            with Heart(self._claims, claim, self._rules.beat_s, lambda: len(chunk_run.ends), self._stop.set):
-                if chunk_run.run():
-                    if chunk_run.told is not None:
-                        self.outcomes[chunk_run.chunk.chunk] = chunk_run.told
-                        self._board.remember({chunk_run.chunk.chunk: chunk_run.told})
-                    return
-        except BaseException:
-            self._give_back(claim, chunk_run)
-            raise
-        self._give_back(claim, chunk_run)
-
-    def _give_back(self, claim: Claim | None, chunk_run: ChunkRun) -> None:
-        if claim is not None and not claim.is_lost:
-            with suppress(StorageError):  # its lease ends anyway
-                self._claims.give_back(claim, len(chunk_run.ends))
+    def _note_chunk(self, chunk: str, outcomes: list[Outcome]) -> None:
+        self.outcomes[chunk] = outcomes
+        self._board.remember({chunk: outcomes})
 
     def _note_end(self, outcome: Outcome) -> None:
         counts = {"cases_failed": 1} if outcome.failure else {"cases_done": 1}
@@ -294,7 +279,7 @@ class Worker:
         """Wait, longer each time, until there may be something for us again."""
         pause_s = min(self._rules.beat_s / _SHORTEST_WAIT * 2**waits, self._rules.beat_s)
         # Shorter or longer, so that workers do not march in step.
-        _COMPANY.wait(self._store.uri, pause_s * random.uniform(0.7, 1.0), self._stop)  # noqa: S311
+        COMPANY.wait(self._store.uri, pause_s * random.uniform(0.7, 1.0), self._stop)  # noqa: S311
         self._route.rest()
         if waits:  # others mostly end within the first
             self._claims.beat_self()
@@ -339,6 +324,7 @@ class Worker:
         return [chunk for chunk in free if chunk.number % self._among == self._shard]
 
     def _look(self) -> Standing:
+        self._line.end()  # else it would look like somebody's
         self._standing = self._board.look(self._route.choose)
         self._taken.clear()
         for name in [name for name in self.outcomes if block_of(name) in self._standing.ended]:
@@ -368,13 +354,15 @@ class Worker:
     def _take_over(self, left: list[Chunk], standing: Standing) -> tuple[Chunk, Claim] | None:
         """Take a chunk that was given back, or whose worker is not heard of any more."""
         now = standing.beats.get(self.name)
-        candidates = [chunk for chunk in left if self._is_abandoned(standing.claims[chunk.claim], now)]
+        candidates = [chunk for chunk in left if self._may_be_free(standing.claims[chunk.claim], now)]
         random.shuffle(candidates)
         for chunk in candidates:
-            claim = self._claims.steal(chunk.claim, now or standing.claims[chunk.claim].modified)
+            found = standing.claims[chunk.claim]
+            claim = self._claims.steal(chunk.claim, now or found.modified)
             if claim is not None:
                 self._taken.add(chunk.chunk)
                 return chunk, claim
+            self._held[found.key] = found.e_tag
         return None
 
     def _take_from_others(self, left: list[Chunk]) -> tuple[Chunk, Claim] | None:
@@ -386,12 +374,10 @@ class Worker:
         piece = self._claims.divide(largest)
         return self._take([piece]) if piece is not None else None
 
-    def _is_abandoned(self, claim: ObjectInfo, now: datetime | None) -> bool:
-        """Return whether a claim may be free: it is old, or has changed since we looked whether it was given back."""
+    def _may_be_free(self, claim: ObjectInfo, now: datetime | None) -> bool:
+        """Return whether a claim is old, or may have been given back: it is not as when we saw somebody hold it."""
         is_old = now is not None and now - claim.modified > timedelta(seconds=self._rules.lease_s)
-        is_news = self._seen.get(claim.key) != claim.e_tag
-        self._seen[claim.key] = claim.e_tag
-        return is_old or is_news
+        return is_old or self._held.get(claim.key) != claim.e_tag
 
     def _check_shard(self) -> None:
         shards = self._rules.shards
