@@ -17,7 +17,7 @@ from skyhold.components.layout import head_key
 from skyhold.components.library import Library
 from skyhold.components.pruning import prune_library
 from skyhold.components.sync_config import SyncConfig
-from skyhold.components.sync_state import STATE_NAME
+from skyhold.components.sync_state import STATE_NAME, Remembered, SyncState
 from skyhold.components.synchronizing import StorageSynchronizer
 from skyhold.errors import (
     BadOptionError,
@@ -144,6 +144,34 @@ def test_a_synchronization_that_finds_no_change_lists_only_and_reads_no_file(
     assert entry.receipt.kind == "sync"
     requests = {kind: count for kind, count in entry.receipt.requests.items() if count}
     assert requests == {"list": 2}
+
+
+def test_what_is_known_of_the_store_divides_its_listing(machine: Machine, moto: Any, monkeypatch: pytest.MonkeyPatch):
+    machine.library = Library(f"s3://{make_bucket(moto)}", **moto.options)
+    _agreed(machine, **{f"f{number:02}": "content" for number in range(30)})
+    machine.library.publish("f15", b"other content")
+    machine.library.publish("f99", b"content")
+    monkeypatch.setattr(SyncState, "milestones", lambda *_: ["f09", "f15", "f19"])
+    result = machine.sync()
+    assert (result.unchanged, result.paths("download")) == (29, ["f15", "f99"])
+    monkeypatch.setattr(sync_view, "hash_unchanged", None)
+    assert machine.sync().unchanged == 31
+    entry = default_journal().list_runs()[0]
+    assert entry.receipt is not None
+    assert entry.receipt.requests["list"] == 5  # four parts, and what comes before the history
+
+
+def test_milestones_are_where_pages_of_a_listing_end(tmp_path: Path):
+    with SyncState(tmp_path, "memory://milestones") as state:
+        item = Remembered(1, 2, 3, 4, "sha", "token", 1)
+        names = [f"f{number:05}" for number in range(9_500)]
+        state.remember_all((name, item) for name in reversed(names))
+        assert state.milestones(4_000, 8) == ["f03999", "f07999"]
+        assert state.milestones(1_000, 3) == ["f03999", "f07999"]
+        assert state.milestones(1_000, 8) == [f"f0{thousand}999" for thousand in (1, 3, 5, 7)]
+        assert state.milestones(9_500, 8) == []
+    with SyncState(tmp_path, "memory://elsewhere") as state:
+        assert state.milestones(1, 8) == []
 
 
 def test_a_touched_file_is_read_once_and_not_moved(machine: Machine, monkeypatch: pytest.MonkeyPatch):

@@ -3,8 +3,9 @@
 Held in memory: about a kilobyte for each version. What cannot be read is told, and keeps nothing else from being read.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import TypeVar
 
 from skyhold.components.in_parallel import in_parallel
@@ -28,6 +29,7 @@ from skyhold.components.manifest import Head, Version
 from skyhold.errors import ComponentNotFoundError, IntegrityError, KeyNotFoundError, MalformedInputError, StorageError
 from skyhold.storage.contract import Store
 from skyhold.storage.objects import ObjectInfo
+from skyhold.storage.ranges import KeyRange, divide, list_range, list_ranges
 
 __all__ = [
     "Content",
@@ -238,21 +240,20 @@ def list_contents(store: Store, *, trash: bool = False) -> Iterator[Content]:
                 yield Content(name.sha256, name.base, info)
 
 
-def list_plain(store: Store, prefix: str = "") -> Iterator[ObjectInfo]:
-    """Return what lies under the plain keys of a library that start with ``prefix``, without listing its history."""
-    return (info for info in _list_around(store, prefix) if is_plain(info.key))
+def list_plain(store: Store, prefix: str = "", *, cuts: Sequence[str] = ()) -> Iterator[ObjectInfo]:
+    """Return what lies under the plain keys of a library that start with ``prefix``, without listing its history.
 
-
-def _list_around(store: Store, prefix: str) -> Iterator[ObjectInfo]:
-    """List without the history: up to where it begins, and on from where it ends."""
-    if prefix:
-        yield from store.list(prefix)
-        return
-    for info in store.list():
-        if info.key >= RESERVED:
-            break
-        yield info
-    yield from store.list(start_after=_LAST_RESERVED)
+    Args:
+        store: The library's.
+        prefix: Of the keys.
+        cuts: Sorted keys between which it is listed at the same time; what is found is held then.
+    """
+    around = [KeyRange()] if prefix else [KeyRange(None, RESERVED), KeyRange(_LAST_RESERVED)]
+    if cuts:
+        found = list_ranges(store, prefix, [part for each in around for part in divide(each, cuts)])
+    else:
+        found = chain.from_iterable(list_range(store, prefix, each) for each in around)
+    return (info for info in found if is_plain(info.key))
 
 
 def _read_all(

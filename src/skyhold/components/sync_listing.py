@@ -34,12 +34,19 @@ class Listing:
     others: set[str] = field(default_factory=set[str])
 
 
-def list_files(store: Store, prefix: str, matches: Matches | None) -> Listing:
-    """Return what lies under the plain keys of a library, by paths below ``prefix``."""
+def list_files(store: Store, prefix: str, matches: Matches | None, milestones: Iterable[str] = ()) -> Listing:
+    """Return what lies under the plain keys of a library, by paths below ``prefix``.
+
+    Args:
+        store: The library's.
+        prefix: Of the keys.
+        matches: Says which paths are asked for; None for all.
+        milestones: Paths that were there not long ago, sorted: between them, it is listed at the same time.
+    """
     found = Listing()
     files = found.files
     begin = len(prefix)
-    for info in list_plain(store, prefix):
+    for info in list_plain(store, prefix, cuts=[prefix + path for path in milestones]):
         key = info.key
         name = key[begin:] if begin else key
         path = name if name.isascii() else unicodedata.normalize("NFC", name)

@@ -124,6 +124,22 @@ class SyncState:
             self._start_again()
             return {}
 
+    def milestones(self, least: int, most: int) -> list[str]:
+        """Return paths, sorted, that divide all that is remembered into parts of as many thousands, as services list.
+
+        Args:
+            least: How many paths are worth a part.
+            most: How many parts there are at most.
+        """
+        try:
+            (count,) = self._database.execute("SELECT COUNT(*) FROM item WHERE place = ?", (self._place,)).fetchone()
+            size = max(least, -(-count // most // 1000) * 1000)
+            query = "SELECT path FROM item WHERE place = ? ORDER BY path LIMIT 1 OFFSET ?"
+            rows = [self._database.execute(query, (self._place, end - 1)) for end in range(size, count, size)]
+            return [path for row in rows for (path,) in row]
+        except sqlite3.DatabaseError:
+            return []  # `load` says what is wrong
+
     def remember(self, path: str, item: Remembered) -> None:
         """Note what is agreed now; it is safe when this returns."""
         query = "INSERT OR REPLACE INTO item VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"

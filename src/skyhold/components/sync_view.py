@@ -47,6 +47,9 @@ __all__ = ["View", "ask_for", "look", "token_of"]
 
 _HASHING = 8
 _ASKING = 64
+_LISTINGS = 8
+_WORTH_LISTING = 4_000
+"""How many paths are worth a listing of their own: a few pages."""
 
 A = TypeVar("A")
 T = TypeVar("T")
@@ -116,8 +119,9 @@ def look(
         AccessDeniedError: The folder cannot be read.
     """
     matches = config.matches
+    milestones = state.milestones(_WORTH_LISTING, _LISTINGS) if library.store.lists_from_anywhere else []
     with ThreadPoolExecutor(2, thread_name_prefix="skyhold-look") as pool, _no_collection():
-        listed = pool.submit(list_files, library.store, config.prefix, matches)
+        listed = pool.submit(list_files, library.store, config.prefix, matches, milestones)
         scanning = pool.submit(scan_folder, config.folder, matches)
         agreed = state.load()
         wait_for((listed, scanning))

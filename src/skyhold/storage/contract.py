@@ -111,6 +111,7 @@ class Store(ABC):
         concurrency: How many requests may usefully be in flight for small objects.
         is_shared: Whether other processes see the same objects under the same URI.
         has_cheap_ranges: Whether reading a part of an object costs no more than that part; some web servers send all.
+        lists_from_anywhere: Whether a listing may begin behind any key without passing over what is before it.
     """
 
     uri: str
@@ -118,6 +119,7 @@ class Store(ABC):
     concurrency: int = 128
     is_shared: bool = True
     has_cheap_ranges: bool = True
+    lists_from_anywhere: bool = False
 
     @abstractmethod
     def info(self, key: str) -> ObjectInfo:

@@ -73,6 +73,7 @@ class CloudBackend(Backend):
         super().__init__(uri, settings.policy)
         self.identity = connection.identity
         self.concurrency = settings.concurrency
+        self.lists_from_anywhere = connection.scheme != "az"  # Azure has no such question: the client passes over keys
         self.part_bytes = settings.part_bytes
         self._scheme = connection.scheme
         self._reopen = reopen

@@ -24,6 +24,7 @@ class DelegatingStore(Store):
         self.concurrency = inner.concurrency
         self.is_shared = inner.is_shared
         self.has_cheap_ranges = inner.has_cheap_ranges
+        self.lists_from_anywhere = inner.lists_from_anywhere
 
     @property
     def root(self) -> Store:

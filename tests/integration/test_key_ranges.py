@@ -1,0 +1,40 @@
+"""What it costs of a service to list ranges of keys side by side."""
+
+from uuid import uuid4
+
+import pytest
+
+from conftest import make_bucket
+from skyhold.errors import BucketNotFoundError
+from skyhold.storage.opening import open_store
+from skyhold.storage.ranges import KeyRange, divide, list_ranges
+from skyhold.storage.transfer import Transfer, transfer_all
+from skyhold.storage.wrappers.metered import Meter, MeteredStore
+from skyhold.testing.servers import LocalServer
+
+
+def test_ranges_that_end_where_pages_end_cost_no_request_more(rclone: LocalServer):
+    memory = open_store(f"memory://{uuid4()}")
+    names = [f"{number:04}" for number in range(2_500)]
+    for name in names:
+        memory.write(name, b"")
+    service = open_store(f"s3://{make_bucket(rclone)}", **rclone.options)
+    assert service.lists_from_anywhere
+    transfer_all(Transfer(memory, name, service, name) for name in names)
+    meter = Meter()
+    metered = MeteredStore(service, meter)
+    assert [info.key for info in list_ranges(metered, "", divide(KeyRange(), ["0999", "1999"]))] == names
+    assert meter.usage.requests["list"] == 3
+    assert [info.key for info in list_ranges(metered, "", divide(KeyRange(), ["0500"]))] == names
+    assert meter.usage.requests["list"] == 3 + 1 + 2
+
+
+def test_what_keeps_a_range_from_being_listed_is_raised(moto: LocalServer):
+    missing = open_store(f"s3://missing-{uuid4().hex}", **moto.options)
+    with pytest.raises(BucketNotFoundError):
+        list(list_ranges(missing, "", divide(KeyRange(), ["a", "b"])))
+
+
+@pytest.mark.azurite
+def test_azure_cannot_begin_in_the_middle(azurite: LocalServer):
+    assert not open_store("az://container", **azurite.options).lists_from_anywhere
