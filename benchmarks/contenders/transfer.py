@@ -1,5 +1,6 @@
 """Files up to a bucket and down from it: skyhold, boto3 with threads, s5cmd and rclone."""
 
+import hashlib
 import os
 import subprocess
 import sys
@@ -24,22 +25,39 @@ def move_with_skyhold(watch: Stopwatch, *, source: str, target: str, landing: st
     return what_landed(landing)
 
 
-def move_with_obstore(watch: Stopwatch, *, source: str, target: str, landing: str) -> _Told:
-    """Move them by the client that skyhold uses too, and do nothing else: nothing is hashed, compared or made safe."""
+def move_with_obstore(watch: Stopwatch, *, source: str, target: str, landing: str, is_hashed: bool = False) -> _Told:
+    """Move them by the client that skyhold uses too: nothing is compared or made safe.
+
+    Args:
+        watch: Times it.
+        source: A folder or a bucket.
+        target: The other.
+        landing: The folder where they arrive.
+        is_hashed: Whether the SHA-256 of every file is computed too, in a thread beside.
+    """
     import obstore
     from obstore.store import from_url
 
     is_up = target.startswith("s3://")
-    with watch, ThreadPoolExecutor(_OBSTORE_THREADS) as pool:
+    with watch, ThreadPoolExecutor(_OBSTORE_THREADS) as pool, ThreadPoolExecutor(_THREADS) as hashers:
         store = from_url(target if is_up else source, config={"unsigned_payload": True})
 
         def upload(path: Path) -> None:
+            hashing = hashers.submit(_hash_file, path) if is_hashed else None
             obstore.put(store, path.name, path)
+            if hashing is not None:
+                hashing.result()
 
         def download(key: str) -> None:
+            digest = hashlib.sha256()
+            hashing = hashers.submit(digest.hexdigest)
             with (Path(target) / key).open("wb") as file:
                 for chunk in obstore.get(store, key).stream(min_chunk_size=2**20):
                     file.write(chunk)
+                    if is_hashed:
+                        hashing.result()
+                        hashing = hashers.submit(digest.update, chunk)
+            hashing.result()
 
         if is_up:
             done = [pool.submit(upload, path) for path in Path(source).iterdir()]
@@ -48,6 +66,11 @@ def move_with_obstore(watch: Stopwatch, *, source: str, target: str, landing: st
         for future in done:
             future.result()
     return what_landed(landing)
+
+
+def _hash_file(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def move_with_boto3(watch: Stopwatch, *, source: str, target: str, landing: str) -> _Told:

@@ -13,7 +13,8 @@ from measuring.report import Table, count_runs
 from tables.servers import BUCKET, Bucket, rclone_bucket
 
 _PROGRAMS = {"s5cmd", "rclone"}
-_NO_PEERS = {"skyhold", "obstore"}
+_BARE, _HASHED = "obstore", "obstore, and SHA-256"
+_NO_PEERS = {"skyhold", _BARE, _HASHED}
 _HEADER = ("", "up, s", "times the best peer's", "peak MB", "down, s", "times the best peer's", "peak MB")
 
 
@@ -49,7 +50,8 @@ def _make(title: str, files: _Files, repeats: int) -> Table:
         f"{count_runs(repeats)}; files and objects lie in memory where the system has such a folder. The ratio is to "
         "the fastest peer, below 1 is faster. skyhold with `transfer_all` as it comes, which also computes the SHA-256 "
         f"of every file: that alone takes one core {hashing_s:.2f} s here, where the server needs both; obstore is the "
-        "client that skyhold uses, with 64 threads and nothing around it, which is what the server leaves to be had; "
+        "client that skyhold uses, with 64 threads and nothing around it, which is what the server leaves to be had, "
+        "and once more with threads that do nothing but hash; "
         "boto3 with 32 threads and its default transfer settings; s5cmd as it comes; rclone with `--transfers=32 "
         "--checkers=32`. The two programs' seconds include their start. This server answers a range with 200, not "
         "206, which obstore refuses: both then read a large object in one stream, where the others read ranges side "
@@ -81,12 +83,13 @@ def _write_files(folder: Path, files: _Files) -> None:
 def _race(source: str, target: str, landing: Path, bucket: Bucket, files: _Files, repeats: int) -> dict[str, Standing]:
     """Move the files in turns, into a place that is empty each time, and see that all of them arrived."""
     arguments = {"source": source, "target": target, "landing": str(landing)}
+    module = "contenders.transfer:move_with_"
     contenders = [
-        Contender(
-            who, f"contenders.transfer:move_with_{who}", arguments, bucket.environment, is_command=who in _PROGRAMS
-        )
-        for who in ("skyhold", "obstore", "boto3", "s5cmd", "rclone")
+        Contender(who, f"{module}{who}", arguments, bucket.environment, is_command=who in _PROGRAMS)
+        for who in ("skyhold", _BARE, "boto3", "s5cmd", "rclone")
     ]
+    hashed = {**arguments, "is_hashed": True}
+    contenders.insert(1, Contender(_HASHED, f"{module}obstore", hashed, bucket.environment))
 
     def measure(contender: Contender, number: int) -> Run:
         shutil.rmtree(landing, ignore_errors=True)
