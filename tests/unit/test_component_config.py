@@ -10,6 +10,7 @@ import pytest
 
 from skyhold.components import CloudStorageConfig
 from skyhold.components.config import config_file
+from skyhold.components.config_lines import explain_config
 from skyhold.config import Secret
 from skyhold.errors import BadOptionError, ConfigError, CredentialsError
 from skyhold.storage.libraries import connect
@@ -187,6 +188,21 @@ class TestFiles:
         config.save(file, with_secrets=True)
         assert file.stat().st_mode & 0o777 == 0o600
         assert CloudStorageConfig.load(file) == config
+
+    def test_headers_may_hold_secrets_and_are_neither_sent_on_nor_shown_nor_written_unasked(self, tmp_path: Path):
+        headers = {"default_headers": {"X-Api-Key": "hunter2"}}
+        config = CloudStorageConfig("aws", bucket_name="b", client_options=headers)
+        with pytest.raises(ConfigError, match="never pickled"):
+            pickle.dumps(config)
+        lines = explain_config(config, tmp_path)
+        assert [line.name for line in lines if line.name == "client_options"] == ["client_options"]
+        assert not any("hunter2" in text for text in (repr(config), str(lines)))
+        with pytest.raises(ConfigError, match="'client_options' is a secret"):
+            config.save(tmp_path / "c.json")
+        assert CloudStorageConfig.load(config.save(tmp_path / "c.json", with_secrets=True)) == config
+        harmless = CloudStorageConfig("aws", bucket_name="b", client_options={"timeout": "30s"})
+        assert pickle.loads(pickle.dumps(harmless)) == harmless
+        assert CloudStorageConfig.load(harmless.save(tmp_path / "harmless.json")) == harmless
 
     def test_a_file_with_secrets_that_others_may_read_is_refused(self, tmp_path: Path):
         file = _json(tmp_path / "c.json", {"provider": "azure", "bucket_name": "b", "account_key": _AZURE_KEY})

@@ -10,7 +10,8 @@ from typing import Any, Literal, Self, cast, get_args
 from skyhold.config import Secret, check_private, is_secret_name, redact, secret_by_reference, write_private
 from skyhold.errors import BadOptionError, ConfigError
 from skyhold.storage.contract import Store
-from skyhold.storage.opening import open_store
+from skyhold.storage.held_options import HeldOptions
+from skyhold.storage.opening import may_hold_secret, open_store
 
 __all__ = ["CloudStorageConfig", "Provider", "config_file"]
 
@@ -73,8 +74,10 @@ class CloudStorageConfig:
         self.public_access = public_access
         self.region = region
         self.storage_class = storage_class
-        self.options = {name: _hidden(name, value) for name, value in options.items()}
+        hidden = {name: _hidden(name, value) for name, value in options.items()}
+        self.options: Mapping[str, Any] = hidden
         self._check()
+        self.options = HeldOptions([self.uri], hidden)
 
     @property
     def uri(self) -> str:
@@ -98,7 +101,23 @@ class CloudStorageConfig:
         if self.provider == "aws" and self.encryption:
             managed = "aws:kms" if self.options.get("kms_key_id") else "AES256"
             found["encryption"] = managed if self.encryption is True else str(self.encryption)
-        return {name: value for name, value in found.items() if value} | self.options
+        return {**{name: value for name, value in found.items() if value}, **self.options}
+
+    def has_plain_secret(self, name: str) -> bool:
+        """Return whether an option may hold a secret itself, and not say where it comes from.
+
+        Example:
+            >>> config = CloudStorageConfig("aws", bucket_name="b", client_options={"default_headers": {"X-Key": "k"}})
+            >>> config.has_plain_secret("client_options")
+            True
+        """
+        value = self.options[name]
+        if isinstance(value, Secret):
+            return not _is_referred(value)
+        try:
+            return may_hold_secret(self.uri, {name: value})
+        except BadOptionError:  # no store is opened with it
+            return False
 
     def open_store(self) -> Store:
         """Return the store of the components.
@@ -118,7 +137,7 @@ class CloudStorageConfig:
             with_secrets: Write secrets that came from nowhere else in plain text.
 
         Raises:
-            ConfigError: There is such a secret, and it was not asked for.
+            ConfigError: There is such a secret, or may be one in headers, and it was not asked for.
         """
         file = config_file(self.provider) if path is None else Path(path)
         folder = file.parent.absolute()
@@ -129,8 +148,7 @@ class CloudStorageConfig:
         if self.credentials_file:
             content["credentials_file"] = _relative(self.credentials_file, folder)
         content |= {name: getattr(self, name) for name in ("region", "storage_class") if getattr(self, name)}
-        for name, value in self.options.items():
-            content[name] = _written(name, value, file, with_secrets=with_secrets)
+        content |= {name: _written(value) for name, value in self.options.items()}
         try:
             text = json.dumps(content, indent=4, ensure_ascii=False)
         except TypeError as error:
@@ -138,6 +156,13 @@ class CloudStorageConfig:
                 f"the configuration cannot be written to {str(file)!r}: {error}",
                 remedy="Give such an option when the configuration is loaded",
             ) from error
+        for name in self.options:
+            if not with_secrets and self.has_plain_secret(name):
+                raise ConfigError(
+                    f"{name!r} is a secret, and is not written to {str(file)!r} in plain text",
+                    remedy=f"Give {name}={{'env': 'VARIABLE'}} instead, or a credentials_file; "
+                    "or save(with_secrets=True)",
+                )
         write_private(file, text + "\n")
         return file
 
@@ -274,16 +299,15 @@ def _relative(path: str, folder: Path) -> str:
     return str(whole.relative_to(folder) if whole.is_relative_to(folder) else whole)
 
 
-def _written(name: str, value: Any, file: Path, *, with_secrets: bool) -> Any:
+def _is_referred(secret: Secret) -> bool:
+    return secret.origin is not None and secret.origin.kind in {"env", "file"}
+
+
+def _written(value: Any) -> Any:
     if not isinstance(value, Secret):
         return value
-    if value.origin is not None and value.origin.kind in {"env", "file"}:
+    if value.origin is not None and _is_referred(value):
         return {value.origin.kind: value.origin.place}
-    if not with_secrets:
-        raise ConfigError(
-            f"{name!r} is a secret, and is not written to {str(file)!r} in plain text",
-            remedy=f"Give {name}={{'env': 'VARIABLE'}} instead, or a credentials_file; or save(with_secrets=True)",
-        )
     return value.reveal()
 
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from skyhold.components.config import CloudStorageConfig, config_file
 from skyhold.config import Secret, redact
@@ -50,7 +50,7 @@ def explain_config(config: CloudStorageConfig, folder: Path) -> list[ConfigLine]
         lines.append(ConfigLine("encryption", "yes" if config.encryption is True else str(config.encryption)))
     if config.public_access:
         lines.append(ConfigLine("public_access", "yes", "warning", "a bucket that is made is open to everybody"))
-    lines += [_option_line(name, value) for name, value in config.options.items()]
+    lines += [_option_line(config, name) for name in config.options]
     target = config_file(config.provider, folder)
     if target.exists():
         lines.append(ConfigLine("kept in", str(target), "warning", "it takes the place of the configuration there"))
@@ -69,9 +69,12 @@ def _file_line(name: str, path: str) -> ConfigLine:
     return ConfigLine(name, path, "ok" if is_there else "warning", "" if is_there else "there is no such file here")
 
 
-def _option_line(name: str, value: Any) -> ConfigLine:
-    if isinstance(value, Secret):
-        return ConfigLine(name, str(value.origin) if value.origin else _PLAIN_SECRET)
+def _option_line(config: CloudStorageConfig, name: str) -> ConfigLine:
+    value = config.options[name]
+    if isinstance(value, Secret) and value.origin:
+        return ConfigLine(name, str(value.origin))
+    if config.has_plain_secret(name):
+        return ConfigLine(name, _PLAIN_SECRET)
     if name == "endpoint" and not str(value).startswith("https://"):
         return ConfigLine(name, redact(str(value)), "warning", "without encryption on the way")
     return ConfigLine(name, redact(str(value)))
