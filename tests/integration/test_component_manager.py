@@ -39,6 +39,7 @@ from skyhold.errors import (
     UnreachableError,
     UnsupportedError,
 )
+from skyhold.runs.journal import default_journal
 from skyhold.testing.servers import LocalServer
 
 PROVIDERS = ["mock", "local", "moto", "ministack", "azurite", "gcs"]
@@ -290,6 +291,17 @@ class TestMany:
             mocked.upload_components(folder, patterns=["*.blend"])
         with pytest.raises(KeyNotFoundError):
             mocked.upload_components("no-such-folder")
+
+    def test_many_are_deleted_with_one_listing_of_what_others_need(self, moto: LocalServer, folder: Path):
+        options: dict[str, Any] = dict(moto.options)
+        manager = CloudStorageManager(CloudStorageConfig("aws", bucket_name=make_bucket(moto), **options))
+        manager.upload_components({f"parts/{number}": folder / "notes.txt" for number in range(6)})
+        manager.upload_component(folder / "notes.txt", "robot", dependencies=["parts/3"])
+        result = manager.delete_components([f"parts/{number}" for number in range(6)], check=False)
+        assert [(item.component, type(item.error)) for item in result.failed] == [("parts/3", DependencyError)]
+        receipt = default_journal().list_runs()[0].receipt
+        assert receipt is not None
+        assert receipt.requests["list"] == 1 + 1  # and once for the one that is needed, by whom
 
     def test_an_id_with_a_wildcard_in_it_means_itself(self, mocked: CloudStorageManager):
         path = _write(Path("a"), "a")

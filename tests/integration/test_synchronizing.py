@@ -12,7 +12,16 @@ from uuid import uuid4
 import pytest
 
 from conftest import make_bucket, make_container
-from skyhold.components import conditions, folder_scan, sync_files, sync_locks, sync_session, sync_view, synchronizing
+from skyhold.components import (
+    conditions,
+    folder_scan,
+    seen_names,
+    sync_files,
+    sync_locks,
+    sync_session,
+    sync_view,
+    synchronizing,
+)
 from skyhold.components.layout import head_key
 from skyhold.components.library import Library
 from skyhold.components.pruning import prune_library
@@ -881,7 +890,7 @@ def test_a_lock_keeps_a_name_that_has_no_version_yet(machine: Machine):
 def test_a_lock_that_is_taken_while_others_go_up_is_kept(
     machine: Machine, monkeypatch: pytest.MonkeyPatch, change: str
 ):
-    monkeypatch.setattr(sync_locks, "_KNOWN_FOR_S", 0.0)
+    monkeypatch.setattr(seen_names, "_KNOWN_FOR_S", 0.0)
     if change != "new":
         _agreed(machine, b="agreed")
     machine.write(b="changed")
@@ -898,7 +907,7 @@ def test_a_lock_that_is_taken_while_others_go_up_is_kept(
 
 
 def test_a_long_upload_asks_for_its_lock_however_new_the_list_is(machine: Machine, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(sync_locks, "_KNOWN_FOR_S", 1e9)
+    monkeypatch.setattr(seen_names, "_KNOWN_FOR_S", 1e9)
     monkeypatch.setattr(sync_locks, "_LONG_BYTES", 4)
     monkeypatch.setattr(sync_session, "_LANES", ((10**6, 1),))
     bob = Library(machine.library.store, author="bob")

@@ -114,6 +114,10 @@ class Batch:
         largest_bytes: How much of one component is held in memory at most, where that is known.
         check: Raise at the end if any failed.
         on_progress: Told how it goes on.
+
+    Attributes:
+        library: Whose components.
+        counted: The same; while the work is done, the run counts its requests.
     """
 
     def __init__(
@@ -127,7 +131,7 @@ class Batch:
         on_progress: Listener | None = None,
     ) -> None:
         self.operation = operation
-        self.library = library
+        self.library = self.counted = library
         # Small ones wait for answers nearly all the time; large ones fill memory.
         suitable = _WORKERS if largest_bytes is None or largest_bytes > _SMALL_BYTES else _WORKERS_FOR_SMALL
         self._max_workers = positive("max_workers", max_workers) or suitable
@@ -152,6 +156,7 @@ class Batch:
             total=len(tasks),
             listeners=self._listeners,
         ) as run:
+            self.counted = self.library.over(run.metered(self.library.store))
             result = BatchResult(self.operation, tuple(self._do_all(tasks, run)))
             if self._check:
                 result.raise_for_failures()

@@ -7,10 +7,13 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from skyhold.components.batch_run import Batch, BatchItem, BatchResult, Work
+from skyhold.components.dependencies import list_needed as names_needed
 from skyhold.components.dependencies import resolve_dependencies
 from skyhold.components.folder_scan import compile_patterns, scan_folder
 from skyhold.components.getting import inside
 from skyhold.components.library import Library
+from skyhold.components.manifest import Version
+from skyhold.components.seen_names import SeenNames
 from skyhold.errors import ComponentNotFoundError, ConflictError, DependencyError, NotFoundError
 from skyhold.storage.keys import folder_prefix
 
@@ -175,10 +178,16 @@ def download_all(batch: Batch, wanted: Mapping[str, int | str], folder: Path) ->
 
 
 def delete_all(batch: Batch, ids: Sequence[str], *, message: str = "") -> BatchResult:
-    """Delete each component."""
+    """Delete each component; which of them others need is listed for all together."""
+    shared = os.path.commonprefix(ids)  # noqa: RUF071 - keys begin with letters, not with folders
+    needed = SeenNames(lambda: names_needed(batch.counted.store, shared))
+
+    def delete(component_id: str) -> Version:
+        even_if_needed = component_id not in needed.names()
+        return batch.counted.delete(component_id, message=message, even_if_needed=even_if_needed)
 
     def work(component_id: str) -> Work:
-        return lambda _: batch.library.delete(component_id, message=message)
+        return lambda _: delete(component_id)
 
     return batch.run([(BatchItem(each), work(each)) for each in ids], message=message)
 

@@ -1,42 +1,12 @@
-"""Who has locked or needs what while many files go up or away, without a request for each of them."""
-
-import threading
-import time
-from collections.abc import Callable, Collection, Iterable
+"""Who has locked what while many files go up or away, without a request for each of them."""
 
 from skyhold.components.locks import Locks
+from skyhold.components.seen_names import SeenNames
 
-__all__ = ["SeenLocks", "SeenNames"]
+__all__ = ["SeenLocks"]
 
-_KNOWN_FOR_S = 10.0
 _LONG_BYTES = 8 * 1024 * 1024
 """What is larger takes longer than one more request, so its lock is always looked at."""
-
-
-class SeenNames:
-    """Names by a listing that is never much older than what is asked of it; for many threads.
-
-    Args:
-        list_names: Lists them.
-
-    Example:
-        >>> "arm.stl" in SeenNames(lambda: ["arm.stl"]).names()
-        True
-    """
-
-    def __init__(self, list_names: Callable[[], Iterable[str]]) -> None:
-        self._list_names = list_names
-        self._turn = threading.Lock()
-        self._known: Collection[str] = frozenset[str]()
-        self._end = time.monotonic()
-
-    def names(self) -> Collection[str]:
-        """Return them."""
-        with self._turn:
-            if time.monotonic() >= self._end:
-                self._known = frozenset(self._list_names())
-                self._end = time.monotonic() + _KNOWN_FOR_S
-            return self._known
 
 
 class SeenLocks:

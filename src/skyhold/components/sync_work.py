@@ -15,10 +15,11 @@ from skyhold.components.folder_scan import Stamp, folders_of, hash_unchanged
 from skyhold.components.layout import pruned_key
 from skyhold.components.library import Library
 from skyhold.components.manifest import Head, Version
+from skyhold.components.seen_names import SeenNames
 from skyhold.components.sync_config import SyncConfig, SyncResult
 from skyhold.components.sync_files import SyncFiles
 from skyhold.components.sync_listing import FreePlaces
-from skyhold.components.sync_locks import SeenLocks, SeenNames
+from skyhold.components.sync_locks import SeenLocks
 from skyhold.components.sync_state import Remembered, SyncState
 from skyhold.components.sync_view import View, ask_for, token_of
 from skyhold.errors import ComponentNotFoundError, ConflictError
