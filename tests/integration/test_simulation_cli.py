@@ -9,6 +9,7 @@ from pyenergyplus.dataset import ref_models, weather_files
 
 from conftest import make_bucket
 from skyhold.cli.application import run
+from skyhold.simulation.kept import KeptResults
 from skyhold.testing.servers import LocalServer
 
 MODEL, WEATHER = ref_models["warehouse"], weather_files["usa_il_chicago"]
@@ -33,6 +34,22 @@ def test_a_run_is_kept_in_a_bucket_and_not_made_twice(moto: LocalServer, capsys:
     assert run([*command, "--keep", "*.err", "--json"]) == 0
     assert said(capsys)[-1]["summary"]["seconds"] == first["seconds"]  # the same run
     assert run([*command, "--json"]) == 5  # another selection would be another result
+
+
+def test_variables_and_meters_are_asked_for_and_kept(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    command = ["sim", "run", MODEL, WEATHER, "--design-day", "--json", "--output"]
+    asked = ["--variables", "Zone Mean Air Temperature", "--meters", "Electricity:Facility", "Heating:EnergyTransfer"]
+    assert run([*command, str(tmp_path / "some"), *asked, "--frequency", "daily"]) == 0
+    assert "eplusout.sql" in said(capsys)[-1]["summary"]["files"]
+    kept = KeptResults.open(str(tmp_path / "some"))
+    found = kept.list_variables()
+    assert {(each.name, each.frequency) for each in found} >= {
+        ("Zone Mean Air Temperature", "daily"),
+        ("Heating:EnergyTransfer", "daily"),
+    }
+    assert {each.name for each in found} == {"Zone Mean Air Temperature", *asked[3:]}
+    assert run([*command, str(tmp_path / "wrong"), "--variables", "Zone Mean Hair Temperature"]) != 0
+    assert "Zone Mean Hair Temperature" in capsys.readouterr().err
 
 
 def test_a_model_that_is_wrong_fails_before_the_run_with_its_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]):

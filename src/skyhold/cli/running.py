@@ -34,6 +34,10 @@ class Running:
         design_day: Run the design days alone.
         expand_objects: Expand the templates of the model first.
         keep: Patterns of the engine's files to keep beside tables and time series; all of them if not given.
+        variables: Output variables to ask for and to keep, such as "Zone Mean Air Temperature"; what the model reports
+            if not given.
+        meters: Meters to ask for and to keep, such as "Electricity:Facility"; what the model reports if not given.
+        frequency: How often those are asked for that the model does not report itself.
         timeout_s: Seconds that the engine may take.
         overwrite: Run it again, and replace whatever result the folder holds.
     """
@@ -42,8 +46,24 @@ class Running:
     design_day: bool = False
     expand_objects: bool = False
     keep: Annotated[tuple[str, ...], Parameter(negative="", consume_multiple=True)] = ()
+    variables: Annotated[tuple[str, ...], Parameter(negative="", consume_multiple=True)] = ()
+    meters: Annotated[tuple[str, ...], Parameter(negative="", consume_multiple=True)] = ()
+    frequency: str = "hourly"
     timeout_s: float | None = None
     overwrite: bool = False
+
+    @property
+    def outputs(self) -> OutputSelection | None:
+        """What to keep; None where nothing was said of it."""
+        if not (self.keep or self.variables or self.meters):
+            return None
+        return OutputSelection(
+            variables=self.variables or None,
+            meters=self.meters or None,
+            raw=self.keep,
+            everything=not self.keep,
+            frequency=self.frequency,
+        )
 
 
 _RUNNING = Running()
@@ -75,7 +95,7 @@ def run_model(
         annual=running.annual,
         design_day=running.design_day,
         expand_objects=running.expand_objects,
-        outputs=OutputSelection(raw=running.keep) if running.keep else None,
+        outputs=running.outputs,
         timeout=running.timeout_s,
         overwrite=running.overwrite,
         on_progress=ProgressBar() if common.progress and not common.json else None,
