@@ -3,6 +3,7 @@
 import json
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -12,6 +13,7 @@ import pytest
 from skyhold.errors import UnreachableError
 from skyhold.simulation.campaign import Campaign
 from skyhold.simulation.campaign_record import Rules
+from skyhold.simulation.company import COMPANY
 from skyhold.simulation.simulator import Verdict
 from skyhold.simulation.worker import work
 from skyhold.storage.contract import Store
@@ -139,3 +141,21 @@ def test_a_cancellation_reaches_both_chunks(store: Store):
     assert FIRST <= report.done < CASES
     assert work(store, simulator=Seen()).done == CASES - report.done
     assert_whole(store)
+
+
+def test_who_waits_for_a_worker_that_is_stopped_hears_of_its_end_when_its_chunk_is_free(store: Store):
+    stop, simulator, was_over = threading.Event(), Seen(), list[bool]()
+
+    def before(verb: str, key: str) -> None:
+        if verb == "write" and key.startswith("done/") and not stop.is_set():
+            stop.set()
+            waits.append(pool.submit(COMPANY.wait, store.uri, 30.0, threading.Event()))
+        elif verb == "write" and "/claims/" in key and stop.is_set():
+            time.sleep(0.2)  # long enough to hear of it
+            was_over.append(waits[0].done())
+
+    with ThreadPoolExecutor(1) as pool:
+        waits: list[Any] = []
+        work(SteppedStore(store, before), simulator=simulator, stop=stop)
+        assert waits[0].result(30)
+    assert was_over == [False]

@@ -91,21 +91,19 @@ class ChunkLine:
             simulated.set,
         )
         is_finished = False
-        try:
-            with (
-                COMPANY.at_work(self.runner.store.uri),
-                Heart(self.claims, claim, self.rules.beat_s, lambda: len(chunk_run.ends), self.stop.set),
-            ):
-                is_finished = chunk_run.run()
-            if chunk_run.told is not None:
-                self.on_chunk(chunk_run.chunk.chunk, chunk_run.told)
-        except BaseException:
-            self.stop.set()  # what the other chunk is at would be in vain
-            raise
-        finally:
-            simulated.set()
-            if not is_finished:
-                self._give_back(claim, chunk_run)
+        with COMPANY.at_work(self.runner.store.uri):  # until the chunk is free: who waits for us looks only once
+            try:
+                with Heart(self.claims, claim, self.rules.beat_s, lambda: len(chunk_run.ends), self.stop.set):
+                    is_finished = chunk_run.run()
+                if chunk_run.told is not None:
+                    self.on_chunk(chunk_run.chunk.chunk, chunk_run.told)
+            except BaseException:
+                self.stop.set()  # what the other chunk is at would be in vain
+                raise
+            finally:
+                simulated.set()
+                if not is_finished:
+                    self._give_back(claim, chunk_run)
 
     def _give_back(self, claim: Claim | None, chunk_run: ChunkRun) -> None:
         if claim is not None and not claim.is_lost:
