@@ -2,6 +2,7 @@
 
 from uuid import uuid4
 
+import boto3
 import pytest
 
 from conftest import make_bucket
@@ -25,6 +26,17 @@ def test_ranges_that_end_where_pages_end_cost_no_request_more(rclone: LocalServe
     assert meter.usage.requests["list"] == 3
     assert [info.key for info in list_ranges(metered, "", divide(KeyRange(), ["0500"]))] == names
     assert meter.usage.requests["list"] == 3 + 1 + 2
+
+
+def test_an_object_whose_key_ends_in_a_slash_doubles_no_other(moto: LocalServer):
+    bucket = make_bucket(moto)
+    keys = {"aws_access_key_id": "testing", "aws_secret_access_key": "testing-secret"}
+    client = boto3.client("s3", endpoint_url=moto.endpoint, region_name="us-east-1", **keys)
+    for key in ("b-x", "b/"):  # the second is listed as "b", behind what it comes before
+        client.put_object(Bucket=bucket, Key=key, Body=b"full")
+    store = open_store(f"s3://{bucket}", **moto.options)
+    assert [info.key for info in store.list()] == ["b-x", "b"]
+    assert sorted(info.key for info in list_ranges(store, "", divide(KeyRange(), ["b-m"]))) == ["b", "b-x"]
 
 
 def test_what_keeps_a_range_from_being_listed_is_raised(moto: LocalServer):

@@ -246,7 +246,7 @@ def list_plain(store: Store, prefix: str = "", *, cuts: Sequence[str] = ()) -> I
     Args:
         store: The library's.
         prefix: Of the keys.
-        cuts: Sorted keys between which it is listed at the same time; what is found is held then.
+        cuts: Keys between which it is listed at the same time; what is found is held then.
     """
     around = [KeyRange()] if prefix else [KeyRange(None, RESERVED), KeyRange(_LAST_RESERVED)]
     if cuts:

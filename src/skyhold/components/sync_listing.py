@@ -41,7 +41,7 @@ def list_files(store: Store, prefix: str, matches: Matches | None, milestones: I
         store: The library's.
         prefix: Of the keys.
         matches: Says which paths are asked for; None for all.
-        milestones: Paths that were there not long ago, sorted: between them, it is listed at the same time.
+        milestones: Paths that were there not long ago: between them, it is listed at the same time.
     """
     found = Listing()
     files = found.files

@@ -125,7 +125,9 @@ class SyncState:
             return {}
 
     def milestones(self, least: int, most: int) -> list[str]:
-        """Return paths, sorted, that divide all that is remembered into parts of as many thousands, as services list.
+        """Return paths that divide all that is remembered into parts of as many thousands, as services list.
+
+        They are in order unless another process has written meanwhile.
 
         Args:
             least: How many paths are worth a part.

@@ -21,14 +21,14 @@ class KeyRange:
 
 
 def divide(whole: KeyRange, cuts: Sequence[str]) -> list[KeyRange]:
-    """Return the parts of a range between sorted keys; those outside of it do not matter.
+    """Return the parts of a range between keys, in whatever order these are; those outside of it do not matter.
 
     Example:
         >>> [(part.after, part.until) for part in divide(KeyRange("b", None), ["a", "k", "t"])]
         [('b', 'k'), ('k', 't'), ('t', None)]
     """
     after, until = whole.after, whole.until
-    inside = [cut for cut in cuts if (after is None or cut > after) and (until is None or cut < until)]
+    inside = sorted(cut for cut in {*cuts} if (after is None or cut > after) and (until is None or cut < until))
     return [KeyRange(*ends) for ends in pairwise([after, *inside, until])]
 
 
@@ -63,10 +63,12 @@ def list_range(store: Store, prefix: str, keys: KeyRange) -> Generator[ObjectInf
     """List one range of keys, a page at a time."""
     until = keys.until
     for page in store.list_pages(prefix, start_after=keys.after):
-        if until is None or not page.objects or page.objects[-1].key < until:
+        if until is None:
             yield from page.objects
-        else:
-            yield from (info for info in page.objects if info.key <= until)
+            continue
+        # Each by itself: a page is in order but for an object `name/`, which is listed as `name`, behind `name-x`.
+        yield from [info for info in page.objects if info.key <= until]
+        if page.objects and page.objects[-1].key >= until:
             return
 
 
