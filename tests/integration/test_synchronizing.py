@@ -30,6 +30,7 @@ from skyhold.components.sync_state import STATE_NAME, Remembered, SyncState
 from skyhold.components.synchronizing import StorageSynchronizer
 from skyhold.errors import (
     BadOptionError,
+    BucketNotFoundError,
     ConflictError,
     DeleteGuardError,
     IntegrityError,
@@ -668,6 +669,26 @@ def test_a_library_that_was_emptied_with_its_history_takes_no_file_along(machine
         machine.sync()
     machine.sync(confirmed=True)
     assert machine.local == machine.remote == {"a": "one", "b": "two", "c": "three"}
+
+
+@pytest.mark.parametrize("scheme", ["file", "mock"])
+def test_a_dry_run_into_a_folder_that_would_be_made_makes_none(scheme: str, tmp_path: Path):
+    machine = Machine(tmp_path / "here", Library(f"{scheme}://{tmp_path}/there/deep", author="ann"))
+    machine.write(a="one")
+    result = machine.synchronizer().dry_run()
+    assert "upload        a" in result.get_summary_string()
+    assert not (tmp_path / "there").exists()
+    with pytest.raises(BucketNotFoundError):
+        machine.synchronizer(direction="download").dry_run()
+    assert machine.sync().paths("upload") == ["a"]
+
+
+def test_a_dry_run_of_a_bucket_that_is_missing_fails_as_the_run_would(tmp_path: Path, moto: Any):
+    machine = Machine(tmp_path / "here", Library(f"s3://missing-{uuid4().hex}", author="ann", **moto.options))
+    machine.write(a="one")
+    for work in (machine.synchronizer().dry_run, machine.sync):
+        with pytest.raises(BucketNotFoundError):
+            work()
 
 
 def test_a_dry_run_prints_the_plan_and_changes_nothing(machine: Machine):

@@ -9,10 +9,18 @@ from skyhold.components.folder_scan import Matches, compile_patterns
 from skyhold.errors import BadOptionError
 from skyhold.runs.wording import human_size, human_time, visible
 from skyhold.storage.keys import check_prefix, folder_prefix
-from skyhold.storage.sync import ConflictChoice, Direction, SyncAction, SyncPlan, SyncRules
+from skyhold.storage.sync import ActionKind, ConflictChoice, Direction, SyncAction, SyncPlan, SyncRules
 from skyhold.storage.sync_rules import MAX_DELETE_SHARE, MAX_DELETES
 
 __all__ = ["SyncConfig", "SyncResult"]
+
+_PLANNED: dict[str, tuple[ActionKind, ...]] = {
+    "to_upload": ("upload",),
+    "to_download": ("download",),
+    "to_rename": ("rename_local", "rename_remote"),
+    "to_delete_local": ("delete_local",),
+    "to_delete_remote": ("delete_remote",),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,9 +196,15 @@ class SyncResult:
             >>> print(SyncResult(SyncPlan(()), unchanged=3, problems=link, seconds=0.5).get_summary_string())
             Synchronized all but 1 in 0.5 s: 3 unchanged, 1 problem
               problem: link: a symbolic link, which is not followed
+            >>> actions = SyncAction("upload", "arm.stl", "new here"), SyncAction("delete_local", "leg.stl", "gone")
+            >>> print(SyncResult(SyncPlan(actions), unchanged=3, seconds=0.5, dry_run=True).get_summary_string())
+            Planned in 0.5 s: 1 to upload, 1 to delete local, 3 unchanged
+              upload        arm.stl  (new here)
+              delete local  leg.stl  (gone)
         """
-        words = [_counted(name, count) for name, count in self.counts.items() if count]
-        size_bytes = sum(action.size_bytes for action in self.done)
+        planned = {words: self.plan.count(*kinds) for words, kinds in _PLANNED.items()} if self.dry_run else {}
+        words = [_counted(name, count) for name, count in {**planned, **self.counts}.items() if count]
+        size_bytes = sum(action.size_bytes for action in (self.plan.actions if self.dry_run else self.done))
         moved = f" ({human_size(size_bytes)})" if size_bytes else ""
         lines = [f"{self._verb()} in {human_time(self.seconds)}: {', '.join(words) or 'nothing to do'}{moved}"]
         if self.dry_run:

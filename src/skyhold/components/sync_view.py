@@ -40,6 +40,7 @@ from skyhold.errors import (
     StorageError,
 )
 from skyhold.execution.waiting import wait_for
+from skyhold.storage.location import parse_location
 from skyhold.storage.objects import ObjectInfo
 from skyhold.storage.sync import LocalFile, RemoteFile, SyncPlan, plan_sync
 
@@ -128,10 +129,11 @@ def look(
         try:
             listing = listed.result()
         except BucketNotFoundError:
-            if agreed or read_only or not config.rules.uploads:
+            if agreed or not config.rules.uploads or (read_only and not _is_folder(library)):
                 raise
-            library.create()  # makes a folder, and fails as before where it is a bucket that is missing
-            listing = list_files(library.store, config.prefix, matches)
+            if not read_only:
+                library.create()  # makes a folder, and fails as before where it is a bucket that is missing
+            listing = Listing() if read_only else list_files(library.store, config.prefix, matches)
         view = View(scanning.result(), listing, agreed, problems=dict(listing.problems))
         _compare(view, matches)
     _set_aside(view, config)
@@ -288,6 +290,10 @@ def _sizes_of_gone(view: View, config: SyncConfig) -> set[int]:
 
 def _ask(library: Library, config: SyncConfig, view: View, path: str, *, read_only: bool) -> RemoteFile:
     return ask_for(library, config.prefix + view.names.get(path, path), view.remote[path], read_only=read_only)
+
+
+def _is_folder(library: Library) -> bool:
+    return parse_location(library.uri).scheme in {"file", "mock"}
 
 
 def ask_for(library: Library, component_id: str, seen: RemoteFile, *, read_only: bool = False) -> RemoteFile:
