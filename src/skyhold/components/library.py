@@ -70,6 +70,9 @@ class Library:
         self._publisher = Publisher(self.store, self.history)
         self.format = LibraryFormat(self.store)
 
+    def __repr__(self) -> str:
+        return f"Library({self.uri!r}, author={self.author!r})"
+
     @property
     def uri(self) -> str:
         """Where it is."""
@@ -291,8 +294,7 @@ class Library:
             LockedError: Somebody else holds the lock.
         """
         old = self._living(component_id, version)
-        message = message or f"restore version {old.number}"
-        draft = Restoration(old, self.author, message)
+        draft = Restoration(old, self.author, message or f"restore version {old.number}")
         return self._append(component_id, draft, ignore_lock=ignore_lock)[0]
 
     def delete(
@@ -326,9 +328,8 @@ class Library:
             return newest
         before = next((version for version in self.log(component_id) if not version.is_deleted), None)
         if before is None:
-            raise ComponentNotFoundError(
-                f"no version of {component_id!r} has files", operation="undelete", uri=self.store.uri_of(component_id)
-            )
+            uri = self.store.uri_of(component_id)
+            raise ComponentNotFoundError(f"no version of {component_id!r} has files", operation="undelete", uri=uri)
         return self.restore(component_id, before.number, message=message or f"undelete version {before.number}")
 
     def reconcile(self, component_id: str, *, gone_is_deleted: bool = True) -> Version | None:

@@ -98,6 +98,10 @@ class Campaign:
         """Return a campaign that is there; nothing is asked of the store yet."""
         return cls(_open(place, options))
 
+    def __repr__(self) -> str:
+        """Say where it is; how it stands is asked of the store: `status`."""
+        return f"Campaign({self.uri!r})"
+
     @property
     def record(self) -> CampaignRecord:
         """What was written down at its creation.

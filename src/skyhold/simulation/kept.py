@@ -98,6 +98,9 @@ class KeptResults(Outputs):
         """Read what was kept below a URI or in a folder; the options are those of the store."""
         return cls(open_store(uri, **options))
 
+    def __repr__(self) -> str:
+        return f"<KeptResults {self._where('')!r}>"
+
     def _where(self, name: str) -> str:
         uri = getattr(self._files, "uri", "")
         return f"{uri.rstrip('/')}/{self._prefix}{name}" if uri else f"{self._prefix}{name}"

@@ -83,6 +83,11 @@ class Cases(Sequence[Case]):
             draft.baseline,
         )
 
+    def __repr__(self) -> str:
+        """Name the first and the last; there may be millions."""
+        ends = [repr(self._drafts[index].label) for index in dict.fromkeys((*self._chosen[:1], *self._chosen[-1:]))]
+        return f"<{len(self):,} {'case' if len(self) == 1 else 'cases'}{': ' if ends else ''}{' … '.join(ends)}>"
+
     def document(self, case: Case) -> Document:
         """Return the model of a case, to look at or to save."""
         base = self._variants[case.model].document
@@ -105,7 +110,7 @@ class Cases(Sequence[Case]):
         return self._last[2]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Plan:
     """What a study will run.
 
@@ -130,6 +135,11 @@ class Plan:
     places: Mapping[str, Mapping[str, tuple[Path, ...]]]
     place_options: PlaceOptions = field(default_factory=PlaceOptions, compare=False)
     origins: tuple[str, ...] = field(default=(), compare=False)
+
+    def __repr__(self) -> str:
+        """Say what it is of and how much; models are long."""
+        of = ", ".join([*self.models, *self.weathers])
+        return f"Plan({self.name!r}: {self.cases!r} of {of}; varied: {', '.join(self.parameters) or 'nothing'})"
 
     def check(self, engine: Any = None) -> None:
         """Let the simulator read the first and the last case of each model, before thousands of them run.

@@ -88,6 +88,9 @@ class SqlResults(Outputs):
             self.close()
             raise
 
+    def __repr__(self) -> str:
+        return f"<SqlResults {str(self.path)!r}>"
+
     def close(self) -> None:
         """Close the file; so does forgetting the object."""
         self._closing()

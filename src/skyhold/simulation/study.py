@@ -85,6 +85,11 @@ class Study:
         self.options = to_json({**{flag: True for flag, is_on in flags.items() if is_on}, **(options or {})}, "options")
         self.selection = _as_selection(outputs)
 
+    def __repr__(self) -> str:
+        """Say what it is of; `plan` says how much."""
+        of = ", ".join([*self.models, *self.weathers])
+        return f"Study({self.name!r} of {of}; varied: {', '.join(self.parameters) or 'nothing'})"
+
     def plan(self) -> Plan:
         """Return the cases without running them.
 
