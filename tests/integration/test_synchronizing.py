@@ -647,6 +647,16 @@ def test_a_damaged_state_is_told_and_loses_nothing(machine: Machine):
     assert "damaged" in result.get_summary_string()
 
 
+def test_a_state_that_holds_what_is_no_text_is_told_and_loses_nothing(machine: Machine):
+    _agreed(machine, gripper="one", b="two")
+    file = machine.folder / STATE_NAME
+    file.write_bytes(file.read_bytes().replace(b"gripper", b"gr\xffpper"))
+    (machine.folder / "gripper").unlink()
+    result = machine.sync()
+    assert machine.local == {"gripper": "one", "b": "two"}
+    assert "damaged" in result.get_summary_string()
+
+
 def test_an_empty_folder_deletes_nothing_unless_it_is_confirmed(machine: Machine):
     _agreed(machine, a="one", b="two")
     for name in ("a", "b"):

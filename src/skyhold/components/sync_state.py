@@ -198,9 +198,10 @@ class SyncState:
                 raise self._unusable(error) from error
 
     def _unusable(self, error: sqlite3.DatabaseError) -> StorageError:
-        if error.sqlite_errorcode & _PRIMARY == sqlite3.SQLITE_FULL:
+        code = _code_of(error)
+        if code == sqlite3.SQLITE_FULL:
             remedy = f"Make room on the disk that has {str(self.folder)!r}, and synchronize again; nothing was lost"
-        elif error.sqlite_errorcode & _PRIMARY == sqlite3.SQLITE_BUSY:
+        elif code == sqlite3.SQLITE_BUSY:
             remedy = "End the program that has the file open, and synchronize again"
         else:
             remedy = "Correct the rights of the folder; it must be writable even when it is only uploaded"
@@ -216,7 +217,7 @@ class SyncState:
             self._connect()
         except sqlite3.OperationalError as error:
             raise self._unusable(error) from error
-        except sqlite3.DatabaseError:
+        except (sqlite3.DatabaseError, UnicodeDecodeError):  # what SQLite says may quote what is no text
             self._start_again()
 
     def _connect(self) -> None:
@@ -284,4 +285,9 @@ class SyncState:
 
 def _is_of_the_disk(error: sqlite3.DatabaseError) -> bool:
     """Whether the file may be sound, and only cannot be read or written now."""
-    return error.sqlite_errorcode & _PRIMARY in _OF_THE_DISK
+    return _code_of(error) in _OF_THE_DISK
+
+
+def _code_of(error: sqlite3.DatabaseError) -> int:
+    """Return what went wrong; 0 where SQLite has read it, and Python finds that it is no text."""
+    return getattr(error, "sqlite_errorcode", 0) & _PRIMARY
