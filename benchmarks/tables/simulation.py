@@ -38,7 +38,8 @@ def make_study_table(quick: bool) -> Table:
         "minutes, which are the engine's own choice, hourly temperatures and loads kept; "
         f"{count_runs(repeats)}. Timed from the plan in the bucket to the collected table; making the campaign and "
         "loading the engine are not. The overhead is what the workers' seconds are more than the "
-        "engine's. Requests are all that the campaign sends, claims and heartbeats too, by its meter. The S3 server "
+        "engine's; the engine alone, two at a time, has some too: they wait for cores, and end one after the other. "
+        "Requests are all that the campaign sends, claims and heartbeats too, by its meter. The S3 server "
         "(moto, which keeps to conditional writes) shares the machine's cores with the engines."
     )
     header = ("", "seconds", "engine's own s", "overhead, ms a case", "requests a case", "times as fast as one")
