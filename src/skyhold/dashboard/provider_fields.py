@@ -107,7 +107,7 @@ def read_config(provider: Provider, form: Form, before: CloudStorageConfig | Non
     """
     fields = FIELDS[provider]
     names = {field.name for field in fields}
-    old = before.options if before else {}
+    old: Mapping[str, Any] = before.options if before else {}
     values: dict[str, Any] = {name: value for name, value in old.items() if name not in names}
     for field in fields:
         value = _secret(field, form, old.get(field.name)) if field.kind == "secret" else _answer(field, form)
