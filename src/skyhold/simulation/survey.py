@@ -360,4 +360,5 @@ def _eta_s(status: Status, results: Mapping[str, Outcome]) -> float | None:
     left = status.running + status.waiting
     if not (paces and status.active and left):
         return None
-    return sum(paces) / len(paces) * left / len(status.active)
+    workers = {each.worker for each in status.active}  # one may hold two chunks: it ends one, and begins the next
+    return sum(paces) / len(paces) * left / len(workers)
