@@ -3,6 +3,7 @@
 import json
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -48,6 +49,22 @@ def store() -> Store:
     return store
 
 
+class AtLastCommit(SteppedStore):
+    """Lets the next chunk begin before the last case of the first is committed, then calls ``then``."""
+
+    def __init__(self, inner: Store, simulator: Seen, then: Callable[[], object] = lambda: None) -> None:
+        committed: list[str] = []
+
+        def before(verb: str, key: str) -> None:
+            if verb == "write" and key.startswith("done/"):
+                committed.append(key)
+                if len(committed) == FIRST:
+                    assert simulator.at[FIRST].wait(30)
+                    then()
+
+        super().__init__(inner, before)
+
+
 def assert_whole(store: Store) -> None:
     table = Campaign.open(store).table(columns=["x", "square", "state"])
     assert table.to_pylist() == [{"x": x, "square": x * x, "state": "done"} for x in range(CASES)]
@@ -55,15 +72,7 @@ def assert_whole(store: Store) -> None:
 
 def test_the_next_chunk_begins_while_the_last_case_of_the_one_before_is_kept(store: Store):
     simulator = Seen()
-    committed: list[str] = []
-
-    def before(verb: str, key: str) -> None:
-        if verb == "write" and key.startswith("done/"):
-            committed.append(key)
-            if len(committed) == FIRST:
-                assert simulator.at[FIRST].wait(30)
-
-    assert work(SteppedStore(store, before), simulator=simulator).done == CASES
+    assert work(AtLastCommit(store, simulator), simulator=simulator).done == CASES
     assert_whole(store)
 
 
@@ -92,17 +101,12 @@ def test_when_one_chunk_cannot_be_ended_the_next_is_stopped_and_both_are_free_at
             return Verdict("cancelled", None, (), 0.0, self.build, "it was asked to stop")
 
     simulator = Patient()
-    committed: list[str] = []
 
-    def before(verb: str, key: str) -> None:
-        if verb == "write" and key.startswith("done/"):
-            committed.append(key)
-            if len(committed) == FIRST:
-                assert simulator.at[FIRST].wait(30)
-                raise UnreachableError("the network is down")
+    def fail() -> None:
+        raise UnreachableError("the network is down")
 
     with pytest.raises(UnreachableError, match="network is down"):
-        work(SteppedStore(store, before), simulator=simulator)
+        work(AtLastCommit(store, simulator, fail), simulator=simulator)
     assert simulator.was_stopped
     claims = [json.loads(store.read(info.key)) for info in store.list("state/blocks/0000-00000/claims/")]
     assert [(claim["state"], claim["finished"]) for claim in claims] == [("free", FIRST - 1), ("free", 0)]
@@ -127,16 +131,7 @@ def test_a_last_case_that_crashes_is_tried_again_beside_the_next_chunk(store: St
 
 def test_a_cancellation_reaches_both_chunks(store: Store):
     stop, simulator = threading.Event(), Seen()
-    committed: list[str] = []
-
-    def before(verb: str, key: str) -> None:
-        if verb == "write" and key.startswith("done/"):
-            committed.append(key)
-            if len(committed) == FIRST:
-                assert simulator.at[FIRST].wait(30)
-                stop.set()
-
-    report = work(SteppedStore(store, before), simulator=simulator, stop=stop)
+    report = work(AtLastCommit(store, simulator, stop.set), simulator=simulator, stop=stop)
     assert not report.is_complete
     assert FIRST <= report.done < CASES
     assert work(store, simulator=Seen()).done == CASES - report.done

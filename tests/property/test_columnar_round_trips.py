@@ -184,7 +184,7 @@ def test_arrow_gives_every_table_back():
 
 
 def test_parquet_gives_every_table_back_or_says_what_it_cannot_hold():
-    @settings(max_examples=100)
+    @settings(max_examples=300)
     @given(tables(), st.integers(1, 7), st.sampled_from(["1.0", "2.0"]))
     def check(table: pa.Table, rows: int, version: Any) -> None:
         _store_arrow(table)
